@@ -1,0 +1,27 @@
+# Every recipe can be typed without make. PYTHON names another Python than python3.
+export PYTHON ?= python3
+
+lab:  ## everything, with JupyterLab in the browser
+	@sh setup.sh
+	@.venv/bin/workshop up --open
+
+demo:  ## 2,500 tasks without a browser, then demo.html
+	@sh setup.sh
+	@.venv/bin/workshop demo
+
+test:  ## the whole test suite, with services of its own
+	@sh setup.sh chromium
+	@.venv/bin/python -m pytest tests
+
+test-fast:  ## unit tests and notebooks' form, no services
+	@sh setup.sh
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest tests/unit
+
+stop:  ## stop all services; what they hold stays
+	@.venv/bin/workshop down
+
+clean:  ## stop, and remove everything that set-up and services made
+	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
+	rm -rf .venv demo.html
+
+.PHONY: lab demo test test-fast stop clean

@@ -1,0 +1,180 @@
+"""The command ``workshop``: a thin front on `workshop.stack`, `workshop.live` and `workshop.maps`."""
+
+import subprocess
+import sys
+import time
+import webbrowser
+
+import click
+
+from workshop import settings
+from workshop.stack import control
+from workshop.stack.doctor import examine
+from workshop.stack.process import tail
+from workshop.stack.supervisor import NAMES, StartFailed
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """A workshop on task queues for geoprocessing."""
+
+
+@main.command()
+@click.argument("services", nargs=-1, type=click.Choice(NAMES))
+@click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
+@click.option("--periodic", is_flag=True, help="Run the periodic tasks too.")
+@click.option("--open", "open_browser", is_flag=True, help="Open JupyterLab in the browser.")
+def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bool) -> None:
+    """Start all services, or only those named, and keep them running until Ctrl-C."""
+
+    def when_ready() -> None:
+        click.echo(_addresses())
+        click.echo("READY. Ctrl-C stops everything." if sys.stdout.isatty() else "READY")
+        if open_browser:
+            webbrowser.open(_site().lab_url)
+
+    try:
+        if detach:
+            control.up_detached([*services, *(["--periodic"] if periodic else [])], click.echo)
+        else:
+            control.up(services, periodic, click.echo, when_ready)
+    except control.AlreadyRunning:
+        click.echo("The services of this course are running already.")
+        click.echo(_addresses())
+    except StartFailed as error:
+        raise click.ClickException(str(error)) from error
+
+
+@main.command()
+@click.option("--purge", is_flag=True, help="Remove the database, the queues, the logs and all settings too.")
+def down(purge: bool) -> None:
+    """Stop all services. What they hold is there again at the next start."""
+    control.down(click.echo, purge)
+
+
+@main.command()
+def status() -> None:
+    """Show each service, and the addresses of what can be looked at."""
+    _site()
+    for name, service in settings.read("stack.json")["services"].items():
+        restarts = f"{service['restarts']} restarts" if service["restarts"] else ""
+        click.echo(f"{name:<10} {service['state']:<9} {restarts} {service['message']}".rstrip())
+    click.echo(_addresses())
+
+
+@main.command()
+@click.argument("service", required=False)
+@click.option("--lines", "-n", default=20, show_default=True, help="How many lines of each log.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
+def logs(service: str | None, lines: int, follow: bool) -> None:
+    """Show the end of every log, or of one SERVICE."""
+    found = sorted((settings.state_dir() / "logs").glob("*.log"))
+    if service:
+        chosen = [log for log in found if log.stem.rstrip("0123456789") == service or log.stem == service]
+        if not chosen:
+            names = ", ".join(log.stem for log in found) or "none yet"
+            raise click.ClickException(f"There is no log of {service}. Logs: {names}")
+        found = chosen
+    for log in found:
+        click.echo(f"{log}\n{tail(log, lines)}")
+    if follow:
+        _follow([log.open(encoding="utf-8", errors="replace") for log in found])
+
+
+@main.command()
+def doctor() -> None:
+    """Say whether this machine is ready for the course, and if not, what to do next."""
+    bad = []
+    for finding in examine():
+        click.echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
+        if not finding.good:
+            bad.append(finding)
+    if bad:
+        click.echo(f"NOT READY: {bad[0].text}. Next: {bad[0].next_step}")
+        sys.exit(1)
+    click.echo("READY")
+
+
+@main.command()
+@click.argument("workers", type=click.IntRange(1, 20))
+@click.option("--processes", "-c", type=click.IntRange(1, 64), help="Tasks side by side in each worker.")
+def scale(workers: int, processes: int | None) -> None:
+    """Run WORKERS workers on this machine."""
+    try:
+        control.scale(workers, processes)
+    except (control.NotRunning, TimeoutError) as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(f"{workers} ready")
+
+
+@main.command()
+def demo() -> None:
+    """Do 2,500 tasks, then write the map demo.html and show the squares per nation."""
+    started = control.running() is None
+    try:
+        if started:
+            control.up_detached(["postgis", "rabbitmq", "worker"], click.echo)
+        _demo()
+    except StartFailed as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        if started:
+            control.down(click.echo)
+
+
+def _demo() -> None:
+    from workshop import live, maps
+    from workshop.delivery.record import latest_run
+
+    before = latest_run()[:1]
+    changed = {name: settings.read("settings.json").get(name) for name in ("fault_rate", "pace")}
+    settings.change(fault_rate=0, pace=0)
+    producer = subprocess.Popen([sys.executable, "-m", "workshop.demo"], stdout=subprocess.DEVNULL)
+    try:
+        end = live.watch(
+            run=lambda: [] if (run := latest_run())[:1] == before else run,
+            still_sending=lambda: producer.poll() is None,
+        )
+    except TimeoutError as error:
+        raise click.ClickException(str(error)) from error
+    finally:
+        producer.kill()
+        settings.change(**changed)
+    squares = maps.read_squares([task.id for task in latest_run()])
+    target = settings.ROOT / "demo.html"
+    maps.squares_map(squares).save(target)
+    click.echo(maps.count_by_nation(squares).to_string())
+    click.echo(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
+    if producer.returncode or not end.sent or len(squares) != end.sent:
+        raise click.ClickException("Not every task became a row. Next: workshop doctor")
+
+
+def _site() -> control.Site:
+    site = control.running_site()
+    if site is None:
+        raise click.ClickException("The services are not running. Next: make lab, or workshop up")
+    return site
+
+
+def _addresses() -> str:
+    site = _site()
+    port = site.ports["postgis"]
+    return "\n".join(
+        (
+            f"JupyterLab  {site.lab_url}",
+            f"Flower      {site.flower_url}",
+            f"RabbitMQ    {site.management_url}  user celery_user, password secret",
+            f"PostGIS     host 127.0.0.1, port {port}, database geopython-db, schema geopython,",
+            "            user geopython, password geopython",
+        )
+    )
+
+
+def _follow(logs: list) -> None:
+    for log in logs:
+        log.seek(0, 2)
+    while True:
+        for log in logs:
+            for line in log:
+                click.echo(line, nl=False)
+        time.sleep(0.2)

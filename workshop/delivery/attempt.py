@@ -1,0 +1,33 @@
+"""Who runs a task now: read from Celery in this one place."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from celery import current_task
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One run of one task.
+
+    Attributes
+    ----------
+    task_id : uuid.UUID
+        Celery's id of the task; a fresh one outside a worker.
+    worker : str
+        The worker's name, such as ``worker1@laptop``; ``direct`` outside a worker.
+    number : int
+        1 for the first run, 2 for the first retry, and so on.
+    """
+
+    task_id: UUID
+    worker: str
+    number: int
+
+
+def current_attempt() -> Attempt:
+    """Return the attempt that is running in this process."""
+    request = current_task.request if current_task else None
+    if request is None or request.id is None:
+        return Attempt(uuid4(), "direct", 1)
+    return Attempt(UUID(request.id), request.hostname or "direct", (request.retries or 0) + 1)

@@ -1,0 +1,39 @@
+"""Celery's settings for this course: what each is for, in one place.
+
+`workshop.tasks` names this module in ``config_from_object``. Celery's own names are kept.
+"""
+
+from workshop.delivery.topology import ROUTING_KEY, SQUARES, TASKS
+
+# Where messages go.
+task_queues = [SQUARES]
+task_default_queue = SQUARES.name
+task_default_exchange = TASKS.name
+task_default_exchange_type = TASKS.type
+task_default_routing_key = ROUTING_KEY
+
+# A message is acknowledged after its task ran, so a worker that dies gives it back; the database's
+# unique task_id makes a second run harmless.
+task_acks_late = True
+task_reject_on_worker_lost = True
+worker_prefetch_multiplier = 1
+
+# A task that failed for good is rejected, and RabbitMQ moves its message to the queue `dead`.
+task_acks_on_failure = False
+
+# The sender waits until RabbitMQ confirms that it has the message.
+broker_transport_options = {"confirm_publish": True}
+broker_connection_timeout = 3
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None
+task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1}
+
+# The row in PostGIS is the result, so there is no result backend.
+task_ignore_result = True
+
+# Flower listens to these events.
+worker_send_task_events = True
+
+# JSON carries numbers and text. Nothing else is accepted, pickle least of all.
+task_serializer = "json"
+accept_content = ["json"]

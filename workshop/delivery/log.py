@@ -1,0 +1,38 @@
+"""Writes the task log: one line for each retry and each final failure."""
+
+import logging
+
+from sqlalchemy import insert
+from sqlalchemy.exc import SQLAlchemyError
+
+from workshop import db
+from workshop.delivery.attempt import current_attempt
+
+_logger = logging.getLogger(__name__)
+_LINE = insert(db.TaskLog)
+
+
+def write_task_log(state: str, error: BaseException) -> None:
+    """Add a line about the running attempt to the table `task_log`.
+
+    The log never changes what becomes of a task: if the line can't be written, the worker's own log says so.
+
+    Parameters
+    ----------
+    state : str
+        ``RETRY`` or ``FAILURE``.
+    error : BaseException
+        What ended the attempt.
+    """
+    attempt = current_attempt()
+    line = {
+        "task_id": attempt.task_id,
+        "state": state,
+        "attempt": attempt.number,
+        "error": f"{type(error).__name__}: {error}"[:2000].replace("\0", ""),
+        "worker": attempt.worker,
+    }
+    try:
+        db.execute(_LINE, line)
+    except SQLAlchemyError as problem:
+        _logger.error("Could not write %s to task_log: %s", line, problem)

@@ -1,0 +1,29 @@
+"""The Celery task class beneath `workshop.tasks.AppBaseTask`."""
+
+from typing import Any
+
+import celery
+
+from workshop.delivery import record  # noqa: F401  (its receivers write the record of publishes)
+from workshop.settings import broker_url
+
+
+class Task(celery.Task):
+    """A task that is sent to wherever the settings point now."""
+
+    default_retry_delay = 10
+    """Seconds before a retry that names no countdown. Celery's own 180 s look like a hang."""
+
+    def apply_async(self, *args: Any, **kwargs: Any) -> Any:
+        """Send the task, as `celery.Task.apply_async` does, following a changed broker address."""
+        if self.request.called_directly:
+            follow_settings(self.app)
+        return super().apply_async(*args, **kwargs)
+
+
+def follow_settings(app: celery.Celery) -> None:
+    """Point a Celery application in a notebook or script to the broker that the settings name now."""
+    if (url := broker_url()) != app.conf.broker_url:
+        app.pool.force_close_all()
+        app._pool = app.amqp._producer_pool = None
+        app.conf.broker_url = url

@@ -1,0 +1,180 @@
+"""A folium map of the British National Grid that needs no internet.
+
+Stock folium loads ten files from the internet. This map has no tiles, and the one library that it
+needs, Leaflet, comes from the package XStatic-Leaflet and is written into the page.
+"""
+
+import base64
+from collections.abc import Iterable
+from functools import cache
+from html import escape
+from importlib.resources import files
+from typing import Any
+
+import folium
+import geopandas as gpd
+import shapely
+from branca.element import Element, Figure, MacroElement
+from folium.map import CustomPane
+from folium.template import Template
+
+from workshop.grid import CRS, HEIGHT, WIDTH
+
+
+class GridMap(folium.Map):
+    """A map of the whole grid, 560 pixels high in a notebook.
+
+    Parameters
+    ----------
+    words : str
+        What the map shows, for people who can't see it.
+    names : dict
+        Names to write on the map, each with its place: easting and northing in metres (EPSG:27700).
+    legend : str
+        HTML to put in the upper right corner.
+    """
+
+    def __init__(self, words: str, names: dict[str, tuple[int, int]], legend: str) -> None:
+        super().__init__(tiles=None, control_scale=True, zoom_snap=0.25, attribution_control=False)
+        self.default_js = [("leaflet", _data_uri("leaflet.js", "text/javascript"))]
+        self.default_css = [("leaflet_css", _data_uri("leaflet.css", "text/css"))]
+        figure = Figure(height="560px", title="Squares on the British National Grid")
+        figure.header.add_child(Element(_STYLE))
+        figure.html.add_child(Element(f'<section class="legend" aria-label="Legend">{legend}</section>'))
+        figure.add_child(self)
+        self.add_child(CustomPane("coast", z_index=250))
+        self.add_child(_NamesAndView(words, names))
+
+    def add_coast(self, coast: gpd.GeoSeries) -> None:
+        """Draw land below everything else.
+
+        Parameters
+        ----------
+        coast : GeoSeries
+            Polygons in any CRS.
+        """
+        self._add(coast, {"weight": 0.75}, pane="coast", class_name="coast")
+
+    def add_squares(self, squares: Iterable[shapely.Polygon], tooltips: Iterable[str], **style: Any) -> None:
+        """Draw squares, each with a tooltip.
+
+        Parameters
+        ----------
+        squares : iterable of Polygon
+            Squares in metres (EPSG:27700).
+        tooltips : iterable of str
+            Plain text for each square.
+        **style
+            Leaflet's path options, such as ``color``.
+        """
+        shapes = _degrees(gpd.GeoSeries(list(squares), crs=CRS))
+        corners = [[[y, x] for x, y in shape.exterior.coords[:-1]] for shape in shapes]
+        texts = [escape(text) for text in tooltips]
+        self.add_child(_Squares(list(zip(texts, corners, strict=True)), style | {"smoothFactor": 0}))
+
+    def add_merged(self, squares: Iterable[shapely.Polygon], **style: Any) -> None:
+        """Draw squares as one shape, without tooltips.
+
+        Parameters
+        ----------
+        squares : iterable of Polygon
+            Different squares of the grid, in metres (EPSG:27700).
+        **style
+            Leaflet's path options, such as ``color``.
+        """
+        merged = shapely.coverage_union_all(list(squares))
+        self._add(gpd.GeoSeries([merged], crs=CRS), style)
+
+    def _add(self, shapes: gpd.GeoSeries, style: dict[str, Any], **options: Any) -> None:
+        layer = folium.GeoJson(
+            _degrees(shapes), style_function=lambda _: style, smooth_factor=0, interactive=False, **options
+        )
+        self.add_child(layer)
+
+
+class _NamesAndView(MacroElement):
+    """Names the nations, describes the map, and fits the grid to the window at each change of its size.
+
+    The names are plain Leaflet: folium's own Marker asks for an icon file before it takes another icon.
+    """
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        {
+            const map = {{ this._parent.get_name() }};
+            const picture = map.getPane("mapPane");
+            picture.setAttribute("role", "img");
+            picture.setAttribute("aria-label", {{ this.words|tojson }});
+            document.documentElement.lang = "en";
+            {{ this.names|tojson }}.forEach(([name, place]) => L.marker(place, {
+                interactive: false, keyboard: false,
+                icon: L.divIcon({className: "label", iconSize: [0, 0], html: `<b>${name}</b>`}),
+            }).addTo(map));
+            new ResizeObserver(() => {
+                const legend = document.querySelector(".legend").offsetWidth + 12;
+                map.invalidateSize({animate: false});
+                map.fitBounds({{ this.bounds|tojson }}, {animate: false, paddingBottomRight: [legend, 0]});
+            }).observe(map.getContainer());
+        }
+        {% endmacro %}""")
+
+    def __init__(self, words: str, names: dict[str, tuple[int, int]]) -> None:
+        super().__init__()
+        self.words = words
+        places = _degrees(gpd.GeoSeries([shapely.Point(*place) for place in names.values()], crs=CRS))
+        self.names = [(name, [place.y, place.x]) for name, place in zip(names, places, strict=True)]
+        frame = shapely.segmentize(shapely.box(0, 0, WIDTH, HEIGHT), 100_000)
+        west, south, east, north = _degrees(gpd.GeoSeries([frame], crs=CRS)).total_bounds.tolist()
+        self.bounds = [[south, west], [north, east]]
+
+
+class _Squares(MacroElement):
+    """Squares with tooltips, in a fraction of the bytes of folium's GeoJson.
+
+    Chrome would stop at each square when someone presses Tab, hence the tabIndex.
+    """
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        {{ this.squares|tojson }}.forEach(([text, corners]) => {
+            const square = L.polygon(corners, {{ this.style|tojson }}).bindTooltip(text, {sticky: true});
+            square.addTo({{ this._parent.get_name() }}).getElement().tabIndex = -1;
+        });
+        {% endmacro %}""")
+
+    def __init__(self, squares: list[tuple[str, list[list[float]]]], style: dict[str, Any]) -> None:
+        super().__init__()
+        self.squares = squares
+        self.style = style
+
+
+def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
+    """Return shapes in degrees (EPSG:4326), rounded to 5 decimals, which is about 1 m."""
+    return shapes.to_crs(4326).set_precision(1e-5, mode="pointwise")
+
+
+@cache
+def _data_uri(name: str, mime: str) -> str:
+    content = files("xstatic.pkg.leaflet").joinpath("data", name).read_bytes()
+    return f"data:{mime};base64,{base64.b64encode(content).decode()}"
+
+
+_STYLE = """<style>
+:root { color-scheme: light dark;
+  --sea: #edf3f7; --land: #fff; --coast: #85857d; --ink: #1a1a1a; --card: #fff }
+@media (prefers-color-scheme: dark) {
+  :root { --sea: #0d151c; --land: #272c30; --coast: #8b9299; --ink: #f2f2f2; --card: #1c2227 }
+}
+.folium-map.leaflet-container { background: var(--sea); font: 14px system-ui, sans-serif }
+.leaflet-container .coast { fill: var(--land); fill-opacity: 1; stroke: var(--coast) }
+.label b { position: absolute; transform: translate(-50%, -50%); white-space: nowrap; color: var(--ink);
+  text-shadow: 0 0 3px var(--sea), 0 0 3px var(--sea), 0 0 3px var(--sea), 0 0 3px var(--sea) }
+.legend { position: absolute; top: 10px; right: 10px; z-index: 1000; padding: 8px 12px;
+  border: 1px solid var(--coast); border-radius: 6px; background: var(--card); color: var(--ink);
+  font: 14px system-ui, sans-serif }
+.legend caption { font-weight: 600; text-align: left; padding-bottom: 4px }
+.legend th { font-weight: 400; text-align: left; padding: 1px 12px 1px 6px }
+.legend td { text-align: right; font-variant-numeric: tabular-nums }
+.legend i { display: block; width: 14px; height: 14px }
+.legend p { margin: 6px 0 0; font-size: 12px }
+</style>"""

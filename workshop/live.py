@@ -1,0 +1,144 @@
+"""How far a run of tasks is: counted from the queue, the rows and the task log."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import astuple, dataclass
+from uuid import UUID
+
+from kombu import Connection
+from sqlalchemy import ARRAY, Uuid, bindparam, text
+from tqdm import tqdm
+
+from workshop import db
+from workshop.delivery.record import Published, latest_run
+from workshop.delivery.topology import SQUARES
+from workshop.settings import broker_url
+
+_COUNT = text("""
+    WITH run AS (SELECT unnest(:ids) AS task_id),
+         done AS (SELECT task_id FROM run JOIN geopython.grid_squares USING (task_id)),
+         log AS (SELECT task_id, state FROM run JOIN geopython.task_log USING (task_id)),
+         failed AS (SELECT task_id FROM log WHERE state = 'FAILURE' EXCEPT SELECT task_id FROM done),
+         again AS (SELECT task_id FROM log WHERE state = 'RETRY')
+    SELECT (SELECT count(*) FROM done),
+           (SELECT count(*) FROM failed),
+           (SELECT count(*) FROM again),
+           (SELECT count(*) FROM (SELECT * FROM again EXCEPT SELECT * FROM done EXCEPT SELECT * FROM failed) AS due)
+""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the tasks of a run are.
+
+    Attributes
+    ----------
+    sent : int
+        Tasks put on the queue.
+    done, failed : int
+        Tasks that ended: as a row in `grid_squares`, or for good.
+    retried : int
+        Retries so far; one task can have several.
+    waiting : int
+        Tasks in the queue that no worker has taken yet.
+    due : int
+        Tasks that wait for the time of their retry.
+    running : int
+        The others: a worker has them now.
+    """
+
+    sent: int
+    done: int
+    failed: int
+    retried: int
+    waiting: int
+    due: int
+    running: int
+
+    @property
+    def ended(self) -> int:
+        """Tasks that will not change any more."""
+        return self.done + self.failed
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return (
+            f"{self.sent:,} sent: {self.done:,} done, {self.failed:,} failed, {self.waiting:,} waiting, "
+            f"{self.running:,} running, {self.due:,} due for a retry; {self.retried:,} retries so far"
+        )
+
+
+def progress(run: list[Published] | None = None) -> Progress:
+    """Count where the tasks of a run are now.
+
+    Parameters
+    ----------
+    run : list of Published, optional
+        The tasks; by default those of this notebook's latest cell that sent some.
+    """
+    tasks = latest_run() if run is None else run
+    counts = db.execute(_COUNT, {"ids": [UUID(task.id) for task in tasks]}).one()
+    done, failed, retried, due = counts
+    left = len(tasks) - done - failed
+    waiting = min(tasks_in_queue(), left)
+    due = min(due, left - waiting)
+    return Progress(len(tasks), done, failed, retried, waiting, due, left - waiting - due)
+
+
+def tasks_in_queue() -> int:
+    """Return how many messages in the queue `squares` no worker has taken yet."""
+    with Connection(broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
+        return SQUARES(channel).queue_declare(passive=True).message_count
+
+
+def watch(
+    run: list[Published] | Callable[[], list[Published]] | None = None,
+    still_sending: Callable[[], bool] = lambda: False,
+    patience: float = 60,
+) -> Progress:
+    """Show a line of progress until every task of a run has ended.
+
+    Parameters
+    ----------
+    run : list of Published, or callable that returns it, optional
+        The tasks; by default those of this notebook's latest cell that sent some.
+    still_sending : callable
+        Returns True while further tasks may come.
+    patience : float
+        Seconds to wait while nothing changes at all.
+
+    Returns
+    -------
+    Progress
+        How the run ended.
+
+    Raises
+    ------
+    TimeoutError
+        If nothing changed for `patience` seconds. The tasks are not lost; the sentence says where they are.
+    """
+    look = run if callable(run) else (lambda: latest_run() if run is None else run)
+    quiet_since, before = time.monotonic(), None
+    interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
+    with tqdm(unit=" tasks", mininterval=interval, dynamic_ncols=True, file=sys.stdout) as line:
+        while True:
+            more = still_sending()
+            now = progress(look())
+            line.total = now.sent
+            line.set_postfix_str(_short(now), refresh=False)
+            line.update(now.ended - line.n)
+            if now.ended == now.sent and not more:
+                return now
+            if astuple(now) != before:
+                quiet_since, before = time.monotonic(), astuple(now)
+            if time.monotonic() - quiet_since > patience:
+                raise TimeoutError(f"Nothing has changed for {patience:.0f} s. {now}. Next: workshop status")
+            time.sleep(0.2)
+
+
+def _short(now: Progress) -> str:
+    return (
+        f"waiting {now.waiting:,}, running {now.running:,}, done {now.done:,}, "
+        f"retried {now.retried:,}, failed {now.failed:,}"
+    )

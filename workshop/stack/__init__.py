@@ -1,0 +1,1 @@
+"""Starting, watching, reloading and stopping the services of the course on one machine."""

@@ -1,0 +1,98 @@
+"""Where this machine keeps the programs of PostgreSQL and RabbitMQ.
+
+Conda is asked first, then Debian, then Homebrew, then the PATH. Only the standard library is used, so
+that the set-up can run this file before anything is installed: it prints the Debian packages that are
+missing, one a line.
+"""
+
+import os
+import shutil
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+class Missing(Exception):
+    """A program that the course needs is not on this machine."""
+
+
+def postgres() -> Path:
+    """Return the folder with `initdb` and `postgres`, of a PostgreSQL that has PostGIS.
+
+    Raises
+    ------
+    Missing
+        If there is none.
+    """
+    for folder in _folders("bin", "/usr/lib/postgresql/*/bin", "*/opt/postgresql*/bin"):
+        if (folder / "initdb").exists() and _has_postgis(folder):
+            return folder
+    raise Missing("PostgreSQL with PostGIS was not found. Debian: postgresql-postgis; conda: postgis")
+
+
+def rabbitmq() -> Path:
+    """Return the script that starts RabbitMQ itself, not a wrapper around it.
+
+    Raises
+    ------
+    Missing
+        If there is none.
+    """
+    for folder in _folders("lib/rabbitmq/sbin", "/usr/lib/rabbitmq/bin", "*/opt/rabbitmq/sbin"):
+        if (folder / "rabbitmq-server").exists():
+            return folder / "rabbitmq-server"
+    raise Missing("RabbitMQ was not found. Debian and conda: rabbitmq-server")
+
+
+def epmd() -> Path:
+    """Return Erlang's port mapper, which RabbitMQ asks for its own address.
+
+    Raises
+    ------
+    Missing
+        If there is none.
+    """
+    for folder in _folders("bin", "/usr/bin", "*/opt/erlang/bin"):
+        if (folder / "epmd").exists():
+            return folder / "epmd"
+    raise Missing("Erlang's epmd was not found. It comes with RabbitMQ")
+
+
+def missing_packages() -> list[str]:
+    """Return the Debian packages that would bring what this machine lacks."""
+    wanted = []
+    for find, package in ((postgres, "postgresql-postgis"), (rabbitmq, "rabbitmq-server")):
+        try:
+            find()
+        except Missing:
+            wanted.append(package)
+    if find_spec("ensurepip") is None:
+        wanted.append("python3-venv")
+    return wanted
+
+
+def _folders(in_conda: str, in_debian: str, in_homebrew: str) -> list[Path]:
+    folders = []
+    if prefix := os.environ.get("CONDA_PREFIX"):
+        folders.append(Path(prefix, in_conda))
+    folders += sorted(Path("/").glob(in_debian[1:]), reverse=True)
+    for home in ("/opt/homebrew", "/usr/local"):
+        folders += sorted(Path(home).glob(in_homebrew.removeprefix("*/")), reverse=True)
+    for name in ("postgres", "rabbitmq-server", "epmd"):
+        if found := shutil.which(name):
+            folders.append(Path(found).resolve().parent)
+    return folders
+
+
+def _has_postgis(folder: Path) -> bool:
+    version = folder.parent.name
+    shares = (
+        folder.parent / "share" / "extension",
+        folder.parent / "share" / "postgresql" / "extension",
+        Path("/usr/share/postgresql") / version / "extension",
+    )
+    return any((share / "postgis.control").exists() for share in shares)
+
+
+if __name__ == "__main__":
+    print("\n".join(missing_packages() + [name for name in sys.argv[1:] if not shutil.which(name)]))

@@ -1,0 +1,45 @@
+"""What JupyterLab is told when the stack starts it. Jupyter runs this file and provides `get_config`."""
+
+import os
+from typing import Any
+
+from workshop.settings import read
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.port_retries = 0
+c.ServerApp.open_browser = False
+c.ServerApp.allow_root = os.name == "posix" and os.geteuid() == 0
+c.LabApp.default_url = "/lab/tree/notebooks/00-start-here.ipynb"
+
+# Nothing reaches for the internet.
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.extension_manager = "readonly"
+
+
+def do_not_store(response: Any) -> Any:
+    """Keep browsers from storing RabbitMQ's pages; without this they answer 412 behind a proxy."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.pop("Etag", None)
+    return response
+
+
+_ports = read("stack.json")["ports"]
+c.ServerProxy.servers = {
+    "flower": {
+        "command": [],
+        "port": _ports["flower"],
+        "absolute_url": True,
+        "new_browser_tab": False,
+        "launcher_entry": {"title": "Flower"},
+    },
+    "rabbitmq": {
+        "command": [],
+        "port": _ports["management"],
+        "new_browser_tab": False,
+        "rewrite_response": do_not_store,
+        "launcher_entry": {"title": "RabbitMQ"},
+    },
+}

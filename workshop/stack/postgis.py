@@ -1,0 +1,115 @@
+"""PostGIS: a private PostgreSQL with the tables of the course."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import psycopg
+
+from workshop.stack.binaries import postgres
+from workshop.stack.schema import create_schema
+from workshop.stack.service import NotReady, Service
+from workshop.stack.site import HOST, Site
+
+
+def _data(site: Site) -> Path:
+    return site.state / "postgis"
+
+
+def _as_ordinary_user() -> list[str]:
+    """Return what goes before a command of PostgreSQL, which refuses to run as root."""
+    if os.geteuid() != 0:
+        return []
+    return ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+
+
+def prepare(site: Site) -> None:
+    """Make the database's files, once; a half-made set of an interrupted start is made anew."""
+    data = _data(site)
+    if (data / "PG_VERSION").exists():
+        (data / "postmaster.pid").unlink(missing_ok=True)
+        return
+    draft = data.with_name("postgis.draft")
+    subprocess.run(["rm", "-rf", str(draft)], check=True)
+    password = site.state / "postgis.password"
+    password.touch(mode=0o600)
+    password.write_text(site.token)
+    with site.log("postgis").open("ab") as log:
+        subprocess.run(
+            [
+                *_as_ordinary_user(),
+                str(postgres() / "initdb"),
+                f"--pgdata={draft}",
+                "--username=postgres",
+                f"--pwfile={password}",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "--encoding=UTF8",
+                "--no-locale",
+            ],
+            stdout=log,
+            stderr=log,
+            check=True,
+        )
+    password.unlink()
+    draft.rename(data)
+
+
+def command(site: Site) -> list[str]:
+    """Return the server's command: on 127.0.0.1 only, and without a socket file."""
+    return [
+        *_as_ordinary_user(),
+        str(postgres() / "postgres"),
+        f"-D{_data(site)}",
+        f"-p{site.ports['postgis']}",
+        f"-clisten_addresses={HOST}",
+        "-cunix_socket_directories=",
+    ]
+
+
+def probe(site: Site) -> None:
+    """Log in as the superuser whose password only this stack knows."""
+    try:
+        _connect(site, "postgres").close()
+    except psycopg.OperationalError as error:
+        raise NotReady(str(error).strip()) from error
+
+
+def finish(site: Site) -> None:
+    """Make role, database, extension and schema where they are missing, then the tables."""
+    with _connect(site, "postgres") as server:
+        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
+            server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = 'geopython-db'").fetchone():
+            server.execute('CREATE DATABASE "geopython-db" OWNER geopython')
+    with _connect(site, "geopython-db") as database:
+        database.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+        database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
+        database.execute(
+            'ALTER ROLE geopython IN DATABASE "geopython-db" SET search_path = geopython, public'
+        )
+    create_schema(site.database_url)
+
+
+def _connect(site: Site, database: str) -> psycopg.Connection:
+    return psycopg.connect(
+        host=HOST,
+        port=site.ports["postgis"],
+        dbname=database,
+        user="postgres",
+        password=site.token,
+        connect_timeout=3,
+        autocommit=True,
+    )
+
+
+SERVICE = Service(
+    "postgis",
+    command,
+    probe,
+    prepare=prepare,
+    finish=finish,
+    essential=True,
+    stop_signal=signal.SIGINT,
+)

@@ -1,0 +1,41 @@
+"""The tables of the course, and the nations in them."""
+
+from json import loads
+
+from geoalchemy2 import WKTElement
+from shapely.geometry import shape
+from sqlalchemy import create_engine, func, select
+from sqlalchemy.dialects.postgresql import insert
+
+from workshop import db
+from workshop.data import BOUNDARY
+
+
+def create_schema(database_url: str) -> None:
+    """Create the tables that are missing, and load the nations if there are none.
+
+    Parameters
+    ----------
+    database_url : str
+        The database, with a role that may create tables in the schema `geopython`.
+    """
+    engine = create_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            db.Base.metadata.create_all(connection)
+            if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
+                connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())
+    finally:
+        engine.dispose()
+
+
+def nations() -> list[dict[str, object]]:
+    """Return the rows of `uk_boundary` from the file in `workshop.data` (EPSG:27700)."""
+    return [
+        {
+            "code": feature["properties"]["code"],
+            "name": feature["properties"]["name"],
+            "geom": WKTElement(shape(feature["geometry"]).wkt, srid=27700),
+        }
+        for feature in loads(BOUNDARY.read_text(encoding="utf-8"))["features"]
+    ]

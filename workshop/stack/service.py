@@ -1,0 +1,56 @@
+"""What the stack must know of a service, whichever program it is."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workshop.stack.site import Site
+
+
+class NotReady(Exception):
+    """A service does not answer yet; the text says what is still missing."""
+
+
+def _nothing(site: Site) -> None:
+    pass
+
+
+@dataclass(frozen=True)
+class Service:
+    """One program of the stack.
+
+    Attributes
+    ----------
+    name : str
+        Its name, the same as in docker-compose.yml.
+    command : callable
+        Site to the program and its arguments.
+    probe : callable
+        Raises `NotReady` until the service does its work for real.
+    environment : callable
+        Site to the program's whole environment; by default that of this process.
+    prepare, finish : callable
+        What to do before the program starts, and once it is ready.
+    needs : tuple of str
+        Services that must be ready before.
+    essential : bool
+        Without it the others are of no use, so that the start as a whole fails with it.
+    reloads : bool
+        It runs the code that attendees edit, and starts again when that changes.
+    stop_signal : signal.Signals
+        What asks it to finish its work and end.
+    patience : float
+        Seconds until it must be ready, and until it must have ended.
+    """
+
+    name: str
+    command: Callable[[Site], list[str]]
+    probe: Callable[[Site], None]
+    environment: Callable[[Site], dict[str, str]] | None = None
+    prepare: Callable[[Site], None] = _nothing
+    finish: Callable[[Site], None] = _nothing
+    needs: tuple[str, ...] = field(default=())
+    essential: bool = False
+    reloads: bool = False
+    stop_signal: signal.Signals = signal.SIGTERM
+    patience: float = 60

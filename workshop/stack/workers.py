@@ -1,0 +1,89 @@
+"""The Celery workers, and Flower, which watches them."""
+
+import os
+import socket
+import sys
+import urllib.request
+
+from celery import Celery
+
+from workshop import settings
+from workshop.stack.service import NotReady, Service
+from workshop.stack.site import HOST, Site
+
+
+def worker(number: int, processes: int) -> Service:
+    """Return one worker.
+
+    Parameters
+    ----------
+    number : int
+        1 for the first worker of this machine, 2 for the second, and so on.
+    processes : int
+        How many tasks it runs side by side.
+    """
+    name = f"worker{number}@{socket.gethostname()}"
+    return Service(
+        f"worker{number}",
+        lambda site: _celery("workshop.tasks", "worker", "-n", name, "-c", str(processes)),
+        lambda site: _ping(name),
+        needs=("postgis", "rabbitmq"),
+        reloads=True,
+    )
+
+
+def periodic() -> Service:
+    """Return the worker of the periodic tasks, which also keeps their clock."""
+    name = f"periodic@{socket.gethostname()}"
+    return Service(
+        "periodic",
+        lambda site: _celery(
+            "workshop.periodic", "worker", "-n", name, "-c", "1", "-Q", "periodic",
+            "--beat", f"--schedule={site.state / 'beat-schedule'}",
+        ),
+        lambda site: _ping(name),
+        needs=("postgis", "rabbitmq"),
+        reloads=True,
+    )  # fmt: skip
+
+
+def _celery(module: str, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
+
+
+def _ping(name: str) -> None:
+    with Celery(broker=settings.broker_url(), set_as_current=False) as application:
+        application.conf.broker_connection_timeout = 3
+        if not application.control.ping(destination=[name], timeout=0.5):
+            raise NotReady(f"{name} does not answer a ping")
+
+
+def _flower_environment(site: Site) -> dict[str, str]:
+    queues = site.management_url.replace("//", "//celery_user:secret@") + "/api/"
+    return os.environ | {"FLOWER_BROKER_API": queues}
+
+
+def _flower_command(site: Site) -> list[str]:
+    return _celery(
+        "workshop.tasks",
+        "flower",
+        f"--address={HOST}",
+        f"--port={site.ports['flower']}",
+        "--url_prefix=flower",
+    )
+
+
+def _probe_flower(site: Site) -> None:
+    try:
+        urllib.request.urlopen(f"{site.flower_url}/healthcheck", timeout=2).close()
+    except OSError as error:
+        raise NotReady(str(error)) from error
+
+
+FLOWER = Service(
+    "flower",
+    _flower_command,
+    _probe_flower,
+    environment=_flower_environment,
+    needs=("rabbitmq",),
+)
