@@ -4,14 +4,16 @@ import subprocess
 import sys
 import time
 import webbrowser
+from contextlib import suppress
 
 import click
 
 from workshop import settings
 from workshop.stack import control
+from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
-from workshop.stack.process import tail
-from workshop.stack.supervisor import NAMES, StartFailed
+from workshop.stack.logs import tail
+from workshop.stack.plan import NAMES
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,19 +30,23 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
     """Start all services, or only those named, and keep them running until Ctrl-C."""
 
     def when_ready() -> None:
-        click.echo(_addresses())
-        click.echo("READY. Ctrl-C stops everything." if sys.stdout.isatty() else "READY")
-        if open_browser:
+        with suppress(OSError):  # the reader of this may be gone
+            click.echo(control.addresses())
+            click.echo(control.readiness())
+            click.echo("Ctrl-C stops everything." if sys.stdout.isatty() else "", nl=sys.stdout.isatty())
+        if open_browser and "lab" in control.services():
             webbrowser.open(_site().lab_url)
 
     try:
         if detach:
-            control.up_detached([*services, *(["--periodic"] if periodic else [])], click.echo)
+            options = [
+                name for name, wanted in (("--periodic", periodic), ("--open", open_browser)) if wanted
+            ]
+            control.up_detached([*services, *options], click.echo)
         else:
             control.up(services, periodic, click.echo, when_ready)
     except control.AlreadyRunning:
-        click.echo("The services of this course are running already.")
-        click.echo(_addresses())
+        _show_running()
     except StartFailed as error:
         raise click.ClickException(str(error)) from error
 
@@ -49,7 +55,10 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
 @click.option("--purge", is_flag=True, help="Remove the database, the queues, the logs and all settings too.")
 def down(purge: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
-    control.down(click.echo, purge)
+    try:
+        control.down(click.echo, purge)
+    except TimeoutError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()
@@ -57,9 +66,10 @@ def status() -> None:
     """Show each service, and the addresses of what can be looked at."""
     _site()
     for name, service in settings.read("stack.json")["services"].items():
-        restarts = f"{service['restarts']} restarts" if service["restarts"] else ""
-        click.echo(f"{name:<10} {service['state']:<9} {restarts} {service['message']}".rstrip())
-    click.echo(_addresses())
+        times = service["restarts"]
+        restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
+        click.echo(f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip())
+    click.echo(control.addresses())
 
 
 @main.command()
@@ -69,6 +79,8 @@ def status() -> None:
 def logs(service: str | None, lines: int, follow: bool) -> None:
     """Show the end of every log, or of one SERVICE."""
     found = sorted((settings.state_dir() / "logs").glob("*.log"))
+    if not found:
+        raise click.ClickException("There are no logs yet. Next: workshop up")
     if service:
         chosen = [log for log in found if log.stem.rstrip("0123456789") == service or log.stem == service]
         if not chosen:
@@ -104,7 +116,7 @@ def scale(workers: int, processes: int | None) -> None:
         control.scale(workers, processes)
     except (control.NotRunning, TimeoutError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{workers} ready")
+    click.echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
 
 
 @main.command()
@@ -149,25 +161,19 @@ def _demo() -> None:
         raise click.ClickException("Not every task became a row. Next: workshop doctor")
 
 
+def _show_running() -> None:
+    if control.running() is None:
+        click.echo("The services of this course are being started or stopped. Next: workshop status")
+        return
+    click.echo("The services of this course are running already.")
+    click.echo(control.addresses())
+
+
 def _site() -> control.Site:
     site = control.running_site()
     if site is None:
         raise click.ClickException("The services are not running. Next: make lab, or workshop up")
     return site
-
-
-def _addresses() -> str:
-    site = _site()
-    port = site.ports["postgis"]
-    return "\n".join(
-        (
-            f"JupyterLab  {site.lab_url}",
-            f"Flower      {site.flower_url}",
-            f"RabbitMQ    {site.management_url}  user celery_user, password secret",
-            f"PostGIS     host 127.0.0.1, port {port}, database geopython-db, schema geopython,",
-            "            user geopython, password geopython",
-        )
-    )
 
 
 def _follow(logs: list) -> None:

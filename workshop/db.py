@@ -4,37 +4,27 @@ Open the tables in QGIS or pgAdmin: each has a primary key, and each geometry a 
 All geometries are on the British National Grid, EPSG:27700, in metres.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 from uuid import UUID
 
+import sqlalchemy as sa
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy import (
-    CheckConstraint,
-    CursorResult,
-    Engine,
-    Executable,
-    Identity,
-    MetaData,
-    bindparam,
-    create_engine,
-    exists,
-    func,
-    select,
-)
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from workshop.settings import database_url
+
+CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
+"""England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""
 
 
 class Base(DeclarativeBase):
     """The tables of the course, in the schema `geopython`."""
 
-    metadata = MetaData(schema="geopython")
+    metadata = sa.MetaData(schema="geopython")
+    type_annotation_map = {datetime: sa.DateTime(timezone=True)}
 
 
 class UkBoundary(Base):
@@ -52,51 +42,47 @@ class GridSquare(Base):
     __tablename__ = "grid_squares"
     task_id: Mapped[UUID] = mapped_column(primary_key=True)
     grid_ref: Mapped[str]
-    style_cat: Mapped[str] = mapped_column(
-        CheckConstraint("style_cat IN ('ENG', 'SCT', 'WLS', 'NIR', 'IMN', 'SEA')")
-    )
+    style_cat: Mapped[str] = mapped_column(sa.CheckConstraint(f"style_cat IN {CODES}"))
     x: Mapped[float]
     y: Mapped[float]
     geom: Mapped[WKBElement] = mapped_column(Geometry("POLYGON", 27700))
     worker: Mapped[str]
     attempt: Mapped[int]
-    processed_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    processed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
 
 class TaskLog(Base):
     """One retry or one final failure."""
 
     __tablename__ = "task_log"
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
     task_id: Mapped[UUID] = mapped_column(index=True)
-    state: Mapped[str] = mapped_column(CheckConstraint("state IN ('RETRY', 'FAILURE')"))
+    state: Mapped[str] = mapped_column(sa.CheckConstraint("state IN ('RETRY', 'FAILURE')"))
     attempt: Mapped[int]
     error: Mapped[str]
     worker: Mapped[str]
-    at: Mapped[datetime] = mapped_column(server_default=func.now())
+    at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
 
-class NationCount(Base):
-    """How many squares a nation had at one time; `workshop.periodic` writes them."""
-
-    __tablename__ = "nation_counts"
-    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
-    style_cat: Mapped[str]
-    squares: Mapped[int]
-    counted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+def nation_at(x: sa.ColumnElement, y: sa.ColumnElement) -> sa.ColumnElement[str]:
+    """Return the SQL for the nation's code at a point in metres (EPSG:27700), or SEA."""
+    point = sa.func.ST_SetSRID(sa.func.ST_Point(x, y), 27700)
+    nation = sa.select(sa.func.min(UkBoundary.code)).where(sa.func.ST_Intersects(UkBoundary.geom, point))
+    return sa.func.coalesce(nation.scalar_subquery(), "SEA")
 
 
 _columns = GridSquare.__table__.columns
-_sent = {
-    name: bindparam(name, type_=_columns[name].type)
-    for name in ("task_id", "grid_ref", "x", "y", "geom", "worker", "attempt")
-}
-_point = func.ST_SetSRID(func.ST_Point(_sent["x"], _sent["y"]), 27700)
-_nation = (
-    select(func.min(UkBoundary.code)).where(func.ST_Intersects(UkBoundary.geom, _point)).scalar_subquery()
+_names = ("task_id", "grid_ref", "x", "y", "geom", "worker", "attempt")
+_sent = {name: sa.bindparam(name, type_=_columns[name].type) for name in _names}
+_row = sa.select(nation_at(_sent["x"], _sent["y"]), *_sent.values()).where(
+    sa.exists(sa.select(UkBoundary.code))
 )
-_row = select(func.coalesce(_nation, "SEA"), *_sent.values()).where(exists(select(UkBoundary.code)))
-STORE_SQUARE = insert(GridSquare).from_select(["style_cat", *_sent], _row).on_conflict_do_nothing()
+STORE_SQUARE = (
+    insert(GridSquare)
+    .from_select(["style_cat", *_sent], _row)
+    .on_conflict_do_nothing()
+    .returning(GridSquare.task_id)
+)
 """Finds the nation and writes the row, in one round trip; a task that ran before changes nothing."""
 
 
@@ -117,36 +103,31 @@ def store_square(**values: Any) -> None:
     BoundaryMissing
         If `uk_boundary` is empty. That is a fault of the set-up, not of the task.
     """
-    if (
-        execute(STORE_SQUARE, values).rowcount == 0
-        and not execute(select(func.count(UkBoundary.code))).scalar()
-    ):
+    stored = execute(STORE_SQUARE, values).first()
+    if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
         raise BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up")
 
 
-def execute(statement: Executable, values: Mapping[str, Any] | None = None) -> CursorResult:
+def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.CursorResult:
     """Send one statement; if its connection turns out to be dead, once more on a fresh one."""
     try:
-        return _execute(statement, values)
-    except DBAPIError as error:
+        with engine().connect() as connection:
+            return connection.execute(statement, values)
+    except sa.exc.DBAPIError as error:
         if not error.connection_invalidated:
             raise
-        return _execute(statement, values)
-
-
-def _execute(statement: Executable, values: Mapping[str, Any] | None) -> CursorResult:
     with engine().connect() as connection:
         return connection.execute(statement, values)
 
 
-def engine() -> Engine:
+def engine() -> sa.Engine:
     """Return the connections of this process to the database that the settings name now."""
     return _engine(database_url())
 
 
 @cache
-def _engine(url: str) -> Engine:
-    return create_engine(
+def _engine(url: str) -> sa.Engine:
+    return sa.create_engine(
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,

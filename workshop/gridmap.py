@@ -53,7 +53,7 @@ class GridMap(folium.Map):
         coast : GeoSeries
             Polygons in any CRS.
         """
-        self._add(coast, {"weight": 0.75}, pane="coast", class_name="coast")
+        self._add_shape(coast, weight=0.75, pane="coast", className="coast")
 
     def add_squares(self, squares: Iterable[shapely.Polygon], tooltips: Iterable[str], **style: Any) -> None:
         """Draw squares, each with a tooltip.
@@ -83,13 +83,11 @@ class GridMap(folium.Map):
             Leaflet's path options, such as ``color``.
         """
         merged = shapely.coverage_union_all(list(squares))
-        self._add(gpd.GeoSeries([merged], crs=CRS), style)
+        self._add_shape(gpd.GeoSeries([merged], crs=CRS), **style)
 
-    def _add(self, shapes: gpd.GeoSeries, style: dict[str, Any], **options: Any) -> None:
-        layer = folium.GeoJson(
-            _degrees(shapes), style_function=lambda _: style, smooth_factor=0, interactive=False, **options
-        )
-        self.add_child(layer)
+    def _add_shape(self, shapes: gpd.GeoSeries, **options: Any) -> None:
+        whole = shapely.GeometryCollection(list(_degrees(shapes)))
+        self.add_child(_Shape(whole.__geo_interface__, options | {"interactive": False, "smoothFactor": 0}))
 
 
 class _NamesAndView(MacroElement):
@@ -148,6 +146,20 @@ class _Squares(MacroElement):
         self.style = style
 
 
+class _Shape(MacroElement):
+    """A geometry without tooltip."""
+
+    _template = Template("""
+        {% macro script(this, kwargs) %}
+        L.geoJSON({{ this.shape|tojson }}, {{ this.options|tojson }}).addTo({{ this._parent.get_name() }});
+        {% endmacro %}""")
+
+    def __init__(self, shape: dict[str, Any], options: dict[str, Any]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.options = options
+
+
 def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
     """Return shapes in degrees (EPSG:4326), rounded to 5 decimals, which is about 1 m."""
     return shapes.to_crs(4326).set_precision(1e-5, mode="pointwise")
@@ -169,6 +181,7 @@ _STYLE = """<style>
 .leaflet-container .coast { fill: var(--land); fill-opacity: 1; stroke: var(--coast) }
 .label b { position: absolute; transform: translate(-50%, -50%); white-space: nowrap; color: var(--ink);
   text-shadow: 0 0 3px var(--sea), 0 0 3px var(--sea), 0 0 3px var(--sea), 0 0 3px var(--sea) }
+@media (max-width: 560px) { .label { display: none } }
 .legend { position: absolute; top: 10px; right: 10px; z-index: 1000; padding: 8px 12px;
   border: 1px solid var(--coast); border-radius: 6px; background: var(--card); color: var(--ink);
   font: 14px system-ui, sans-serif }

@@ -2,12 +2,13 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from uuid import UUID
 
 from kombu import Connection
-from sqlalchemy import ARRAY, Uuid, bindparam, text
+from pandas import DataFrame
+from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from tqdm import tqdm
 
 from workshop import db
@@ -24,7 +25,7 @@ _COUNT = text("""
     SELECT (SELECT count(*) FROM done),
            (SELECT count(*) FROM failed),
            (SELECT count(*) FROM again),
-           (SELECT count(*) FROM (SELECT * FROM again EXCEPT SELECT * FROM done EXCEPT SELECT * FROM failed) AS due)
+           (SELECT count(*) FROM (TABLE again EXCEPT TABLE done EXCEPT TABLE failed) AS due)
 """).bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
 
@@ -86,6 +87,32 @@ def progress(run: list[Published] | None = None) -> Progress:
     return Progress(len(tasks), done, failed, retried, waiting, due, left - waiting - due)
 
 
+def task_ids(run: list[Published] | None = None) -> list[str]:
+    """Return the ids of the tasks of a run; by default of this notebook's latest cell that sent some."""
+    return [task.id for task in (latest_run() if run is None else run)]
+
+
+def read_log(task_ids: Iterable[str]) -> DataFrame:
+    """Return what the task log says about some tasks.
+
+    Parameters
+    ----------
+    task_ids : iterable of str
+        The tasks.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each retry and each final failure, oldest first: task_id, state (``RETRY`` or
+        ``FAILURE``), attempt, error, error_type, worker, at.
+    """
+    log = db.TaskLog
+    columns = (log.task_id, log.state, log.attempt, log.error, log.worker, log.at)
+    statement = select(*columns).where(log.task_id.in_([UUID(id) for id in task_ids])).order_by(log.id)
+    rows = DataFrame(db.execute(statement).all(), columns=[column.key for column in columns])
+    return rows.assign(error_type=rows.error.str.partition(":")[0])
+
+
 def tasks_in_queue() -> int:
     """Return how many messages in the queue `squares` no worker has taken yet."""
     with Connection(broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
@@ -96,6 +123,7 @@ def watch(
     run: list[Published] | Callable[[], list[Published]] | None = None,
     still_sending: Callable[[], bool] = lambda: False,
     patience: float = 60,
+    quiet: bool = False,
 ) -> Progress:
     """Show a line of progress until every task of a run has ended.
 
@@ -107,6 +135,8 @@ def watch(
         Returns True while further tasks may come.
     patience : float
         Seconds to wait while nothing changes at all.
+    quiet : bool
+        Whether to show nothing meanwhile.
 
     Returns
     -------
@@ -121,7 +151,7 @@ def watch(
     look = run if callable(run) else (lambda: latest_run() if run is None else run)
     quiet_since, before = time.monotonic(), None
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
-    with tqdm(unit=" tasks", mininterval=interval, dynamic_ncols=True, file=sys.stdout) as line:
+    with tqdm(unit=" tasks", mininterval=interval, file=sys.stdout, disable=quiet) as line:
         while True:
             more = still_sending()
             now = progress(look())

@@ -3,7 +3,10 @@
 It has a queue and a worker of its own, which ``workshop up --periodic`` starts.
 """
 
-from sqlalchemy import func, insert, select
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
 
 from workshop import db
 from workshop.tasks import application
@@ -12,11 +15,23 @@ application.conf.beat_schedule = {
     "count squares": {"task": "workshop.periodic.count_squares", "schedule": 60.0},
 }
 
-_counts = select(db.GridSquare.style_cat, func.count()).group_by(db.GridSquare.style_cat)
-_COUNT = insert(db.NationCount).from_select(["style_cat", "squares"], _counts)
+
+class NationCount(db.Base):
+    """How many squares a nation had at one time."""
+
+    __tablename__ = "nation_counts"
+    id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
+    style_cat: Mapped[str]
+    squares: Mapped[int]
+    counted_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+
+
+_counts = sa.select(db.GridSquare.style_cat, sa.func.count()).group_by(db.GridSquare.style_cat)
+_COUNT = sa.insert(NationCount).from_select(["style_cat", "squares"], _counts)
 
 
 @application.task(queue="periodic")
 def count_squares() -> None:
     """Write the number of squares of each nation, and the time, to the table `nation_counts`."""
+    db.Base.metadata.create_all(db.engine())
     db.execute(_COUNT)

@@ -39,7 +39,7 @@ def geoprocess(x: float, y: float) -> str:
     attempt = current_attempt()
     time.sleep(settings.pace() / 1000)
 
-    if is_faulty(x, y, errors=attempt.number - 1):
+    if is_faulty(x, y, attempt.errors):
         raise ServiceError(f"No answer for ({x}, {y}) at attempt {attempt.number}")
 
     reference = grid.reference(x, y)
@@ -63,7 +63,7 @@ def is_faulty(x: float, y: float, errors: int) -> bool:
     x, y : float
         The point, in metres (EPSG:27700).
     errors : int
-        How many times this task has met a `ServiceError` before. After three the fault leaves it alone.
+        How often this task has met a `ServiceError` before. After three the fault leaves it alone.
     """
     digest = sha256(f"{float(x)} {float(y)} {errors}".encode()).digest()
     share = int.from_bytes(digest[:4]) / 2**32

@@ -14,6 +14,7 @@ The files are in the folder `state_dir`, usually ``.workshop`` beside the notebo
 
 import json
 import os
+import time
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -59,7 +60,7 @@ def seed() -> int | None:
 
 def get(name: str) -> Any:
     """Return the value of a setting from the first source that has one."""
-    from_environment = {name: os.environ[key]} if (key := f"WORKSHOP_{name.upper()}") in os.environ else {}
+    from_environment = {name: os.environ.get(f"WORKSHOP_{name.upper()}") or None}
     for source in (read("joined.json"), read("settings.json"), from_environment, read("stack.json")):
         if source.get(name) is not None:
             return source[name]
@@ -81,7 +82,8 @@ def read(name: str) -> dict[str, Any]:
     """Return the content of a JSON file in the state folder; empty where there is none."""
     path = state_dir() / name
     try:
-        return _parse(path, path.stat().st_mtime_ns)
+        found = path.stat()
+        return _parse(path, found.st_mtime_ns, found.st_ino)
     except FileNotFoundError:
         return {}
 
@@ -92,6 +94,8 @@ def write(name: str, content: dict[str, Any]) -> None:
     draft = path.with_name(f".{name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    # Two writes within one tick of the file system's clock would look the same to `read`.
+    os.utime(draft, ns=(now := time.time_ns(), now))
     draft.replace(path)
 
 
@@ -107,11 +111,12 @@ def state_dir() -> Path:
 
 @cache
 def _state_dir(wanted: str | None) -> Path:
-    if _keeps_permissions(near := Path(wanted or ROOT / ".workshop").absolute()):
+    if _keeps_permissions(near := Path(wanted or ROOT / ".workshop").expanduser().absolute()):
         return near
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     far = home / "workshop" / sha256(str(near).encode()).hexdigest()[:12]
-    _keeps_permissions(far)
+    if not _keeps_permissions(far):
+        raise OSError(f"Neither {near} nor {far} can hold this course's data. Set WORKSHOP_STATE to a folder")
     return far
 
 
@@ -119,11 +124,11 @@ def _keeps_permissions(folder: Path) -> bool:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
-    except PermissionError:
+    except OSError:
         return False
     return folder.stat().st_mode & 0o077 == 0 and os.access(folder, os.W_OK)
 
 
 @lru_cache(maxsize=16)
-def _parse(path: Path, changed: int) -> dict[str, Any]:
+def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
     return json.loads(path.read_text(encoding="utf-8"))

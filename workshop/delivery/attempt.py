@@ -5,6 +5,9 @@ from uuid import UUID, uuid4
 
 from celery import current_task
 
+ERRORS = "known_errors"
+"""The message header that counts how often a task asked for a retry."""
+
 
 @dataclass(frozen=True)
 class Attempt:
@@ -18,16 +21,20 @@ class Attempt:
         The worker's name, such as ``worker1@laptop``; ``direct`` outside a worker.
     number : int
         1 for the first run, 2 for the first retry, and so on.
+    errors : int
+        How often the task asked for a retry before, because of an error it knows.
     """
 
     task_id: UUID
     worker: str
     number: int
+    errors: int
 
 
 def current_attempt() -> Attempt:
     """Return the attempt that is running in this process."""
     request = current_task.request if current_task else None
     if request is None or request.id is None:
-        return Attempt(uuid4(), "direct", 1)
-    return Attempt(UUID(request.id), request.hostname or "direct", (request.retries or 0) + 1)
+        return Attempt(uuid4(), "direct", 1, 0)
+    errors = (request.headers or {}).get(ERRORS, 0)
+    return Attempt(UUID(request.id), request.hostname or "direct", (request.retries or 0) + 1, errors)

@@ -28,9 +28,6 @@ broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1}
 
-# The row in PostGIS is the result, so there is no result backend.
-task_ignore_result = True
-
 # Flower listens to these events.
 worker_send_task_events = True
 

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+from celery import current_task
 from celery.signals import after_task_publish, before_task_publish
 
 from workshop.delivery.topology import ROUTING_KEY
@@ -20,6 +21,7 @@ from workshop.settings import state_dir
 
 FILE = "published.jsonl"
 _process = uuid4().hex[:8]
+_cells = 0
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,7 @@ class Published:
 
 def this_run() -> str:
     """Return the name of the run that publishes now: of this cell in a notebook, else of this process."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return f"{_process}-{shell.execution_count}" if shell else _process
+    return f"{_process}-{_cells}" if _cells else _process
 
 
 def published() -> list[Published]:
@@ -91,11 +91,26 @@ def _append(entry: dict[str, Any]) -> None:
         os.close(target)
 
 
+def _is_new(routing_key: str | None) -> bool:
+    """Return whether a message is a task of a producer, not the retry of a worker."""
+    return routing_key == ROUTING_KEY and not current_task
+
+
+def _count_cells(_: Any) -> None:
+    global _cells
+    _cells += 1
+
+
+if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):
+    _cells = 1
+    shell.events.register("pre_run_cell", _count_cells)
+
+
 @before_task_publish.connect
 def _note_publish(
     body: Any = None, headers: dict[str, Any] | None = None, routing_key: str | None = None, **_: Any
 ) -> None:
-    if routing_key != ROUTING_KEY or not headers or headers.get("retries"):
+    if not headers or not _is_new(routing_key):
         return
     arguments: Iterable[Any] = body[0] if isinstance(body, (tuple, list)) else []
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
@@ -105,5 +120,5 @@ def _note_publish(
 
 @after_task_publish.connect
 def _note_confirm(headers: dict[str, Any] | None = None, routing_key: str | None = None, **_: Any) -> None:
-    if routing_key == ROUTING_KEY and headers and not headers.get("retries"):
+    if headers and _is_new(routing_key):
         _append({"id": headers["id"], "confirmed": True})

@@ -5,6 +5,7 @@ from typing import Any
 import celery
 
 from workshop.delivery import record  # noqa: F401  (its receivers write the record of publishes)
+from workshop.delivery.attempt import ERRORS, current_attempt
 from workshop.settings import broker_url
 
 
@@ -19,6 +20,11 @@ class Task(celery.Task):
         if self.request.called_directly:
             follow_settings(self.app)
         return super().apply_async(*args, **kwargs)
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        """Ask for another attempt, as `celery.Task.retry` does, and count the error in the message."""
+        headers = (self.request.headers or {}) | {ERRORS: current_attempt().errors + 1}
+        return super().retry(*args, headers=headers, **options)
 
 
 def follow_settings(app: celery.Celery) -> None:

@@ -1,31 +1,56 @@
-"""Starts, stops and describes the stack of this machine: what the command line calls."""
+"""Starts, stops and changes the stack of this machine: what the command line and notebooks call."""
 
 import asyncio
-import fcntl
 import os
-import shutil
-import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import IO
 
 from workshop import settings
-from workshop.stack.process import born, kill_session
-from workshop.stack.site import Site, free_ports, new_site
-from workshop.stack.supervisor import NAMES, StartFailed, Supervisor
+from workshop.stack.condition import StartFailed
+from workshop.stack.ending import down, end_leftovers
+from workshop.stack.plan import NAMES
+from workshop.stack.running import (
+    AlreadyRunning,
+    NotRunning,
+    addresses,
+    elsewhere,
+    is_locked,
+    only_one,
+    readiness,
+    running,
+    running_site,
+    services,
+    until,
+)
+from workshop.stack.site import Site, is_free, new_site
+from workshop.stack.supervisor import Stopped, Supervisor
+
+__all__ = [
+    "NAMES",
+    "AlreadyRunning",
+    "NotRunning",
+    "Site",
+    "StartFailed",
+    "addresses",
+    "down",
+    "elsewhere",
+    "readiness",
+    "running",
+    "running_site",
+    "scale",
+    "services",
+    "up",
+    "up_detached",
+]
 
 Say = Callable[[str], None]
 
-
-class AlreadyRunning(Exception):
-    """The stack runs already; there is one per course folder."""
-
-
-class NotRunning(Exception):
-    """The stack does not run."""
+_ATTEMPTS = 3
 
 
 def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
@@ -40,7 +65,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     say : callable
         Shows a line of progress.
     when_ready : callable
-        Called once, when all parts answer.
+        Called once, when all parts answer or are known not to.
 
     Raises
     ------
@@ -49,24 +74,33 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     StartFailed
         If a service did not become ready.
     """
-    with _only_one():
-        end_leftovers(say)
+
+    def speak(line: str) -> None:
+        with suppress(OSError):  # the terminal may be closed
+            say(line)
+
+    if wanted := os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
+        os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
+    with only_one():
+        end_leftovers(speak)
         (settings.state_dir() / "settings.json").unlink(missing_ok=True)
-        site = new_site()
-        try:
-            _run(site, names, periodic, say, when_ready)
-        except StartFailed:
-            now_free = free_ports().values()
-            if all(port in now_free for port in site.ports.values()):
-                raise
-            say("Another program took one of the ports. Trying again with others.")
-            _run(new_site(), names, periodic, say, when_ready)
+        for line in elsewhere():
+            speak(f"Note: {line}")
+        _run(names or NAMES, periodic, speak, when_ready)
 
 
-def _run(
-    site: Site, names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]
-) -> None:
-    asyncio.run(Supervisor(site, names or NAMES, periodic, say).run(when_ready))
+def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
+    for _ in range(_ATTEMPTS):
+        with new_site() as site:
+            try:
+                asyncio.run(Supervisor(site, names, periodic, say).run(when_ready))
+                return
+            except StartFailed as error:
+                failure = error
+                if isinstance(error, Stopped) or all(map(is_free, site.ports.values())):
+                    break
+        say("Another program took one of the ports. Trying again with others.")
+    raise failure
 
 
 def up_detached(arguments: list[str], say: Say) -> None:
@@ -86,10 +120,10 @@ def up_detached(arguments: list[str], say: Say) -> None:
     StartFailed
         If a service did not become ready.
     """
-    if running():
+    if is_locked():
         raise AlreadyRunning
-    site_log = settings.state_dir() / "stack.log"
-    with site_log.open("wb") as output:
+    log = settings.state_dir() / "stack.log"
+    with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "workshop", "up", *arguments],
             stdin=subprocess.DEVNULL,
@@ -97,53 +131,33 @@ def up_detached(arguments: list[str], say: Say) -> None:
             stderr=output,
             start_new_session=True,
         )
-    with site_log.open(encoding="utf-8") as lines:
-        while process.poll() is None:
-            if not (line := lines.readline().rstrip()):
-                time.sleep(0.05)
-            elif line.startswith("READY"):
-                return
-            else:
-                say(line)
-        raise StartFailed(lines.read().strip() or f"See {site_log}")
+    try:
+        with log.open(encoding="utf-8") as lines:
+            _report(process, lines, say)
+    except KeyboardInterrupt:
+        process.terminate()
+        process.wait()
+        raise
 
 
-def down(say: Say, purge: bool = False) -> None:
-    """Stop the stack, wait until it is gone, and end what a killed one left.
-
-    Parameters
-    ----------
-    say : callable
-        Shows a line of progress.
-    purge : bool
-        Whether to remove the state folder too: the database, the queues, the logs, the settings.
-    """
-    stack = running()
-    if stack:
-        say("Stopping the services ...")
-        os.kill(stack["pid"], signal.SIGTERM)
-        end = time.monotonic() + 90
-        while born(stack["pid"]) == stack["born"] and time.monotonic() < end:
-            time.sleep(0.1)
-    end_leftovers(say)
-    say("All services are stopped.")
-    if purge:
-        shutil.rmtree(settings.state_dir(), ignore_errors=True)
-        say(f"Removed {settings.state_dir()}")
-
-
-def running() -> dict[str, Any] | None:
-    """Return the content of ``stack.json`` if its supervisor lives, else None."""
-    stack = settings.read("stack.json")
-    return stack if stack and born(stack["pid"]) == stack["born"] else None
-
-
-def running_site() -> Site | None:
-    """Return the site of the running stack, if there is one."""
-    stack = running()
-    if stack is None:
-        return None
-    return Site(settings.state_dir(), stack["ports"], settings.read("token.json")["token"])
+def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
+    """Show what a detached start says, until it is ready or has ended."""
+    while True:
+        ended = process.poll() is not None
+        line = lines.readline().rstrip("\n")
+        if line.startswith("Error: "):
+            process.wait()
+            raise StartFailed(line.removeprefix("Error: ") + "\n" + lines.read().rstrip())
+        if line:
+            say(line)
+        if line.startswith("READY"):
+            return
+        if ended and not line:
+            if process.returncode == 0:
+                raise AlreadyRunning
+            raise StartFailed(f"It ended with exit code {process.returncode}. Next: read {lines.name}")
+        if not line:
+            time.sleep(0.05)
 
 
 def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
@@ -161,52 +175,24 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     Raises
     ------
     NotRunning
-        If the stack is not running.
+        If the stack is not running, or runs without workers.
     TimeoutError
         If the workers are not ready in time.
     """
-    if running() is None:
-        raise NotRunning("The services are not running. Next: workshop up")
+    if not any(name.startswith("worker") for name in services()):
+        raise NotRunning("The services were started without workers. Next: workshop down, then workshop up")
     settings.change(workers=workers, processes=processes)
     wanted = {f"worker{number}" for number in range(1, (workers or 1) + 1)}
-    end = time.monotonic() + patience
-    while time.monotonic() < end:
-        stack = settings.read("stack.json")
-        states = {name: service["state"] for name, service in stack["services"].items()}
-        there = {name for name in states if name.startswith("worker")}
-        current = stack["matches"] == settings.read("settings.json")
-        if current and there == wanted and all(states[name] == "ready" for name in wanted):
-            return
-        time.sleep(0.1)
-    raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
+    if not until(lambda: _has_workers(wanted), patience):
+        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
 
 
-def end_leftovers(say: Say) -> None:
-    """End the services of a stack whose supervisor was killed."""
-    stack = settings.read("stack.json")
-    if not stack or running() and stack["pid"] != os.getpid():
-        return
-    for name, service in stack["services"].items():
-        if service["pid"] and born(service["pid"]) == service["born"]:
-            say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
-            _end(service["pid"], service["born"])
-    (settings.state_dir() / "stack.json").unlink(missing_ok=True)
-
-
-def _end(pid: int, since: float) -> None:
-    os.kill(pid, signal.SIGTERM)
-    end = time.monotonic() + 15
-    while born(pid) == since and time.monotonic() < end:
-        time.sleep(0.1)
-    kill_session(pid)
-
-
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """Hold the lock of this course's stack; the kernel lets go of it however this process ends."""
-    with (settings.state_dir() / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AlreadyRunning from error
-        yield
+def _has_workers(wanted: set[str]) -> bool:
+    stack = running()
+    if stack is None:
+        raise NotRunning("The services were stopped meanwhile. Next: workshop up")
+    states = {
+        name: service["state"] for name, service in stack["services"].items() if name.startswith("worker")
+    }
+    current = stack["matches"] == settings.read("settings.json")
+    return current and states.keys() == wanted and set(states.values()) == {"ready"}

@@ -3,16 +3,15 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
-from sqlalchemy import func, select
-from sqlalchemy.exc import SQLAlchemyError
-
-from workshop import db, settings
-from workshop.stack import binaries, control, lab, postgis, rabbitmq, workers
-from workshop.stack.service import NotReady, Service
+from workshop import settings
+from workshop.stack import binaries, plan
+from workshop.stack.running import elsewhere, running, running_site
 from workshop.stack.site import Site
+from workshop.stack.watch import syntax_error
 
 ENOUGH_DISK = 500_000_000
 """Bytes that the services want to be free."""
@@ -45,68 +44,55 @@ def examine() -> Iterator[Finding]:
     for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
         yield _program(find)
     yield from _folder()
-    yield from _environment()
-    site = control.running_site()
-    if site is None:
+    for text in elsewhere():
+        yield Finding(True, text)
+    if problem := syntax_error():
+        yield Finding(False, f"the code does not compile: {problem}", "mend that line and save the file")
+    site, stack = running_site(), running()
+    if site is None or stack is None:
         yield Finding(False, "the services are not running", "make lab, or workshop up")
         return
-    for name, condition in settings.read("stack.json")["services"].items():
+    for name, condition in stack["services"].items():
         yield _service(site, name, condition["message"])
     yield _boundary()
 
 
-def _program(find: object) -> Finding:
+def _program(find: Callable[[], Path]) -> Finding:
     try:
-        return Finding(True, f"found {find()}")  # type: ignore[operator]
+        return Finding(True, f"found {find()}")
     except binaries.Missing as error:
         return Finding(False, str(error), "sh setup.sh")
 
 
 def _folder() -> Iterator[Finding]:
     folder = settings.state_dir()
-    near = settings.ROOT / ".workshop"
-    note = (
-        "" if folder == near or "WORKSHOP_STATE" in os.environ else f", as {near.parent} ignores permissions"
-    )
+    wanted = os.environ.get("WORKSHOP_STATE") or settings.ROOT / ".workshop"
+    near = Path(wanted).expanduser().absolute()
+    note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
     yield Finding(True, f"data and logs are in {folder}{note}")
     free = shutil.disk_usage(folder).free
     yield Finding(free > ENOUGH_DISK, f"{free / 1e9:.1f} GB of disk are free", "make room on the disk")
 
 
-def _environment() -> Iterator[Finding]:
-    for name in ("WORKSHOP_BROKER_URL", "WORKSHOP_DATABASE_URL"):
-        if name in os.environ:
-            yield Finding(True, f"{name} is set, so tasks go there and not to the services of this machine")
-
-
 def _service(site: Site, name: str, message: str) -> Finding:
-    try:
-        _services(name).probe(site)
-    except NotReady as error:
-        reason = message or str(error)
-        return Finding(False, f"{name} does not answer: {reason}", f"workshop logs {name}")
+    trouble = plan.service(name).trouble(site)
+    if trouble:
+        return Finding(False, f"{name} does not answer: {message or trouble}", f"workshop logs {name}")
     return Finding(True, f"{name} answers{f' ({message})' if message else ''}")
-
-
-def _services(name: str) -> Service:
-    if name.startswith("worker"):
-        return workers.worker(int(name.removeprefix("worker")), processes=1)
-    fixed = (
-        postgis.SERVICE,
-        rabbitmq.SERVICE,
-        rabbitmq.EPMD,
-        workers.FLOWER,
-        lab.SERVICE,
-        workers.periodic(),
-    )
-    return {service.name: service for service in fixed}[name]
 
 
 def _boundary() -> Finding:
     try:
-        nations = db.execute(select(func.count(db.UkBoundary.code))).scalar()
-    except SQLAlchemyError as error:
-        return Finding(
-            False, f"the database can't be asked: {str(error).splitlines()[0]}", "workshop logs postgis"
-        )
+        nations = _count_nations()
+    except Exception as error:  # the code of `workshop.db` may be broken too
+        reason = str(error).splitlines()[0]
+        return Finding(False, f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
     return Finding(nations == 5, f"uk_boundary has {nations} nations of 5", "workshop down, then workshop up")
+
+
+def _count_nations() -> int | None:
+    from sqlalchemy import func, select
+
+    from workshop import db  # slow to import, and attendees may have a mistake in it
+
+    return db.execute(select(func.count(db.UkBoundary.code))).scalar()

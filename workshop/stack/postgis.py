@@ -3,14 +3,18 @@
 import os
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import psycopg
 
 from workshop.stack.binaries import postgres
-from workshop.stack.schema import create_schema
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
+
+STOP = signal.SIGINT
+"""Asks PostgreSQL to end without waiting for its clients."""
 
 
 def _data(site: Site) -> Path:
@@ -28,7 +32,7 @@ def prepare(site: Site) -> None:
     """Make the database's files, once; a half-made set of an interrupted start is made anew."""
     data = _data(site)
     if (data / "PG_VERSION").exists():
-        (data / "postmaster.pid").unlink(missing_ok=True)
+        _forget_dead_server(data / "postmaster.pid")
         return
     draft = data.with_name("postgis.draft")
     subprocess.run(["rm", "-rf", str(draft)], check=True)
@@ -36,7 +40,7 @@ def prepare(site: Site) -> None:
     password.touch(mode=0o600)
     password.write_text(site.token)
     with site.log("postgis").open("ab") as log:
-        subprocess.run(
+        made = subprocess.run(
             [
                 *_as_ordinary_user(),
                 str(postgres() / "initdb"),
@@ -50,10 +54,23 @@ def prepare(site: Site) -> None:
             ],
             stdout=log,
             stderr=log,
-            check=True,
         )
     password.unlink()
+    if made.returncode != 0:
+        raise NotReady(f"initdb could not make the database's files (exit code {made.returncode})")
     draft.rename(data)
+
+
+def _forget_dead_server(pid_file: Path) -> None:
+    """Remove the note of a killed server if its number now belongs to some other program.
+
+    PostgreSQL looks only whether a process with that number lives, and would refuse to start. In all other
+    cases it decides better itself, as it also knows whether an old server still uses the files.
+    """
+    with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        pid = int(pid_file.read_text().splitlines()[0])
+        if psutil.Process(pid).name() != "postgres":
+            pid_file.unlink()
 
 
 def command(site: Site) -> list[str]:
@@ -78,6 +95,8 @@ def probe(site: Site) -> None:
 
 def finish(site: Site) -> None:
     """Make role, database, extension and schema where they are missing, then the tables."""
+    from workshop.stack.schema import create_schema  # takes two seconds to import, and only `up` needs it
+
     with _connect(site, "postgres") as server:
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
             server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
@@ -111,5 +130,5 @@ SERVICE = Service(
     prepare=prepare,
     finish=finish,
     essential=True,
-    stop_signal=signal.SIGINT,
+    stop_signal=STOP,
 )

@@ -7,18 +7,16 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import psutil
 
 from workshop.settings import ROOT
+from workshop.stack import logs
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 
-LOG_LIMIT = 5_000_000
-"""Bytes at which a log is put aside at the next start."""
-
-_libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+_LINUX = sys.platform == "linux"
+_libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 _PR_SET_PDEATHSIG = 1
 
 
@@ -29,8 +27,7 @@ def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
     thread: the kernel watches the thread that started the program.
     """
     log = site.log(service.name)
-    if log.exists() and log.stat().st_size > LOG_LIMIT:
-        log.replace(log.with_suffix(".log.1"))
+    logs.begin(log)
     with log.open("ab") as output:
         return subprocess.Popen(
             service.command(site),
@@ -58,21 +55,15 @@ def kill_session(pid: int) -> None:
 
 
 def born(pid: int) -> float | None:
-    """Return when a process was started (seconds since 1970); None if there is none.
+    """Return when a process was started; None if there is none.
 
-    With the number it tells a process from a later one with the same number.
+    With the number it tells a process from a later one with the same number. On Linux it counts from the
+    machine's start, so that setting the clock changes nothing.
     """
     try:
         process = psutil.Process(pid)
-        return None if process.status() == psutil.STATUS_ZOMBIE else process.create_time()
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return None
+        return round(process.create_time() - (psutil.boot_time() if _LINUX else 0), 2)
     except psutil.NoSuchProcess:
         return None
-
-
-def tail(log: Path, lines: int = 12) -> str:
-    """Return the last lines of a log, indented."""
-    try:
-        text = log.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return ""
-    return "\n".join(f"    {line}" for line in text.splitlines()[-lines:])

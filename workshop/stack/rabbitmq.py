@@ -24,6 +24,7 @@ default_user_tags.administrator = true
 disk_free_limit.absolute = 50MB
 log.console = true
 log.console.level = warning
+log.console.use_colors = off
 log.file = false
 """
 
@@ -61,6 +62,8 @@ def environment(site: Site) -> dict[str, str]:
         ),
         "ERL_EPMD_PORT": str(site.ports["epmd"]),
         "ERL_EPMD_ADDRESS": HOST,
+        "ERL_CRASH_DUMP_SECONDS": "0",
+        "ERL_ZFLAGS": "-start_epmd false",  # RabbitMQ would start one that outlives the stack
     }
 
 
@@ -89,11 +92,11 @@ def get(site: Site, path: str) -> bytes:
 
 
 def probe_epmd(site: Site) -> None:
-    """Connect to the port mapper; that it is ours is shown by its process living on."""
-    try:
-        socket.create_connection((HOST, site.ports["epmd"]), timeout=1).close()
-    except OSError as error:
-        raise NotReady(str(error)) from error
+    """Ask the port mapper for its list of names; that it is ours is shown by its process living on."""
+    with socket.create_connection((HOST, site.ports["epmd"]), timeout=1) as connection:
+        connection.sendall(b"\x00\x01n")
+        if not connection.recv(4):
+            raise NotReady("the port mapper gives no answer")
 
 
 def _home(site: Site) -> Path:

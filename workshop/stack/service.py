@@ -54,3 +54,13 @@ class Service:
     reloads: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 60
+
+    def trouble(self, site: Site) -> str | None:
+        """Return why the service does not answer; None if it does."""
+        try:
+            self.probe(site)
+        except NotReady as reason:
+            return str(reason)
+        except Exception as error:  # each client library has its own ways to say that nobody is there
+            return f"{type(error).__name__}: {error}"
+        return None

@@ -1,7 +1,10 @@
 """What one running stack knows about itself: its folder, its ports, its passwords."""
 
+import os
 import secrets
 import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +22,8 @@ USUAL_PORTS = {
 """The ports that these programs have by custom. Taken ones are replaced by free ones."""
 
 HOST = "127.0.0.1"
+
+_UNUSUAL, _BEYOND = 26000, 32768
 
 
 @dataclass(frozen=True)
@@ -61,45 +66,67 @@ class Site:
 
     @property
     def lab_url(self) -> str:
-        """The address of JupyterLab, which lets its reader in."""
-        return f"http://{HOST}:{self.ports['lab']}/lab?token={self.token}"
+        """The address of JupyterLab at the first notebook, which lets its reader in."""
+        first = "lab/tree/notebooks/00-start-here.ipynb"
+        return f"http://{HOST}:{self.ports['lab']}/{first}?token={self.token}"
 
     def log(self, name: str) -> Path:
         """Return the log file of a service."""
         return self.state / "logs" / f"{name}.log"
 
 
-def new_site() -> Site:
-    """Return a site with ports that are free now, and with the passwords of earlier starts."""
+@contextmanager
+def new_site() -> Iterator[Site]:
+    """Hold free ports for as long as the stack runs; the passwords are those of earlier starts."""
     state = settings.state_dir()
     (state / "logs").mkdir(exist_ok=True)
     token = settings.read("token.json").get("token")
     if token is None:
         token = secrets.token_hex(16)
         settings.write("token.json", {"token": token})
-    return Site(state, free_ports(), token)
+    with ExitStack() as marks:
+        yield Site(state, free_ports(marks), token)
 
 
-def free_ports() -> dict[str, int]:
-    """Return a port for each program: the usual one where it is free, else one that is."""
-    sockets = []
+def free_ports(marks: ExitStack) -> dict[str, int]:
+    """Return a port for each program: the usual one, or the next that is free.
+
+    A UDP socket of the same number marks a port as taken until `marks` is closed, so that two stacks
+    that start at the same time don't choose the same. All ports are below those that systems give to
+    outgoing connections. With ``WORKSHOP_PORTS=any`` in the environment no usual port is taken, as tests
+    want it.
+    """
+    any_port = os.environ.get("WORKSHOP_PORTS") == "any"
     ports = {}
     for name, usual in USUAL_PORTS.items():
-        held = _hold(usual) or _hold(0)
-        assert held is not None
-        sockets.append(held)
-        ports[name] = held.getsockname()[1]
-    for held in sockets:
-        held.close()
+        first = _UNUSUAL if any_port else usual
+        candidates = (
+            port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values()
+        )
+        ports[name], mark = next((port, mark) for port in candidates if (mark := _mark(port)))
+        marks.enter_context(mark)
     return ports
 
 
-def _hold(port: int) -> socket.socket | None:
-    held = socket.socket()
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def is_free(port: int) -> bool:
+    """Return whether no program listens on a port."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def _mark(port: int) -> socket.socket | None:
+    mark = socket.socket(type=socket.SOCK_DGRAM)
     try:
-        held.bind((HOST, port))
+        mark.bind((HOST, port))
     except OSError:
-        held.close()
+        mark.close()
         return None
-    return held
+    if is_free(port):
+        return mark
+    mark.close()
+    return None

@@ -60,7 +60,7 @@ def _ping(name: str) -> None:
 
 def _flower_environment(site: Site) -> dict[str, str]:
     queues = site.management_url.replace("//", "//celery_user:secret@") + "/api/"
-    return os.environ | {"FLOWER_BROKER_API": queues}
+    return os.environ | {"FLOWER_BROKER_API": queues, "FLOWER_BASIC_AUTH": f"flower:{site.token}"}
 
 
 def _flower_command(site: Site) -> list[str]:

@@ -1,6 +1,7 @@
 """What JupyterLab is told when the stack starts it. Jupyter runs this file and provides `get_config`."""
 
 import os
+from base64 import b64encode
 from typing import Any
 
 from workshop.settings import read
@@ -27,11 +28,13 @@ def do_not_store(response: Any) -> Any:
 
 
 _ports = read("stack.json")["ports"]
+_flower_login = b64encode(f"flower:{read('token.json')['token']}".encode()).decode()
 c.ServerProxy.servers = {
     "flower": {
         "command": [],
         "port": _ports["flower"],
         "absolute_url": True,
+        "request_headers_override": {"Authorization": f"Basic {_flower_login}"},
         "new_browser_tab": False,
         "launcher_entry": {"title": "Flower"},
     },

@@ -1,0 +1,54 @@
+"""Runs notebooks against services of their own and stores the outputs.
+
+``python notebooks/execute.py`` runs all, ``python notebooks/execute.py 01-enqueue`` one of them.
+
+The points come from a fixed seed, so that the stored outputs are the same each time, as the tests require.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from tqdm import tqdm
+
+HERE = Path(__file__).parent
+SEED = "2018"
+LIMIT = 300
+"""Seconds that one cell may take."""
+
+
+def execute(path: Path) -> None:
+    """Run one notebook and save it with its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook,
+        timeout=LIMIT,
+        record_timing=False,
+        store_widget_state=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    )
+    client.execute()
+    notebook.metadata["language_info"] = {"name": "python"}
+    nbformat.write(notebook, path)
+
+
+def main(names: list[str]) -> None:
+    """Start the services, run the named notebooks, or all, and stop the services."""
+    paths = [HERE / f"{name}.ipynb" for name in names] or sorted(HERE.glob("[0-9]*.ipynb"))
+    workshop = [sys.executable, "-m", "workshop"]
+    with tempfile.TemporaryDirectory() as state:
+        os.environ |= {"WORKSHOP_STATE": state, "WORKSHOP_PORTS": "any", "WORKSHOP_SEED": SEED}
+        try:
+            subprocess.run([*workshop, "up", "--detach"], check=True)
+            for path in tqdm(paths, unit=" notebooks"):
+                execute(path)
+        finally:
+            subprocess.run([*workshop, "down", "--purge"], check=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,80 @@
+"""A real browser that can reach nothing but this machine."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+from playwright.sync_api import Browser, HttpCredentials, Page, sync_playwright
+
+from workshop import settings
+from workshop.stack import control
+from workshop.stack.site import Site
+
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+@dataclass
+class Traffic:
+    """What a page asked for: addresses elsewhere, and requests that failed."""
+
+    elsewhere: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+
+    def watch(self, page: Page) -> None:
+        page.on("request", lambda request: self._note(request.url))
+        page.on("requestfailed", lambda request: self._fail(request.url, request.failure))
+        page.on("response", lambda answer: answer.status >= 400 and self._fail(answer.url, answer.status))
+
+    def _note(self, url: str) -> None:
+        if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "about:")):
+            self.elsewhere.append(url)
+
+    def _fail(self, url: str, reason: object) -> None:
+        if reason != "net::ERR_ABORTED":  # the page itself gave up, as when it is closed or goes on
+            self.failed.append(f"{url}: {reason}")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+    assert path, "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium"
+    flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site(stack) -> Site:
+    site = control.running_site()
+    assert site is not None
+    return site
+
+
+@pytest.fixture
+def traffic() -> Traffic:
+    return Traffic()
+
+
+@pytest.fixture
+def page(browser: Browser, site: Site, traffic: Traffic, request: pytest.FixtureRequest) -> Iterator[Page]:
+    login: HttpCredentials = {"username": "flower", "password": site.token}
+    page = browser.new_page(viewport={"width": 1400, "height": 1000}, http_credentials=login)
+    page.set_default_timeout(60_000)
+    traffic.watch(page)
+    yield page
+    pictures = settings.ROOT / ".workshop" / "screenshots"
+    pictures.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=pictures / f"{request.node.name}.png")
+    page.close()

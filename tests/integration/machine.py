@@ -1,0 +1,115 @@
+"""A stack on its own: its commands, its processes, and whether anything of it is left."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+from kombu import Connection
+
+from tests.conftest import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+CORE = ("postgis", "rabbitmq", "worker")
+
+
+def copy_course(target: Path) -> Path:
+    """Copy the course, so that a test can edit its code."""
+    shutil.copytree(ROOT / "workshop", target / "workshop", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", target)
+    return target
+
+
+@dataclass
+class Machine:
+    state: Path
+    course: Path = ROOT
+    ports: str = "any"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        ours = {
+            "WORKSHOP_STATE": str(self.state),
+            "WORKSHOP_PORTS": self.ports,
+            "PYTHONPATH": str(self.course),
+        }
+        others = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
+        return others | ours
+
+    def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "workshop", *arguments],
+            env=self.environment | environment,
+            cwd=self.course,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def workshop(self, *arguments: str, code: int = 0, timeout: float = 180, **environment: str) -> str:
+        """Run a command, require its exit code, and return what it shows."""
+        process = self.popen(*arguments, **environment)
+        try:
+            shown, _ = process.communicate(timeout=timeout)
+        finally:
+            process.kill()
+        assert process.returncode == code, shown
+        assert "Traceback (most recent" not in shown or arguments[0] == "logs", shown
+        return shown
+
+    def stack(self) -> dict[str, Any]:
+        return json.loads((self.state / "stack.json").read_text())
+
+    def service(self, name: str) -> dict[str, Any]:
+        return self.stack()["services"][name]
+
+    def until_again(self, name: str, since: int, seconds: float = 45) -> None:
+        """Wait until a service is ready as another process than before."""
+        wait_for(
+            lambda: self.service(name)["state"] == "ready" and self.service(name)["pid"] != since,
+            seconds,
+            f"{name} ready again",
+        )
+
+    def processes(self) -> set[psutil.Process]:
+        """Return everything that runs for this stack."""
+        found = set()
+        for process in psutil.process_iter():
+            try:
+                ours = process.environ().get("WORKSHOP_STATE") == str(self.state)
+                if ours or any(str(self.state) in word for word in process.cmdline()):
+                    found |= {process, *process.children(recursive=True)}
+            except psutil.Error:
+                pass
+        return found
+
+    def until_gone(self, known: set[psutil.Process], seconds: float) -> None:
+        """Wait until neither the known processes run nor any other of this stack."""
+
+        def left() -> set[psutil.Process]:
+            return {process for process in known | self.processes() if lives(process)}
+
+        wait_for(lambda: not left(), seconds, f"an end of {left()}")
+
+    def sql(self, statement: str, *values: object) -> list[tuple]:
+        url = self.stack()["database_url"].replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            answer = connection.execute(statement, values)
+            return answer.fetchall() if answer.description else []
+
+    def amqp(self) -> Connection:
+        return Connection(self.stack()["broker_url"], connect_timeout=5)
+
+
+def lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False

@@ -1,0 +1,185 @@
+"""One task is one row: the whole way of a point, through a real RabbitMQ, worker and PostGIS."""
+
+import random
+from uuid import UUID, uuid4
+
+import geopandas
+import pytest
+import sqlalchemy as sa
+from kombu import Connection
+
+from tests.conftest import wait_for
+from workshop import db, live, maps, settings
+from workshop.delivery.record import Published
+from workshop.delivery.topology import DEAD
+from workshop.service import geoprocess, is_faulty
+from workshop.tasks import do_task
+
+EDINBURGH = (325_200, 673_500)
+
+
+@pytest.fixture(autouse=True)
+def running(stack):
+    """Every test here needs the services."""
+
+
+def run_of(ids: list[str]) -> list[Published]:
+    return [Published(id, do_task.name, [], "test", "") for id in ids]
+
+
+def dead_ids() -> set[str]:
+    """Take every message out of the queue `dead` and return their task ids."""
+    ids = set()
+    with Connection(settings.broker_url()) as connection, connection.channel() as channel:
+        while (message := DEAD(channel).get()) is not None:
+            message.ack()
+            ids.add(message.headers["id"])
+    return ids
+
+
+def test_one_task_is_one_row():
+    id = do_task.delay(*EDINBURGH).id
+    live.watch(run_of([id]), quiet=True)
+    rows = maps.read_squares([id])
+    assert len(rows) == 1
+    row = rows.iloc[0]
+    assert (row.grid_ref, row.style_cat, row.attempt) == ("NT2573", "SCT", 1)
+    assert row.worker.startswith("worker1@")
+    assert row.geom.bounds == (325_000, 673_000, 326_000, 674_000)
+    assert rows.crs.to_epsg() == 27700
+
+
+def test_a_second_delivery_makes_no_second_row():
+    id = str(uuid4())
+    for _ in range(3):
+        do_task.apply_async(EDINBURGH, task_id=id)
+    wait_for(lambda: live.tasks_in_queue() == 0)
+    live.watch(run_of([id]), quiet=True)
+    marker = do_task.delay(*EDINBURGH).id
+    live.watch(run_of([marker]), quiet=True)
+    assert len(maps.read_squares([id])) == 1
+
+
+def test_2500_tasks_make_2500_rows():
+    chance = random.Random(1)
+    ids = [do_task.delay(chance.randrange(700_000), chance.randrange(1_300_000)).id for _ in range(2500)]
+    end = live.watch(run_of(ids), quiet=True)
+    assert (end.done, end.failed) == (2500, 0)
+    assert len(maps.read_squares(ids)) == 2500
+
+
+def test_called_directly_it_writes_a_row_too():
+    before = rows_of("direct")
+    assert geoprocess(*EDINBURGH) == "NT2573"
+    do_task(*EDINBURGH)
+    assert rows_of("direct") == before + 2
+
+
+def rows_of(worker: str) -> int:
+    square = db.GridSquare
+    return db.execute(sa.select(sa.func.count()).where(square.worker == worker)).scalar_one()
+
+
+def test_nations_agree_with_geopandas():
+    """The statement finds the same nation as GeoPandas for 20,000 points."""
+    chance = random.Random(27700)
+    table = [(chance.uniform(0, 700_000), chance.uniform(0, 1_300_000)) for _ in range(20_000)]
+    points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(*zip(*table, strict=True)), crs=27700)
+    expected = points.sjoin(maps.read_boundary(), how="left").sort_values("code")
+    expected = expected[~expected.index.duplicated()].sort_index().code.fillna("SEA")
+    found = [code for start in range(0, 20_000, 2000) for code in nations_at(table[start : start + 2000])]
+    assert found == list(expected)
+    assert set(found) == set(db.CODES)
+
+
+def nations_at(points: list[tuple[float, float]]) -> list[str]:
+    xs, ys = (sa.literal(list(axis), sa.ARRAY(sa.Float)) for axis in zip(*points, strict=True))
+    point = sa.func.unnest(xs, ys).table_valued("x", "y", with_ordinality="n").render_derived()
+    statement = sa.select(db.nation_at(point.c.x, point.c.y)).select_from(point).order_by(point.c.n)
+    return list(db.execute(statement).scalars())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [None, "12", float("nan"), float("inf"), 1e300, 10**400, -1, 700_000, [1, 2], True],
+    ids=[
+        "none",
+        "text",
+        "nan",
+        "infinite",
+        "1e300",
+        "10**400",
+        "negative",
+        "off the grid",
+        "list",
+        "boolean",
+    ],
+)
+def test_a_bad_x_fails_at_once_and_is_kept(bad):
+    dead_ids()
+    bad_id = do_task.delay(bad, 5).id
+    good_id = do_task.delay(*EDINBURGH).id
+    assert live.watch(run_of([bad_id]), quiet=True).failed == 1
+    log = live.read_log([bad_id])
+    assert list(log.state) == ["FAILURE"]
+    assert "ValueError: x must be a number of metres with 0 <= x < 700000, not " in log.error[0]
+    assert len(maps.read_squares([bad_id])) == 0
+    wait_for(lambda: bad_id in dead_ids(), what="the message in the queue 'dead'")
+    assert live.watch(run_of([good_id]), quiet=True).done == 1, "the worker lives"
+
+
+def test_y_has_a_range_of_its_own():
+    id = do_task.delay(5, 1_300_000).id
+    assert live.watch(run_of([id]), quiet=True).failed == 1
+    assert "y must be a number of metres with 0 <= y < 1300000, not 1300000" in live.read_log([id]).error[0]
+
+
+@pytest.fixture
+def faults():
+    settings.change(fault_rate=0.5)
+    yield
+    settings.change(fault_rate=None)
+
+
+def errors_of(x: int, y: int) -> int:
+    errors = 0
+    while is_faulty(x, y, errors):
+        errors += 1
+    return errors
+
+
+def test_retries_are_those_computed_from_the_points(faults):
+    """A short countdown stands in for the 10 s of the course: the retry itself is the real one."""
+    points = [(1000 * n + 500, 2000 * n) for n in range(12)]
+    expected = sum(errors_of(x, y) for x, y in points)
+    assert expected > 5
+    ids = [do_task.delay(x, y).id for x, y in points]
+    end = live.watch(run_of(ids), quiet=True)
+    assert (end.done, end.failed, end.retried) == (12, 0, expected)
+    log = live.read_log(ids)
+    assert set(log.state) == {"RETRY"}
+    attempts = maps.read_squares(ids).set_index("task_id").attempt
+    for id, (x, y) in zip(ids, points, strict=True):
+        assert attempts[UUID(id)] == errors_of(x, y) + 1
+
+
+def test_a_used_up_budget_is_a_final_failure(faults):
+    dead_ids()
+    x, y = next((n, n) for n in range(1000, 2000) if is_faulty(n, n, errors=0))
+    id = do_task.apply_async((x, y), retries=3).id
+    assert live.watch(run_of([id]), quiet=True).failed == 1
+    log = live.read_log([id])
+    assert list(log.state) == ["FAILURE"]
+    assert log.error[0].startswith("ServiceError: ")
+    wait_for(lambda: id in dead_ids(), what="the message in the queue 'dead'")
+
+
+def test_no_nations_is_a_fault_of_the_environment():
+    nations = db.execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
+    db.execute(sa.delete(db.UkBoundary))
+    try:
+        with pytest.raises(db.BoundaryMissing, match="uk_boundary is empty. Run: workshop up"):
+            geoprocess(*EDINBURGH)
+    finally:
+        for code, name, geom in nations:
+            db.execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})

@@ -1,0 +1,97 @@
+"""The running stack: everything answers, on this machine only, and says so."""
+
+import stat
+import urllib.request
+from base64 import b64encode
+from pathlib import Path
+
+import psutil
+import pytest
+from celery import Celery
+
+from tests.integration.machine import Machine
+
+
+@pytest.fixture
+def machine(stack: Path) -> Machine:
+    return Machine(stack)
+
+
+def fetch(address: str, login: str | None = None) -> bytes:
+    headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
+    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
+        return answer.read()
+
+
+def test_every_service_does_its_work(machine: Machine) -> None:
+    ports = machine.stack()["ports"]
+    with machine.amqp() as broker:
+        broker.connect()
+    management = f"http://127.0.0.1:{ports['management']}/api/vhosts/celery_app"
+    assert b'"celery_app"' in fetch(management, "celery_user:secret")
+    assert machine.sql("SELECT current_user, count(*) FROM uk_boundary") == [("geopython", 5)]
+    with Celery(broker=machine.stack()["broker_url"], set_as_current=False) as application:
+        pings = application.control.ping(timeout=2)
+    assert any(name.startswith("worker1@") for ping in pings for name in ping)
+    assert fetch(f"http://127.0.0.1:{ports['flower']}/flower/healthcheck") == b"OK"
+    token = machine.workshop("status").partition("token=")[2].split()[0]
+    assert b"kernels" in fetch(f"http://127.0.0.1:{ports['lab']}/api/status?token={token}")
+
+
+def test_jupyterlab_wants_its_token(machine: Machine) -> None:
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        fetch(f"http://127.0.0.1:{machine.stack()['ports']['lab']}/api/contents")
+
+
+def test_only_this_machine_is_listened_on(machine: Machine) -> None:
+    listening = {
+        (connection.laddr.ip, connection.laddr.port)
+        for process in machine.processes()
+        for connection in process.net_connections("inet")
+        if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and connection.laddr
+    }
+    # Erlang's port mapper always adds ::1, which is this machine too.
+    assert {ip for ip, port in listening if port != machine.stack()["ports"]["epmd"]} == {"127.0.0.1"}
+    assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1"}
+    assert {port for _, port in listening} >= set(machine.stack()["ports"].values())
+
+
+def test_others_can_not_read_secrets(machine: Machine) -> None:
+    assert stat.S_IMODE(machine.state.stat().st_mode) == 0o700
+    for name in ("stack.json", "token.json"):
+        assert stat.S_IMODE((machine.state / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("options", [("--detach",), ()])
+def test_a_second_start_says_so_and_changes_nothing(machine: Machine, options: tuple[str, ...]) -> None:
+    before = machine.stack()
+    shown = machine.workshop("up", *options)
+    assert "running already" in shown
+    assert f"127.0.0.1:{before['ports']['lab']}/lab?token=" in shown
+    assert machine.stack() == before
+
+
+def test_doctor_is_content(machine: Machine) -> None:
+    shown = machine.workshop("doctor")
+    assert shown.splitlines()[-1] == "READY"
+    assert "NOT OK" not in shown
+    assert "uk_boundary has 5 nations of 5" in shown
+
+
+def test_doctor_tells_of_another_broker(machine: Machine) -> None:
+    shown = machine.workshop("doctor", WORKSHOP_BROKER_URL=machine.stack()["broker_url"])
+    assert "WORKSHOP_BROKER_URL is set" in shown
+
+
+def test_logs(machine: Machine) -> None:
+    assert "rabbitmq.log" in machine.workshop("logs")
+    only_one = machine.workshop("logs", "worker", "-n", "5")
+    assert "worker1.log" in only_one
+    assert "rabbitmq.log" not in only_one
+    unknown = machine.workshop("logs", "celery", code=1)
+    assert "no log of celery" in unknown
+    assert "worker1" in unknown
+
+
+def test_logs_carry_no_colour_codes(machine: Machine) -> None:
+    assert "\x1b" not in machine.workshop("logs", "-n", "500")

@@ -1,0 +1,168 @@
+"""However the stack is ended, nothing of it keeps running, and what it held is kept."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import psutil
+import pytest
+from kombu import Queue
+from ptyprocess import PtyProcess
+
+from tests.conftest import wait_for
+from tests.integration.machine import Machine, lives
+
+NOTE = "kept"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path / "the state")
+    yield machine
+    machine.workshop("down", "--purge")
+    machine.until_gone(set(), 5)
+
+
+def in_terminal(machine: Machine, *arguments: str) -> PtyProcess:
+    command = [sys.executable, "-m", "workshop", "up", *arguments]
+    return PtyProcess.spawn(command, env=machine.environment, cwd=str(machine.course))
+
+
+def read_until(terminal: PtyProcess, text: str) -> str:
+    """Read what a terminal shows until a text comes, or the program ends."""
+    shown = ""
+    while text not in shown:
+        try:
+            shown += terminal.read().decode()
+        except EOFError:
+            break
+    return shown
+
+
+def start_kernel(machine: Machine) -> None:
+    token = json.loads((machine.state / "token.json").read_text())["token"]
+    address = f"http://127.0.0.1:{machine.stack()['ports']['lab']}/api/kernels?token={token}"
+    request = urllib.request.Request(address, data=b'{"name": "python3"}', method="POST")
+    urllib.request.urlopen(request, timeout=30).close()
+    wait_for(
+        lambda: any("ipykernel_launcher" in " ".join(p.cmdline()) for p in machine.processes()),
+        20,
+        "a kernel",
+    )
+
+
+def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: Machine) -> None:
+    machine.workshop("up", "--detach", "postgis", "rabbitmq")
+    machine.sql("CREATE TABLE notes (note text)")
+    machine.sql("INSERT INTO notes VALUES (%s)", NOTE)
+    with machine.amqp() as broker:
+        queue = Queue(NOTE, durable=True)(broker.default_channel)
+        queue.declare()
+        broker.Producer(queue.channel).publish(NOTE, routing_key=NOTE, delivery_mode=2)
+    processes = machine.processes()
+    machine.workshop("down")
+    machine.until_gone(processes, 2)
+    assert "not running" in machine.workshop("status", code=1)
+    assert machine.workshop("doctor", code=1).splitlines()[-1] == (
+        "NOT READY: the services are not running. Next: make lab, or workshop up"
+    )
+
+    machine.workshop("up", "--detach")
+    with machine.amqp() as broker:
+        assert Queue(NOTE, durable=True)(broker.default_channel).get(no_ack=True).payload == NOTE
+    start_kernel(machine)
+    processes = machine.processes()
+    os.kill(machine.stack()["pid"], signal.SIGKILL)
+    if psutil.LINUX:
+        machine.until_gone(processes, 40)
+
+    assert "READY" in machine.workshop("up", "--detach", "postgis")
+    assert machine.sql("SELECT note FROM notes") == [(NOTE,)]
+    processes |= machine.processes()
+    assert "Removed" in machine.workshop("down", "--purge")
+    machine.until_gone(processes, 5)
+    assert not machine.state.exists()
+
+
+def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine, tmp_path: Path) -> None:
+    """Where the kernel ends nothing by itself, as on macOS."""
+    (tmp_path / "sitecustomize.py").write_text("from workshop.stack import process\nprocess._libc = None\n")
+    as_on_macos = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{machine.course}"}
+    machine.workshop("up", "--detach", "postgis", "rabbitmq", **as_on_macos)
+    processes = machine.processes()
+    services = {psutil.Process(service["pid"]) for service in machine.stack()["services"].values()}
+    psutil.Process(machine.stack()["pid"]).kill()
+    psutil.wait_procs(services, timeout=1)
+    assert all(map(lives, services))
+    shown = machine.workshop("up", "--detach", "postgis")
+    assert "Ending rabbitmq" in shown
+    assert "READY" in shown
+    assert not any(map(lives, processes))
+
+
+def test_ctrl_c_ends_everything(machine: Machine) -> None:
+    terminal = in_terminal(machine, "postgis", "rabbitmq", "worker")
+    assert "Ctrl-C stops everything" in read_until(terminal, "Ctrl-C stops everything")
+    processes = machine.processes()
+    terminal.write(b"\x03")
+    assert "Stopping" in read_until(terminal, "Stopping")
+    terminal.write(b"\x03")
+    read_until(terminal, "the end")
+    machine.until_gone(processes, 5)
+    assert terminal.wait() == 0
+
+
+def test_a_closed_terminal_ends_everything_even_while_it_starts(machine: Machine) -> None:
+    terminal = in_terminal(machine, "postgis", "rabbitmq")
+    read_until(terminal, "postgis    ready")
+    processes = machine.processes()
+    os.close(terminal.fd)
+    machine.until_gone(processes, 20)
+    terminal.closed = True
+
+
+def test_down_ends_a_start_that_is_under_way(machine: Machine) -> None:
+    starting = machine.popen("up", "--detach", "postgis", "rabbitmq")
+    wait_for((machine.state / "stack.json").exists, 20, "the start")
+    processes = machine.processes()
+    assert "All services are stopped" in machine.workshop("down")
+    shown, _ = starting.communicate(timeout=20)
+    assert starting.returncode == 1
+    assert "stopped before everything was ready" in shown
+    machine.until_gone(processes, 2)
+
+
+def test_two_stacks_with_taken_ports_side_by_side(tmp_path: Path) -> None:
+    """Two starts at the same moment, both wanting the usual ports, of which others hold some."""
+    machines = [Machine(tmp_path / name, ports="usual") for name in ("one", "two")]
+    with ExitStack() as stack:
+        for port in (5432, 15672):
+            other = stack.enter_context(socket.socket())
+            other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if other.connect_ex(("127.0.0.1", port)):
+                other = stack.enter_context(socket.socket())
+                other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                other.bind(("127.0.0.1", port))
+                other.listen()
+        for machine in machines:
+            stack.callback(machine.workshop, "down", "--purge")
+        starts = [machine.popen("up", "--detach", "postgis", "rabbitmq") for machine in machines]
+        for start in starts:
+            shown, _ = start.communicate(timeout=120)
+            assert start.returncode == 0, shown
+            assert "READY" in shown
+        ports = [set(machine.stack()["ports"].values()) for machine in machines]
+        assert not ports[0] & ports[1]
+        assert not {5432, 15672} & (ports[0] | ports[1])
+        for machine in machines:
+            assert machine.sql("SELECT count(*) FROM uk_boundary") == [(5,)]
+            (folder,) = machine.sql("SELECT inet_server_port()")
+            assert folder == (machine.stack()["ports"]["postgis"],)
+            with machine.amqp() as broker:
+                broker.connect()

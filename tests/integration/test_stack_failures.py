@@ -1,0 +1,104 @@
+"""Starts that can't succeed: the person learns what, why and what next, and nothing keeps running."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import wait_for
+from tests.integration.machine import Machine, copy_course
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path / "state")
+    yield machine
+    machine.workshop("down", "--purge")
+    machine.until_gone(set(), 5)
+
+
+def test_before_the_first_start(machine: Machine) -> None:
+    for command in ("logs", "status", "scale"):
+        arguments = ("3",) if command == "scale" else ()
+        assert "Next: " in machine.workshop(command, *arguments, code=1)
+    assert "All services are stopped" in machine.workshop("down")
+
+
+def test_a_half_made_database_is_made_anew_and_a_spoilt_one_is_named(machine: Machine) -> None:
+    draft = machine.state / "postgis.draft"
+    draft.mkdir(parents=True)
+    (draft / "PG_VERSION").write_text("15\n")
+    assert "READY" in machine.workshop("up", "--detach", "postgis")
+    assert machine.sql("SELECT count(*) FROM uk_boundary") == [(5,)]
+    assert not draft.exists()
+    machine.workshop("down")
+
+    shutil.rmtree(machine.state / "postgis" / "global")
+    shown = machine.workshop("up", "--detach", "postgis", "rabbitmq", code=1)
+    assert "Error: postgis did not start: it ended with exit code" in shown
+    assert "pg_control" in shown
+    assert "Next: " in shown
+    assert "workshop down --purge" in shown
+    machine.until_gone(set(), 5)
+
+
+def test_a_broker_that_does_not_start_is_named(machine: Machine, tmp_path: Path) -> None:
+    program = tmp_path / "conda" / "lib" / "rabbitmq" / "sbin" / "rabbitmq-server"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho 'this broker is spoilt'\nexit 3\n")
+    program.chmod(0o755)
+    arguments = ("up", "--detach", "postgis", "rabbitmq", "worker")
+    shown = machine.workshop(*arguments, code=1, CONDA_PREFIX=str(tmp_path / "conda"))
+    assert "rabbitmq did not start: it ended with exit code 3" in shown
+    assert shown.count("this broker is spoilt") == 1
+    assert "Trying again" not in shown
+    machine.until_gone(set(), 5)
+
+
+def test_a_missing_program_is_named(machine: Machine, tmp_path: Path) -> None:
+    initdb = tmp_path / "conda" / "bin" / "initdb"
+    control = tmp_path / "conda" / "share" / "extension" / "postgis.control"
+    for path in (initdb, control):
+        path.parent.mkdir(parents=True)
+        path.touch()
+    shown = machine.workshop("up", "postgis", code=1, CONDA_PREFIX=str(tmp_path / "conda"))
+    assert "Error: postgis did not start" in shown
+    assert "initdb" in shown
+
+
+def test_a_number_that_is_none_is_named(machine: Machine) -> None:
+    shown = machine.workshop("up", "worker", code=1, WORKSHOP_WORKERS="many")
+    assert "WORKSHOP_WORKERS is 'many'" in shown
+
+
+def test_tasks_that_go_elsewhere_are_mentioned(machine: Machine) -> None:
+    address = "amqp://guest@127.0.0.1:9/"
+    shown = machine.workshop("up", "--detach", "postgis", WORKSHOP_BROKER_URL=address)
+    assert "Note: WORKSHOP_BROKER_URL is set" in shown
+    assert "PostGIS " in shown
+    for absent in ("Flower ", "JupyterLab ", "RabbitMQ "):
+        assert absent not in shown
+
+
+def test_a_folder_with_other_things_in_it_is_never_removed(machine: Machine) -> None:
+    machine.state.mkdir()
+    (machine.state / "my thesis.odt").touch()
+    assert "my thesis.odt" in machine.workshop("down", "--purge")
+    (machine.state / "my thesis.odt").unlink()
+
+
+def test_a_course_folder_that_can_not_be_written_to(tmp_path: Path) -> None:
+    """The state goes to the user's own state directory; doctor says so. A plain file stands in the way."""
+    course = copy_course(tmp_path / "course")
+    (course / ".workshop").touch()
+    machine = Machine(tmp_path / "unused", course)
+    environment = {"WORKSHOP_STATE": "", "XDG_STATE_HOME": str(tmp_path / "home")}
+    shown = machine.workshop("doctor", code=1, **environment)
+    assert f"data and logs are in {tmp_path}/home/workshop/" in shown
+    assert f"as {course}/.workshop is not this user's or ignores permissions" in shown
+    machine.workshop("up", "--detach", "postgis", **environment)
+    (far,) = (tmp_path / "home" / "workshop").iterdir()
+    assert (far / "postgis" / "PG_VERSION").exists()
+    machine.workshop("down", "--purge", **environment)
+    wait_for(lambda: not far.exists(), 5)

@@ -1,0 +1,165 @@
+"""What the stack does when code is saved, and when one of its programs is killed."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from celery import Celery
+from kombu import Queue
+
+from tests.conftest import wait_for
+from tests.integration.machine import CORE, Machine, copy_course, lives
+
+NEW_LINE = "\n"
+BROKEN = "\nundefined_name\n"
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the course, with a space in its name, whose tasks.py can't be imported."""
+    target = copy_course(tmp_path_factory.mktemp("repair") / "the course")
+    with (target / "workshop/tasks.py").open("a") as tasks:
+        tasks.write(BROKEN)
+    return target
+
+
+@pytest.fixture(scope="module")
+def broken(course: Path) -> Iterator[tuple[Machine, str]]:
+    """Start the broken course; return it, and what the start showed."""
+    machine = Machine(course / "the state", course)
+    try:
+        yield machine, machine.workshop("up", "--detach", *CORE)
+    finally:
+        machine.workshop("down", "--purge")
+
+
+@pytest.fixture(scope="module")
+def machine(broken: tuple[Machine, str]) -> Machine:
+    """Return the same course once it is mended."""
+    machine, _ = broken
+    tasks = machine.course / "workshop/tasks.py"
+    tasks.write_text(tasks.read_text().removesuffix(BROKEN))
+    wait_for(lambda: machine.service("worker1")["state"] == "ready", 30, "the mended worker")
+    return machine
+
+
+def pings(machine: Machine) -> set[str]:
+    with Celery(broker=machine.stack()["broker_url"], set_as_current=False) as application:
+        return {name.partition("@")[0] for ping in application.control.ping(timeout=1) for name in ping}
+
+
+def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str], course: Path) -> None:
+    machine, shown = broken
+    line = (course / "workshop/tasks.py").read_text().count("\n")
+    wrong = f"NameError: name 'undefined_name' is not defined (workshop/tasks.py, line {line})"
+    assert wrong in shown
+    assert shown.splitlines()[-1].startswith("READY, except worker1")
+    assert wrong in machine.workshop("status")
+    assert wrong in machine.workshop("doctor", code=1)
+    assert "undefined_name" in machine.workshop("logs", "worker")
+
+
+def test_the_copy_runs_its_own_code_in_its_own_folder(machine: Machine) -> None:
+    worker = psutil.Process(machine.service("worker1")["pid"])
+    assert worker.cwd() == str(machine.course)
+    assert worker.environ()["WORKSHOP_STATE"] == str(machine.state)
+    assert pings(machine) == {"worker1"}
+
+
+def test_a_killed_worker_comes_back_and_is_counted(machine: Machine) -> None:
+    before = machine.service("worker1")
+    children = psutil.Process(before["pid"]).children(recursive=True)
+    os.kill(before["pid"], signal.SIGKILL)
+    machine.until_again("worker1", before["pid"], 20)
+    assert machine.service("worker1")["restarts"] == before["restarts"] + 1
+    assert "it was ended by SIGKILL" in machine.workshop("status")
+    assert not any(map(lives, children))
+    assert pings(machine) == {"worker1"}
+
+
+@pytest.mark.parametrize("name", ["postgis", "rabbitmq", "epmd"])
+def test_a_killed_service_comes_back_with_its_data(machine: Machine, name: str) -> None:
+    note = f"{name}-{time.time_ns()}"
+    machine.sql("CREATE TABLE IF NOT EXISTS notes (note text)")
+    machine.sql("INSERT INTO notes VALUES (%s)", note)
+    with machine.amqp() as broker:
+        queue = Queue(note, durable=True)(broker.default_channel)
+        queue.declare()
+        broker.Producer(queue.channel).publish(note, routing_key=note, delivery_mode=2)
+    before = machine.service(name)["pid"]
+    os.kill(before, signal.SIGKILL)
+    machine.until_again(name, before)
+    assert machine.sql("SELECT note FROM notes WHERE note = %s", note) == [(note,)]
+    with machine.amqp() as broker:
+        queue = Queue(note, durable=True)(broker.default_channel)
+        message = queue.get(no_ack=True)
+        queue.delete()
+    assert message.payload == note
+    wait_for(lambda: pings(machine) == {"worker1"}, 30, "the worker's answer")
+
+
+def test_a_saved_file_restarts_the_worker_warm(machine: Machine) -> None:
+    before = machine.service("worker1")
+    tasks = machine.course / "workshop/tasks.py"
+    tasks.write_text(tasks.read_text() + "# saved\n")
+    machine.until_again("worker1", before["pid"], 30)
+    after = machine.service("worker1")
+    assert after["restarts"] == before["restarts"]
+    assert after["message"] == "tasks.py was saved"
+    # A warm shutdown: the worker said good-bye by itself, nothing was killed.
+    assert "worker: Warm shutdown" in machine.workshop("logs", "worker", "-n", "60")
+
+
+def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
+    before = machine.service("worker1")["pid"]
+    service = machine.course / "workshop/service.py"
+    right = service.read_text()
+    where = f"workshop/service.py, line {right.count(NEW_LINE) + 1}"
+    service.write_text(right + "def oops(:\n")
+    wait_for(lambda: where in machine.service("worker1")["message"], 10, "the notice of the syntax error")
+    assert machine.service("worker1")["pid"] == before
+    assert pings(machine) == {"worker1"}
+    assert where in machine.workshop("status")
+    shown = machine.workshop("doctor", code=1).splitlines()[-1]
+    assert shown.startswith("NOT READY: the code does not compile: ")
+    assert where in shown
+
+    os.kill(before, signal.SIGKILL)
+    wait_for(lambda: machine.service("worker1")["state"] == "broken", 10, "a broken worker")
+    wait_for(lambda: machine.service("worker1")["message"].startswith(where), 10, "what keeps it broken")
+    service.write_text(right)
+    machine.until_again("worker1", before, 30)
+    assert machine.workshop("doctor").splitlines()[-1] == "READY"
+
+
+def test_scale(machine: Machine) -> None:
+    assert "3 workers are ready" in machine.workshop("scale", "3", "-c", "1")
+    assert pings(machine) == {"worker1", "worker2", "worker3"}
+    shown = machine.workshop("status")
+    assert all(f"worker{number}    ready" in shown for number in (1, 2, 3))
+    third = psutil.Process(machine.service("worker3")["pid"])
+    assert len(third.children()) == 1
+    assert "1 worker is ready" in machine.workshop("scale", "1")
+    assert pings(machine) == {"worker1"}
+    assert not lives(third)
+
+
+def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine) -> None:
+    rows = machine.sql("SELECT code, name, geom FROM uk_boundary")
+    machine.sql("DELETE FROM uk_boundary")
+    shown = machine.workshop("doctor", code=1).splitlines()[-1]
+    for row in rows:
+        machine.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
+    assert shown == ("NOT READY: uk_boundary has 0 nations of 5. Next: workshop down, then workshop up")
+    worker = psutil.Process(machine.service("worker1")["pid"])
+    worker.suspend()
+    try:
+        shown = machine.workshop("doctor", code=1).splitlines()[-1]
+    finally:
+        worker.resume()
+    assert shown.startswith("NOT READY: worker1 does not answer")
+    assert shown.endswith("Next: workshop logs worker1")

@@ -1,0 +1,104 @@
+"""The notebooks do what they show: each is run again, and every output must be the stored one."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+HERE = Path(__file__).parent
+NOTEBOOKS = sorted((HERE.parent.parent / "notebooks").glob("[0-9]*.ipynb"))
+IGNORE = "# NBVAL_IGNORE_OUTPUT"
+
+by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def nbval(path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedProcess[str]:
+    """Run a notebook with the points of the stored outputs and compare strictly."""
+    monkeypatch.setenv("WORKSHOP_SEED", "2018")
+    return subprocess.run(
+        [
+            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env",
+            "--nbval-cell-timeout=120", f"--nbval-sanitize-with={HERE / 'nbval.cfg'}", str(path),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )  # fmt: skip
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    notebook = nbformat.read(path, as_version=4)
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_all_notebooks_are_found():
+    assert [path.stem for path in NOTEBOOKS] == ["00-start-here", "01-enqueue", "02-retry", "03-scale-out"]
+
+
+@by_name
+def test_every_cell_was_executed_without_an_error(path):
+    cells = code_cells(path)
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+
+
+@by_name
+def test_at_most_one_cell_in_five_is_not_compared(path):
+    cells = code_cells(path)
+    ignored = [cell for cell in cells if "NBVAL_" in cell.source]
+    assert all(cell.source.startswith(IGNORE) for cell in ignored)
+    assert len(ignored) <= len(cells) / 5
+
+
+@by_name
+def test_cells_have_names_that_stay(path):
+    ids = [cell.id for cell in nbformat.read(path, as_version=4).cells]
+    assert len(set(ids)) == len(ids)
+    assert all(not id.isalnum() or id.isalpha() for id in ids), "ids are words, not random letters and digits"
+    assert len(code_cells(path)) <= 25
+
+
+@by_name
+def test_notebook_stays_small(path):
+    assert path.stat().st_size < 2_000_000
+
+
+@by_name
+def test_outputs_are_the_stored_ones(path, stack, monkeypatch):
+    run = nbval(path, monkeypatch)
+    assert run.returncode == 0, run.stdout[-5000:]
+    assert f"{len(code_cells(path))} passed" in run.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "cell", "true", "false"),
+    [
+        ("00-start-here", "map-table", "Scotland                1", "Scotland                2"),
+        ("01-enqueue", "check", "2,500 done", "2,499 done"),
+        ("02-retry", "without-end", "48 failed", "47 failed"),
+        ("03-scale-out", "done", "200 of 200", "199 of 200"),
+    ],
+)
+def test_a_wrong_number_is_noticed(name, cell, true, false, stack, tmp_path, monkeypatch):
+    path = next(path for path in NOTEBOOKS if path.stem == name)
+    notebook = nbformat.read(path, as_version=4)
+    ids = [each.id for each in notebook.cells]
+    notebook.cells = notebook.cells[: ids.index(cell) + 1]
+    outputs = json.dumps(notebook.cells[-1].outputs)
+    assert true in outputs
+    changed = json.loads(outputs.replace(true, false))
+    notebook.cells[-1].outputs = [nbformat.from_dict(output) for output in changed]
+    copy = path.with_name(f".tampered-{name}.ipynb")
+    nbformat.write(notebook, copy)
+    try:
+        run = nbval(copy, monkeypatch)
+    finally:
+        copy.unlink()
+    assert run.returncode == 1, run.stdout[-5000:]
+    assert (
+        f"1 failed, {len([each for each in notebook.cells if each.cell_type == 'code']) - 1} passed"
+        in run.stdout
+    )

@@ -1,0 +1,75 @@
+"""The file of nations is the one that SOURCE.md describes."""
+
+import hashlib
+import re
+from itertools import combinations
+
+import geopandas as gpd
+import pytest
+
+from workshop.data import BOUNDARY
+from workshop.data.build import nation_code
+
+SOURCE = BOUNDARY.with_name("SOURCE.md").read_text(encoding="utf-8")
+AREAS = {"ENG": 130373, "SCT": 78288, "WLS": 20788, "NIR": 14273, "IMN": 575}
+
+
+@pytest.fixture(scope="module")
+def nations() -> gpd.GeoDataFrame:
+    return gpd.GeoDataFrame(gpd.read_file(BOUNDARY).set_index("code"))
+
+
+def test_file_has_the_checksum_in_source_md():
+    checksum = hashlib.sha256(BOUNDARY.read_bytes()).hexdigest()
+    assert f"| `uk_boundary.geojson` | `{checksum}` |" in SOURCE
+
+
+def test_five_nations_with_their_names(nations):
+    assert nations["name"].to_dict() == {
+        "ENG": "England",
+        "SCT": "Scotland",
+        "WLS": "Wales",
+        "NIR": "Northern Ireland",
+        "IMN": "Isle of Man",
+    }
+
+
+def test_crs_is_the_british_national_grid(nations):
+    assert nations.crs.to_epsg() == 27700
+
+
+def test_geometries_are_valid_multipolygons(nations):
+    assert nations.is_valid.all()
+    assert set(nations.geom_type) == {"MultiPolygon"}
+
+
+def test_coordinates_are_whole_metres(nations):
+    coordinates = nations.get_coordinates()
+    assert (coordinates == coordinates.round()).all(axis=None)
+
+
+@pytest.mark.parametrize(("one", "other"), list(combinations(AREAS, 2)))
+def test_nations_do_not_overlap(nations, one, other):
+    assert nations.geometry[one].intersection(nations.geometry[other]).area == 0
+
+
+@pytest.mark.parametrize("code", AREAS)
+def test_areas_are_those_of_2018_within_half_a_percent(nations, code):
+    assert nations.geometry[code].area / 1e6 == pytest.approx(AREAS[code], rel=0.005)
+
+
+@pytest.mark.parametrize("code", AREAS)
+def test_source_md_tells_the_area(nations, code):
+    row = re.search(rf"\| {code} \| [^|]+ \| (\d+) \| (\d+) \|", SOURCE)
+    assert row is not None
+    assert int(row[1]) == round(nations.geometry[code].area / 1e6)
+    assert int(row[2]) == AREAS[code]
+
+
+def test_a_district_in_cheshire_without_code_is_in_england():
+    assert nation_code({"name": "Cheshire East", "gu_a3": None}) == "ENG"
+
+
+def test_any_other_district_without_code_is_refused():
+    with pytest.raises(ValueError, match="Atlantis has no code"):
+        nation_code({"name": "Atlantis", "gu_a3": None})

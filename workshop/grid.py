@@ -1,0 +1,98 @@
+"""Points and squares on the British National Grid (EPSG:27700), with Ordnance Survey's own `osbng`.
+
+A point is an easting `x` and a northing `y` in metres. The 1 km square around it has a reference of
+two letters and four digits: the point (325200, 673500), in Edinburgh, lies in ``NT2573``.
+"""
+
+import warnings
+
+from shapely import Polygon
+
+with warnings.catch_warnings():  # osbng turns on every warning of the program that imports it
+    from osbng import BNGReference, xy_to_bng
+
+CRS = 27700
+"""The EPSG code of the British National Grid."""
+
+WIDTH = 700_000
+"""Eastings go from 0 up to this, in metres."""
+
+HEIGHT = 1_300_000
+"""Northings go from 0 up to this, in metres."""
+
+
+def check_point(x: float, y: float) -> None:
+    """Do nothing if the point is on the grid, else say what is wrong.
+
+    Parameters
+    ----------
+    x, y : float
+        Easting and northing in metres (EPSG:27700): 0 <= x < 700000 and 0 <= y < 1300000.
+
+    Raises
+    ------
+    ValueError
+        If x or y is not a number, or lies off the grid. The sentence names the argument, the value
+        and the range.
+    """
+    for name, value, end in (("x", x, WIDTH), ("y", y, HEIGHT)):
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not is_number or not 0 <= value < end:
+            raise ValueError(
+                f"{name} must be a number of metres with 0 <= {name} < {end}, not {_shown(value)}"
+            )
+
+
+def reference(x: float, y: float) -> str:
+    """Return the grid reference of the 1 km square that a point lies in.
+
+    Parameters
+    ----------
+    x, y : float
+        Easting and northing in metres (EPSG:27700).
+
+    Returns
+    -------
+    str
+        Two letters and four digits, such as ``NT2573``.
+
+    Raises
+    ------
+    ValueError
+        If the point is not on the grid; see `check_point`.
+    """
+    return _square_around(x, y).bng_ref_compact
+
+
+def square(x: float, y: float) -> Polygon:
+    """Return the 1 km square that a point lies in. Its south and west edges belong to it.
+
+    Parameters
+    ----------
+    x, y : float
+        Easting and northing in metres (EPSG:27700).
+
+    Returns
+    -------
+    Polygon
+        Four corners in metres (EPSG:27700), each a multiple of 1000.
+
+    Raises
+    ------
+    ValueError
+        If the point is not on the grid; see `check_point`.
+    """
+    return _square_around(x, y).bng_to_grid_geom()
+
+
+def _square_around(x: float, y: float) -> BNGReference:
+    check_point(x, y)
+    return xy_to_bng(x, y, "1km")
+
+
+def _shown(value: object) -> str:
+    try:
+        text = repr(value)
+    except ValueError:  # Python refuses to print whole numbers of more than 4,300 digits
+        return f"a value of type {type(value).__name__} that is too long to print"
+    return text if len(text) <= 40 else f"{text[:36]}... ({len(text)} characters)"

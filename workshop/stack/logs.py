@@ -1,0 +1,45 @@
+"""Reading the services' logs: their last lines, and the error that ended a program."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+from workshop.settings import ROOT
+
+LIMIT = 5_000_000
+"""Bytes at which a log is put aside at the next start."""
+
+_START = "=== start at "
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
+_PLACE = re.compile(rf'File "{re.escape(str(ROOT))}/(workshop/[^"]+)", line (\d+)')
+
+
+def begin(log: Path) -> None:
+    """Make room in a log, and mark that its program starts now."""
+    if log.exists() and log.stat().st_size > LIMIT:
+        log.replace(log.with_suffix(".log.1"))
+    with log.open("a", encoding="utf-8") as output:
+        output.write(f"{_START}{datetime.now():%Y-%m-%d %H:%M:%S}\n")
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """Return the last lines of a log, indented and without colours."""
+    return "\n".join(f"    {line}" for line in _text(log).splitlines()[-lines:])
+
+
+def last_error(log: Path) -> str | None:
+    """Return the last Python error since the program's last start, and where in the course it was."""
+    text = _text(log).rpartition(_START)[2]
+    errors = list(_ERROR.finditer(text))
+    if not errors:
+        return None
+    places = _PLACE.findall(text[: errors[-1].start()])
+    return errors[-1].group() + (" ({}, line {})".format(*places[-1]) if places else "")
+
+
+def _text(log: Path) -> str:
+    try:
+        return _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        return ""

@@ -1,0 +1,62 @@
+"""Which services a start consists of."""
+
+import os
+
+from workshop import settings
+from workshop.stack import lab, postgis, rabbitmq, workers
+from workshop.stack.condition import StartFailed
+from workshop.stack.service import Service
+
+NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
+"""The five parts of the course, as in docker-compose.yml."""
+
+_FIXED = {
+    service.name: service
+    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, lab.SERVICE)
+}
+
+
+def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
+    """Return what to run, as the settings say now.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The parts that were asked for, out of `NAMES`.
+    periodic : bool
+        Whether to run the periodic tasks too.
+
+    Raises
+    ------
+    StartFailed
+        If a number in the settings is none.
+    """
+    wanted = [name for name in names if name in _FIXED]
+    if "rabbitmq" in names:
+        wanted.append("epmd")
+    if "worker" in names:
+        wanted += [f"worker{number}" for number in range(1, _number("workers", 1) + 1)]
+    if periodic:
+        wanted.append("periodic")
+    return {name: service(name) for name in wanted}
+
+
+def service(name: str) -> Service:
+    """Return a service by its name, such as ``postgis`` or ``worker2``."""
+    if name == "periodic":
+        return workers.periodic()
+    if name.startswith("worker"):
+        number = int(name.removeprefix("worker"))
+        return workers.worker(number, _number("processes", os.cpu_count() or 1))
+    return _FIXED[name]
+
+
+def _number(name: str, default: int) -> int:
+    value = settings.get(name) or default
+    try:
+        return max(1, int(value))
+    except (TypeError, ValueError) as error:
+        raise StartFailed(
+            f"WORKSHOP_{name.upper()} is {value!r}. It must be a whole number, such as 2. "
+            "Next: unset or mend it, then workshop up"
+        ) from error

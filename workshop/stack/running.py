@@ -1,0 +1,122 @@
+"""Whether the stack of this course runs, and where its services are."""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from workshop import settings
+from workshop.stack.process import born
+from workshop.stack.site import HOST, Site
+
+
+class AlreadyRunning(Exception):
+    """The stack runs already; there is one per course folder."""
+
+
+class NotRunning(Exception):
+    """The stack does not run."""
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the lock of this course's stack; the kernel lets go of it however this process ends.
+
+    Raises
+    ------
+    AlreadyRunning
+        If another process holds it.
+    """
+    with (settings.state_dir() / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise AlreadyRunning from error
+        yield
+
+
+def is_locked() -> bool:
+    """Return whether a stack runs, starts or stops at this moment."""
+    try:
+        with only_one():
+            return False
+    except AlreadyRunning:
+        return True
+
+
+def running() -> dict[str, Any] | None:
+    """Return the content of ``stack.json`` if its supervisor lives, else None."""
+    stack = settings.read("stack.json")
+    return stack if stack and born(stack["pid"]) == stack["born"] else None
+
+
+def running_site() -> Site | None:
+    """Return the site of the running stack, if there is one."""
+    stack = running()
+    if stack is None:
+        return None
+    return Site(settings.state_dir(), stack["ports"], settings.read("token.json")["token"])
+
+
+def services() -> dict[str, str]:
+    """Return the state of each service by name, such as ``{"postgis": "ready"}``.
+
+    Raises
+    ------
+    NotRunning
+        If the stack is not running.
+    """
+    stack = running()
+    if stack is None:
+        raise NotRunning("The services are not running. Next: workshop up")
+    return {name: service["state"] for name, service in stack["services"].items() if name != "epmd"}
+
+
+def addresses() -> str:
+    """Return where to look at the running services, in words.
+
+    Raises
+    ------
+    NotRunning
+        If the stack is not running.
+    """
+    site, names = running_site(), services()
+    assert site is not None
+    lines = {
+        "lab": f"JupyterLab  {site.lab_url}",
+        "flower": f"Flower      {site.flower_url}  user flower, password {site.token}",
+        "rabbitmq": f"RabbitMQ    {site.management_url}  user celery_user, password secret",
+        "postgis": f"PostGIS     host {HOST}, port {site.ports['postgis']}, database geopython-db,\n"
+        "            schema geopython, user geopython, password geopython",
+    }
+    return "\n".join(line for name, line in lines.items() if name in names)
+
+
+def readiness() -> str:
+    """Return READY, and which services are not."""
+    broken = [name for name, state in services().items() if state != "ready"]
+    return f"READY, except {', '.join(broken)}. Next: workshop doctor" if broken else "READY"
+
+
+def elsewhere() -> list[str]:
+    """Return, in words, what sends tasks or rows elsewhere than to the services of this machine."""
+    found = [
+        f"{key} is set in the environment, so tasks use that address and not this machine's {name}"
+        for key, name in (("WORKSHOP_BROKER_URL", "RabbitMQ"), ("WORKSHOP_DATABASE_URL", "PostGIS"))
+        if os.environ.get(key)
+    ]
+    if settings.read("joined.json"):
+        found.append("this machine joined a central queue, so tasks go there")
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds; return whether it did in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True
