@@ -8,6 +8,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from workshop import settings
+from workshop.stack import control
+
 HERE = Path(__file__).parent
 NOTEBOOKS = sorted((HERE.parent.parent / "notebooks").glob("[0-9]*.ipynb"))
 IGNORE = "# NBVAL_IGNORE_OUTPUT"
@@ -27,6 +30,15 @@ def nbval(path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedPr
         text=True,
         timeout=600,
     )  # fmt: skip
+
+
+@pytest.fixture
+def tidy(stack):
+    """Take back what a notebook changed and, stopped half-way, did not change back."""
+    yield
+    settings.change(pace=None, fault_rate=None)
+    if settings.get("workers") or settings.get("processes"):
+        control.scale(None)
 
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
@@ -82,7 +94,7 @@ def test_outputs_are_the_stored_ones(path, stack, monkeypatch):
         ("03-scale-out", "done", "200 of 200", "199 of 200"),
     ],
 )
-def test_a_wrong_number_is_noticed(name, cell, true, false, stack, tmp_path, monkeypatch):
+def test_a_wrong_number_is_noticed(name, cell, true, false, tidy, monkeypatch):
     path = next(path for path in NOTEBOOKS if path.stem == name)
     notebook = nbformat.read(path, as_version=4)
     ids = [each.id for each in notebook.cells]
