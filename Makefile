@@ -1,5 +1,6 @@
 # Every recipe can be typed without make. PYTHON names another Python than python3.
 export PYTHON ?= python3
+LINT = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lab:  ## everything, with JupyterLab in the browser
 	@sh setup.sh
@@ -11,11 +12,11 @@ demo:  ## 2,500 tasks without a browser, then demo.html
 
 test:  ## the whole test suite, with services of its own
 	@sh setup.sh chromium
-	@.venv/bin/python -m pytest tests
+	@$(LINT) && .venv/bin/python -m pytest tests
 
 test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
-	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy && .venv/bin/python -m pytest tests/unit
+	@$(LINT) && .venv/bin/python -m pytest tests/unit
 
 stop:  ## stop all services; what they hold stays
 	@.venv/bin/workshop down

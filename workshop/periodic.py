@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workshop import db
-from workshop.tasks import application
+from workshop.tasks import AppBaseTask, application
 
 application.conf.beat_schedule = {
     "count squares": {"task": "workshop.periodic.count_squares", "schedule": 60.0},
@@ -30,7 +30,7 @@ _counts = sa.select(db.GridSquare.style_cat, sa.func.count()).group_by(db.GridSq
 _COUNT = sa.insert(NationCount).from_select(["style_cat", "squares"], _counts)
 
 
-@application.task(queue="periodic")
+@application.task(base=AppBaseTask)
 def count_squares() -> None:
     """Write the number of squares of each nation, and the time, to the table `nation_counts`."""
     db.Base.metadata.create_all(db.engine())

@@ -1,6 +1,7 @@
 """One task is one row: the whole way of a point, through a real RabbitMQ, worker and PostGIS."""
 
 import random
+import subprocess
 from uuid import UUID, uuid4
 
 import geopandas
@@ -12,8 +13,10 @@ from tests.conftest import wait_for
 from workshop import db, live, maps, settings
 from workshop.delivery.record import Published
 from workshop.delivery.topology import DEAD
+from workshop.periodic import NationCount, count_squares
 from workshop.service import geoprocess, is_faulty
-from workshop.tasks import do_task
+from workshop.stack import control, workers
+from workshop.tasks import application, do_task
 
 EDINBURGH = (325_200, 673_500)
 
@@ -183,3 +186,27 @@ def test_no_nations_is_a_fault_of_the_environment():
     finally:
         for code, name, geom in nations:
             db.execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
+
+
+def test_squares_are_counted_by_the_clock(stack):
+    """The periodic task has a queue and a worker of its own, which the ordinary worker leaves alone."""
+    site = control.running_site()
+    assert site is not None
+    assert application.conf.beat_schedule["count squares"]["schedule"] == 60
+    do_task(*EDINBURGH)
+    worker = subprocess.Popen(
+        workers.periodic().command(site), start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    try:
+        count_squares.delay()
+        wait_for(nation_counts, what="a row in nation_counts")
+    finally:
+        worker.terminate()
+        worker.wait(timeout=30)
+    assert nation_counts()["SCT"] >= 1
+
+
+def nation_counts() -> dict[str, int]:
+    if not sa.inspect(db.engine()).has_table(NationCount.__tablename__, schema="geopython"):
+        return {}
+    return {row.style_cat: row.squares for row in db.execute(sa.select(NationCount.__table__))}

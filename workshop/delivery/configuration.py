@@ -11,6 +11,7 @@ task_default_queue = SQUARES.name
 task_default_exchange = TASKS.name
 task_default_exchange_type = TASKS.type
 task_default_routing_key = ROUTING_KEY
+task_routes = {"workshop.periodic.*": {"queue": "periodic"}}
 
 # A message is acknowledged after its task ran, so a worker that dies gives it back; the database's
 # unique task_id makes a second run harmless.

@@ -1,0 +1,24 @@
+"""The main job without a browser."""
+
+import re
+
+from tests.conftest import workshop
+from workshop import settings
+
+
+def test_demo_makes_2500_rows_a_map_and_a_table(stack):
+    settings.change(fault_rate=0.9, pace=3)
+    target = settings.ROOT / "demo.html"
+    target.unlink(missing_ok=True)
+    run = workshop("demo")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert "2,500 tasks, 2,500 rows, 0 failed" in run.stdout
+    assert (
+        sum(int(number) for number in re.findall(r"^[A-Z][A-Za-z ]+ (\d+)$", run.stdout, re.MULTILINE))
+        == 2500
+    )
+    assert "<html" in target.read_text()
+    assert settings.read("settings.json") == {"fault_rate": 0.9, "pace": 3}, (
+        "what was set before is set again"
+    )
+    settings.change(fault_rate=None, pace=None)
