@@ -15,7 +15,7 @@ if [ -n "${missing% }" ]; then
     fi
     sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
     echo "Missing: $missing"
-    echo "+ $sudo apt-get install --yes --no-install-recommends $missing"
+    echo "+ ${sudo:+sudo }apt-get install --yes --no-install-recommends $missing"
     $sudo sh workshop/stack/apt-install.sh $missing
 fi
 

@@ -151,7 +151,10 @@ def watch(
     look = run if callable(run) else (lambda: latest_run() if run is None else run)
     quiet_since, before = time.monotonic(), None
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
-    with tqdm(unit=" tasks", mininterval=interval, file=sys.stdout, disable=quiet) as line:
+    shape = "{percentage:3.0f}%|{bar:10}| {elapsed}, {rate_fmt}{postfix}"
+    with tqdm(
+        unit=" tasks", bar_format=shape, total=1, mininterval=interval, file=sys.stdout, disable=quiet
+    ) as line:
         while True:
             more = still_sending()
             now = progress(look())

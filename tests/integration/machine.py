@@ -105,7 +105,8 @@ class Machine:
             return answer.fetchall() if answer.description else []
 
     def amqp(self) -> Connection:
-        return Connection(self.stack()["broker_url"], connect_timeout=5)
+        confirmed = {"confirm_publish": True}
+        return Connection(self.stack()["broker_url"], connect_timeout=5, transport_options=confirmed)
 
 
 def lives(process: psutil.Process) -> bool:

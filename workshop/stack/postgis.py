@@ -1,6 +1,7 @@
 """PostGIS: a private PostgreSQL with the tables of the course."""
 
 import os
+import pwd
 import signal
 import subprocess
 from contextlib import suppress
@@ -22,10 +23,14 @@ def _data(site: Site) -> Path:
 
 
 def _as_ordinary_user() -> list[str]:
-    """Return what goes before a command of PostgreSQL, which refuses to run as root."""
+    """Return what goes before a command of PostgreSQL, which refuses to run as root.
+
+    In a namespace of its own, root looks like another user. PostgreSQL wants one that the machine knows.
+    """
     if os.geteuid() != 0:
         return []
-    return ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"]
+    known = min(user.pw_uid for user in pwd.getpwall() if user.pw_uid)
+    return ["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]
 
 
 def prepare(site: Site) -> None:

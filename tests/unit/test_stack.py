@@ -1,0 +1,175 @@
+"""The parts of the stack that need no running service."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workshop import settings
+from workshop.stack import binaries, keeper, logs, plan
+from workshop.stack.condition import StartFailed
+from workshop.stack.process import born
+from workshop.stack.service import NotReady, Service
+from workshop.stack.site import USUAL_PORTS, Site, free_ports
+
+CONDA = (
+    "bin/initdb",
+    "bin/postgres",
+    "bin/epmd",
+    "lib/rabbitmq/sbin/rabbitmq-server",
+)
+
+
+@pytest.fixture
+def conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in CONDA:
+        program = tmp_path / name
+        program.parent.mkdir(parents=True, exist_ok=True)
+        program.touch(mode=0o755)
+    monkeypatch.setenv("CONDA_PREFIX", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("share", ["share/extension", "share/postgresql/extension"])
+def test_conda_comes_first(conda: Path, share: str) -> None:
+    (conda / share).mkdir(parents=True)
+    (conda / share / "postgis.control").touch()
+    assert binaries.postgres() == conda / "bin"
+    assert binaries.rabbitmq() == conda / "lib/rabbitmq/sbin/rabbitmq-server"
+    assert binaries.epmd() == conda / "bin/epmd"
+
+
+def test_a_postgresql_without_postgis_is_passed_over(conda: Path) -> None:
+    with suppress(binaries.Missing):
+        assert binaries.postgres() != conda / "bin"
+
+
+def test_what_is_missing_is_named_as_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries, "_folders", lambda *_: [])
+    assert binaries.missing_packages()[:2] == ["postgresql-postgis", "rabbitmq-server"]
+
+
+def test_the_set_up_can_ask_without_any_package() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-I", binaries.__file__, "no-such-program"], capture_output=True
+    )
+    assert done.returncode == 0
+    assert b"no-such-program" in done.stdout
+
+
+def test_two_sites_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    with ExitStack() as marks:
+        for usual in ("any", ""):
+            monkeypatch.setenv("WORKSHOP_PORTS", usual)
+            first, second = free_ports(marks), free_ports(marks)
+            assert first.keys() == USUAL_PORTS.keys()
+            assert len({*first.values(), *second.values()}) == 2 * len(USUAL_PORTS)
+            assert usual != "any" or not set(USUAL_PORTS.values()) & set(first.values())
+
+
+def test_a_taken_port_is_replaced_by_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WORKSHOP_PORTS", raising=False)
+    with ExitStack() as marks, socket.socket() as other:
+        taken = free_ports(marks)["postgis"]
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(("127.0.0.1", taken))
+        other.listen()
+        marks.close()
+        monkeypatch.setitem(USUAL_PORTS, "postgis", taken)
+        assert taken < free_ports(marks)["postgis"] <= taken + 100
+
+
+def test_born_tells_a_process_from_others() -> None:
+    assert born(os.getpid()) == born(os.getpid())
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    assert born(process.pid) is not None
+    process.wait()
+    assert born(process.pid) is None
+
+
+def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
+    log = tmp_path / "worker1.log"
+    logs.begin(log)
+    with log.open("a") as output:
+        output.write(
+            f'  File "{settings.ROOT}/workshop/tasks.py", line 7, in <module>\n'
+            '  File "/usr/lib/python3/json.py", line 3, in loads\n'
+            "json.decoder.JSONDecodeError: Expecting value\n"
+        )
+    assert logs.last_error(log) == "json.decoder.JSONDecodeError: Expecting value (workshop/tasks.py, line 7)"
+    logs.begin(log)
+    assert logs.last_error(log) is None
+    assert logs.last_error(tmp_path / "none.log") is None
+
+
+def test_a_log_is_shown_without_colours_and_put_aside_when_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "rabbitmq.log"
+    log.write_text("one\n\x1b[38;5;246mtwo\x1b[0m\nthree\n")
+    assert logs.tail(log, 2) == "    two\n    three"
+    monkeypatch.setattr(logs, "LIMIT", 5)
+    logs.begin(log)
+    assert (tmp_path / "rabbitmq.log.1").exists()
+    assert "three" not in log.read_text()
+
+
+def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "get", {"workers": 2}.get)
+    wanted = plan.services(("postgis", "rabbitmq", "worker"), periodic=True)
+    assert set(wanted) == {"postgis", "rabbitmq", "epmd", "worker1", "worker2", "periodic"}
+    assert all(name == service.name for name, service in wanted.items())
+    monkeypatch.setattr(settings, "get", {"workers": "some"}.get)
+    with pytest.raises(StartFailed, match="WORKSHOP_WORKERS is 'some'"):
+        plan.services(("worker",), periodic=False)
+
+
+def run_keeper(tmp_path: Path, code: str, **options: Any) -> list[dict[str, object]]:
+    """Run a service that is this Python code until it broke, and return what was told of it."""
+    told: list[dict[str, object]] = []
+
+    async def run() -> None:
+        task = asyncio.create_task(kept.run())
+        while not task.done() and not any(news.get("state") == "broken" for news in told):
+            await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+    (tmp_path / "logs").mkdir()
+    service = Service("short", lambda site: [sys.executable, "-c", code], **options)
+    site = Site(tmp_path, {}, "")
+    kept = keeper.Keeper(service, site, lambda _: True, lambda _, news: told.append(news))
+    asyncio.run(run())
+    return told
+
+
+def test_a_service_that_ends_is_told_with_its_error(tmp_path: Path) -> None:
+    told = run_keeper(tmp_path, "1 / 0", probe=_refuse)
+    assert "exit code 1: ZeroDivisionError: division by zero; started again" in str(told[-1]["message"])
+
+
+def test_a_prober_of_any_kind_does_not_end_the_keeper(tmp_path: Path) -> None:
+    told = run_keeper(tmp_path, "import time; time.sleep(60)", probe=_burst, patience=0.3)
+    assert "did not answer within 0 s: KeyError: 'what'" in str(told[-1]["message"])
+
+
+def test_an_essential_service_ends_the_start(tmp_path: Path) -> None:
+    with pytest.raises(StartFailed, match="short did not start: it was ended by SIGKILL") as failed:
+        run_keeper(tmp_path, "import os; os.kill(os.getpid(), 9)", probe=_refuse, essential=True)
+    assert "Next: " in str(failed.value)
+
+
+def _refuse(site: Site) -> None:
+    raise NotReady("not yet")
+
+
+def _burst(site: Site) -> None:
+    raise KeyError("what")
