@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from workshop import settings
+from workshop import machine, settings
 from workshop.stack import control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
@@ -65,7 +65,7 @@ def down(purge: bool) -> None:
 def status() -> None:
     """Show each service, and the addresses of what can be looked at."""
     _site()
-    for name, service in settings.read("stack.json")["services"].items():
+    for name, service in machine.read("stack.json")["services"].items():
         times = service["restarts"]
         restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
         click.echo(f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip())
@@ -78,7 +78,7 @@ def status() -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
 def logs(service: str | None, lines: int, follow: bool) -> None:
     """Show the end of every log, or of one SERVICE."""
-    found = sorted((settings.state_dir() / "logs").glob("*.log"))
+    found = sorted((machine.state_dir() / "logs").glob("*.log"))
     if not found:
         raise click.ClickException("There are no logs yet. Next: workshop up")
     if service:
@@ -139,7 +139,7 @@ def _demo() -> None:
     from workshop.delivery.record import latest_run
 
     before = latest_run()[:1]
-    changed = {name: settings.read("settings.json").get(name) for name in ("fault_rate", "pace")}
+    changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
     settings.change(fault_rate=0, pace=0)
     producer = subprocess.Popen([sys.executable, "-m", "workshop.demo"], stdout=subprocess.DEVNULL)
     try:
@@ -153,7 +153,7 @@ def _demo() -> None:
         producer.kill()
         settings.change(**changed)
     squares = maps.read_squares([task.id for task in latest_run()])
-    target = settings.ROOT / "demo.html"
+    target = machine.ROOT / "demo.html"
     maps.squares_map(squares).save(target)
     click.echo(maps.count_by_nation(squares).to_string())
     click.echo(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")

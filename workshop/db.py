@@ -5,7 +5,6 @@ All geometries are on the British National Grid, EPSG:27700, in metres.
 """
 
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +13,7 @@ from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from workshop.settings import database_url
+from workshop.connection import execute
 
 CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
 """England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""
@@ -106,30 +105,3 @@ def store_square(**values: Any) -> None:
     stored = execute(STORE_SQUARE, values).first()
     if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
         raise BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up")
-
-
-def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.CursorResult:
-    """Send one statement; if its connection turns out to be dead, once more on a fresh one."""
-    try:
-        with engine().connect() as connection:
-            return connection.execute(statement, values)
-    except sa.exc.DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-    with engine().connect() as connection:
-        return connection.execute(statement, values)
-
-
-def engine() -> sa.Engine:
-    """Return the connections of this process to the database that the settings name now."""
-    return _engine(database_url())
-
-
-@cache
-def _engine(url: str) -> sa.Engine:
-    return sa.create_engine(
-        url,
-        isolation_level="AUTOCOMMIT",
-        pool_reset_on_return=None,
-        connect_args={"connect_timeout": 3, "options": "-c statement_timeout=4000"},
-    )

@@ -10,8 +10,9 @@ import geopandas as gpd
 import pandas as pd
 from sqlalchemy import ARRAY, Uuid, any_, literal, select
 
+from workshop.connection import engine
 from workshop.data import BOUNDARY
-from workshop.db import GridSquare, engine
+from workshop.db import GridSquare
 from workshop.grid import CRS
 from workshop.gridmap import GridMap
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workshop import db
+from workshop.connection import engine, execute
 from workshop.tasks import AppBaseTask, application
 
 application.conf.beat_schedule = {
@@ -33,5 +34,5 @@ _COUNT = sa.insert(NationCount).from_select(["style_cat", "squares"], _counts)
 @application.task(base=AppBaseTask)
 def count_squares() -> None:
     """Write the number of squares of each nation, and the time, to the table `nation_counts`."""
-    db.Base.metadata.create_all(db.engine())
-    db.execute(_COUNT)
+    db.Base.metadata.create_all(engine())
+    execute(_COUNT)

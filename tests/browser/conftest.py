@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, HttpCredentials, Page, sync_playwright
 
-from workshop import settings
+from workshop import machine
 from workshop.stack import control
 from workshop.stack.site import Site
 
@@ -74,7 +74,7 @@ def page(browser: Browser, site: Site, traffic: Traffic, request: pytest.Fixture
     page.set_default_timeout(60_000)
     traffic.watch(page)
     yield page
-    pictures = settings.ROOT / ".workshop" / "screenshots"
+    pictures = machine.ROOT / ".workshop" / "screenshots"
     pictures.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=pictures / f"{request.node.name}.png")
     page.close()

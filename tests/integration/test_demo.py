@@ -3,12 +3,12 @@
 import re
 
 from tests.conftest import workshop
-from workshop import settings
+from workshop import machine, settings
 
 
 def test_demo_makes_2500_rows_a_map_and_a_table(stack):
     settings.change(fault_rate=0.9, pace=3)
-    target = settings.ROOT / "demo.html"
+    target = machine.ROOT / "demo.html"
     target.unlink(missing_ok=True)
     run = workshop("demo")
     assert run.returncode == 0, run.stdout + run.stderr
@@ -18,7 +18,5 @@ def test_demo_makes_2500_rows_a_map_and_a_table(stack):
         == 2500
     )
     assert "<html" in target.read_text()
-    assert settings.read("settings.json") == {"fault_rate": 0.9, "pace": 3}, (
-        "what was set before is set again"
-    )
+    assert machine.read("settings.json") == {"fault_rate": 0.9, "pace": 3}, "what was set before is set again"
     settings.change(fault_rate=None, pace=None)

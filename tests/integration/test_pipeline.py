@@ -11,6 +11,7 @@ from kombu import Connection
 
 from tests.conftest import wait_for
 from workshop import db, live, maps, settings
+from workshop.connection import engine, execute
 from workshop.delivery.record import Published
 from workshop.delivery.topology import DEAD
 from workshop.periodic import NationCount, count_squares
@@ -80,7 +81,7 @@ def test_called_directly_it_writes_a_row_too():
 
 def rows_of(worker: str) -> int:
     square = db.GridSquare
-    return db.execute(sa.select(sa.func.count()).where(square.worker == worker)).scalar_one()
+    return execute(sa.select(sa.func.count()).where(square.worker == worker)).scalar_one()
 
 
 def test_nations_agree_with_geopandas():
@@ -99,7 +100,7 @@ def nations_at(points: list[tuple[float, float]]) -> list[str]:
     xs, ys = (sa.literal(list(axis), sa.ARRAY(sa.Float)) for axis in zip(*points, strict=True))
     point = sa.func.unnest(xs, ys).table_valued("x", "y", with_ordinality="n").render_derived()
     statement = sa.select(db.nation_at(point.c.x, point.c.y)).select_from(point).order_by(point.c.n)
-    return list(db.execute(statement).scalars())
+    return list(execute(statement).scalars())
 
 
 @pytest.mark.parametrize(
@@ -178,14 +179,14 @@ def test_a_used_up_budget_is_a_final_failure(faults):
 
 
 def test_no_nations_is_a_fault_of_the_environment():
-    nations = db.execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
-    db.execute(sa.delete(db.UkBoundary))
+    nations = execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
+    execute(sa.delete(db.UkBoundary))
     try:
         with pytest.raises(db.BoundaryMissing, match="uk_boundary is empty. Run: workshop up"):
             geoprocess(*EDINBURGH)
     finally:
         for code, name, geom in nations:
-            db.execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
+            execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
 
 
 def test_squares_are_counted_by_the_clock(stack):
@@ -207,6 +208,6 @@ def test_squares_are_counted_by_the_clock(stack):
 
 
 def nation_counts() -> dict[str, int]:
-    if not sa.inspect(db.engine()).has_table(NationCount.__tablename__, schema="geopython"):
+    if not sa.inspect(engine()).has_table(NationCount.__tablename__, schema="geopython"):
         return {}
-    return {row.style_cat: row.squares for row in db.execute(sa.select(NationCount.__table__))}
+    return {row.style_cat: row.squares for row in execute(sa.select(NationCount.__table__))}

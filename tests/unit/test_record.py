@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop import settings
+from workshop import machine
 from workshop.delivery import record
 from workshop.delivery.topology import ROUTING_KEY
 
@@ -10,7 +10,7 @@ from workshop.delivery.topology import ROUTING_KEY
 @pytest.fixture(autouse=True)
 def state(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    return settings.state_dir()
+    return machine.state_dir()
 
 
 def send(id: str, name: str = "workshop.tasks.do_task", point=(1, 2), key: str = ROUTING_KEY) -> None:

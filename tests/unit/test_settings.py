@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop import settings
+from workshop import machine, settings
 
 
 @pytest.fixture(autouse=True)
@@ -15,20 +15,20 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("BROKER_URL", "DATABASE_URL", "FAULT_RATE", "PACE", "SEED"):
         monkeypatch.delenv(f"WORKSHOP_{name}", raising=False)
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "the state"))
-    settings._state_dir.cache_clear()
+    machine._state_dir.cache_clear()
     yield tmp_path / "the state"
-    settings._state_dir.cache_clear()
+    machine._state_dir.cache_clear()
 
 
 def test_the_first_source_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.broker_url() == settings.DEFAULTS["broker_url"]
-    settings.write("stack.json", {"broker_url": "stack"})
+    machine.write("stack.json", {"broker_url": "stack"})
     assert settings.broker_url() == "stack"
     monkeypatch.setenv("WORKSHOP_BROKER_URL", "environment")
     assert settings.broker_url() == "environment"
     settings.change(broker_url="changed")
     assert settings.broker_url() == "changed"
-    settings.write("joined.json", {"broker_url": "joined"})
+    machine.write("joined.json", {"broker_url": "joined"})
     assert settings.broker_url() == "joined"
 
 
@@ -48,11 +48,11 @@ def test_a_change_is_taken_back_by_none_and_zero_is_a_value(monkeypatch: pytest.
 
 
 def test_files_are_private_and_replaced_as_a_whole(state: Path) -> None:
-    settings.write("joined.json", {"password": "long " * 1000})
+    machine.write("joined.json", {"password": "long " * 1000})
     with (state / "joined.json").open() as reader:
-        settings.write("joined.json", {"password": "short"})
+        machine.write("joined.json", {"password": "short"})
         assert len(json.load(reader)["password"]) == 5000
-    assert settings.read("joined.json") == {"password": "short"}
+    assert machine.read("joined.json") == {"password": "short"}
     assert stat.S_IMODE((state / "joined.json").stat().st_mode) == 0o600
     assert [path.name for path in state.iterdir()] == ["joined.json"]
 
@@ -77,7 +77,7 @@ def test_a_folder_that_ignores_permissions_is_not_used(
     monkeypatch.setattr(Path, "mkdir", mkdir)
     monkeypatch.setattr(Path, "chmod", lambda path, mode: None if path == state else true_chmod(path, mode))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    far = settings.state_dir()
+    far = machine.state_dir()
     assert far.parent == tmp_path / "home" / "workshop"
     assert stat.S_IMODE(far.stat().st_mode) == 0o700
 
@@ -87,4 +87,4 @@ def test_no_usable_folder_at_all_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "file" / "state"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(OSError, match="Set WORKSHOP_STATE to a folder"):
-        settings.state_dir()
+        machine.state_dir()

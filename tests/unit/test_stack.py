@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from workshop import settings
+from workshop import machine, settings
 from workshop.stack import binaries, keeper, logs, plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.process import born
@@ -98,7 +98,7 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
     logs.begin(log)
     with log.open("a") as output:
         output.write(
-            f'  File "{settings.ROOT}/workshop/tasks.py", line 7, in <module>\n'
+            f'  File "{machine.ROOT}/workshop/tasks.py", line 7, in <module>\n'
             '  File "/usr/lib/python3/json.py", line 3, in loads\n'
             "json.decoder.JSONDecodeError: Expecting value\n"
         )

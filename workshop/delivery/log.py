@@ -6,6 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from workshop import db
+from workshop.connection import execute
 from workshop.delivery.attempt import current_attempt
 
 _logger = logging.getLogger(__name__)
@@ -33,6 +34,6 @@ def write_task_log(state: str, error: BaseException) -> None:
         "worker": attempt.worker,
     }
     try:
-        db.execute(_LINE, line)
+        execute(_LINE, line)
     except SQLAlchemyError as problem:
         _logger.error("Could not write %s to task_log: %s", line, problem)

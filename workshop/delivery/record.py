@@ -17,7 +17,7 @@ from celery import current_task
 from celery.signals import after_task_publish, before_task_publish
 
 from workshop.delivery.topology import ROUTING_KEY
-from workshop.settings import state_dir
+from workshop.machine import state_dir
 
 FILE = "published.jsonl"
 _process = uuid4().hex[:8]

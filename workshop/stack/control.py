@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from workshop import settings
+from workshop import machine, settings
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
@@ -83,7 +83,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
     with only_one():
         end_leftovers(speak)
-        (settings.state_dir() / "settings.json").unlink(missing_ok=True)
+        (machine.state_dir() / "settings.json").unlink(missing_ok=True)
         for line in elsewhere():
             speak(f"Note: {line}")
         _run(names or NAMES, periodic, speak, when_ready)
@@ -122,7 +122,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     """
     if is_locked():
         raise AlreadyRunning
-    log = settings.state_dir() / "stack.log"
+    log = machine.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "workshop", "up", *arguments],
@@ -194,5 +194,5 @@ def _has_workers(wanted: set[str]) -> bool:
     states = {
         name: service["state"] for name, service in stack["services"].items() if name.startswith("worker")
     }
-    current = stack["matches"] == settings.read("settings.json")
+    current = stack["matches"] == machine.read("settings.json")
     return current and states.keys() == wanted and set(states.values()) == {"ready"}

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workshop import settings
+from workshop import machine
+from workshop.connection import execute
 from workshop.stack import binaries, plan
 from workshop.stack.running import elsewhere, running, running_site
 from workshop.stack.site import Site
@@ -65,8 +66,8 @@ def _program(find: Callable[[], Path]) -> Finding:
 
 
 def _folder() -> Iterator[Finding]:
-    folder = settings.state_dir()
-    wanted = os.environ.get("WORKSHOP_STATE") or settings.ROOT / ".workshop"
+    folder = machine.state_dir()
+    wanted = os.environ.get("WORKSHOP_STATE") or machine.ROOT / ".workshop"
     near = Path(wanted).expanduser().absolute()
     note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
     yield Finding(True, f"data and logs are in {folder}{note}")
@@ -95,4 +96,4 @@ def _count_nations() -> int | None:
 
     from workshop import db  # slow to import, and attendees may have a mistake in it
 
-    return db.execute(select(func.count(db.UkBoundary.code))).scalar()
+    return execute(select(func.count(db.UkBoundary.code))).scalar()

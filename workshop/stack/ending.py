@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 
-from workshop import settings
+from workshop import machine
 from workshop.stack import postgis
 from workshop.stack.process import born, kill_session
 from workshop.stack.running import AlreadyRunning, is_locked, only_one, running, until
@@ -54,7 +54,7 @@ def down(say: Say, purge: bool = False) -> None:
 
 
 def _purge(say: Say) -> None:
-    state = settings.state_dir()
+    state = machine.state_dir()
     others = [path.name for path in state.iterdir() if not any(map(path.match, _OURS))]
     if others:
         say(f"{state} also holds {', '.join(sorted(others)[:5])}. It was not removed: remove it by hand")
@@ -65,11 +65,11 @@ def _purge(say: Say) -> None:
 
 def end_leftovers(say: Say) -> None:
     """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
-    for name, service in settings.read("stack.json").get("services", {}).items():
+    for name, service in machine.read("stack.json").get("services", {}).items():
         if service["pid"] and born(service["pid"]) == service["born"]:
             say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
             _end(service["pid"], service["born"], postgis.STOP if name == "postgis" else signal.SIGTERM)
-    (settings.state_dir() / "stack.json").unlink(missing_ok=True)
+    (machine.state_dir() / "stack.json").unlink(missing_ok=True)
 
 
 def _end(pid: int, since: float, how: signal.Signals) -> None:

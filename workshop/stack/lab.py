@@ -5,7 +5,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
-from workshop.settings import ROOT
+from workshop.machine import ROOT
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 

@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-from workshop.settings import ROOT
+from workshop.machine import ROOT
 
 LIMIT = 5_000_000
 """Bytes at which a log is put aside at the next start."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import psutil
 
-from workshop.settings import ROOT
+from workshop.machine import ROOT
 from workshop.stack import logs
 from workshop.stack.service import Service
 from workshop.stack.site import Site

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from workshop import settings
+from workshop import machine
 from workshop.stack.process import born
 from workshop.stack.site import HOST, Site
 
@@ -29,7 +29,7 @@ def only_one() -> Iterator[None]:
     AlreadyRunning
         If another process holds it.
     """
-    with (settings.state_dir() / "lock").open("a") as lock:
+    with (machine.state_dir() / "lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -48,7 +48,7 @@ def is_locked() -> bool:
 
 def running() -> dict[str, Any] | None:
     """Return the content of ``stack.json`` if its supervisor lives, else None."""
-    stack = settings.read("stack.json")
+    stack = machine.read("stack.json")
     return stack if stack and born(stack["pid"]) == stack["born"] else None
 
 
@@ -57,7 +57,7 @@ def running_site() -> Site | None:
     stack = running()
     if stack is None:
         return None
-    return Site(settings.state_dir(), stack["ports"], settings.read("token.json")["token"])
+    return Site(machine.state_dir(), stack["ports"], machine.read("token.json")["token"])
 
 
 def services() -> dict[str, str]:
@@ -107,7 +107,7 @@ def elsewhere() -> list[str]:
         for key, name in (("WORKSHOP_BROKER_URL", "RabbitMQ"), ("WORKSHOP_DATABASE_URL", "PostGIS"))
         if os.environ.get(key)
     ]
-    if settings.read("joined.json"):
+    if machine.read("joined.json"):
         found.append("this machine joined a central queue, so tasks go there")
     return found
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from workshop import settings
+from workshop import machine
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -78,12 +78,12 @@ class Site:
 @contextmanager
 def new_site() -> Iterator[Site]:
     """Hold free ports for as long as the stack runs; the passwords are those of earlier starts."""
-    state = settings.state_dir()
+    state = machine.state_dir()
     (state / "logs").mkdir(exist_ok=True)
-    token = settings.read("token.json").get("token")
+    token = machine.read("token.json").get("token")
     if token is None:
         token = secrets.token_hex(16)
-        settings.write("token.json", {"token": token})
+        machine.write("token.json", {"token": token})
     with ExitStack() as marks:
         yield Site(state, free_ports(marks), token)
 

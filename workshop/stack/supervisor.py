@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 
-from workshop import settings
+from workshop import machine
 from workshop.stack import plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.keeper import TICK, Keeper
@@ -166,10 +166,10 @@ class Supervisor:
             "ports": self.site.ports,
             "broker_url": self.site.broker_url,
             "database_url": self.site.database_url,
-            "matches": settings.read("settings.json"),
+            "matches": machine.read("settings.json"),
             "services": {name: asdict(keeper.condition) for name, keeper in self._keepers.items()},
         }
-        settings.write("stack.json", content)
+        machine.write("stack.json", content)
 
     async def _stop_all(self) -> None:
         """Stop first what nobody needs, so that workers still have a broker and a database to finish with."""

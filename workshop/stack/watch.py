@@ -5,7 +5,7 @@ from pathlib import Path
 
 from watchfiles import Change, awatch
 
-from workshop.settings import ROOT
+from workshop.machine import ROOT
 
 CODE = ROOT / "workshop"
 

@@ -4,7 +4,7 @@ import os
 from base64 import b64encode
 from typing import Any
 
-from workshop.settings import read
+from workshop.machine import read
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
