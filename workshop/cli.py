@@ -1,5 +1,6 @@
 """The command ``workshop``: a thin front on `workshop.stack`, `workshop.live` and `workshop.maps`."""
 
+import os
 import subprocess
 import sys
 import time
@@ -34,8 +35,8 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
             click.echo(control.addresses())
             click.echo(control.readiness())
             click.echo("Ctrl-C stops everything." if sys.stdout.isatty() else "", nl=sys.stdout.isatty())
-        if open_browser and "lab" in control.services():
-            webbrowser.open(_site().lab_url)
+        if open_browser:
+            _open_lab()
 
     try:
         if detach:
@@ -47,6 +48,8 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
             control.up(services, periodic, click.echo, when_ready)
     except control.AlreadyRunning:
         _show_running()
+        if open_browser and control.running():
+            _open_lab()
     except StartFailed as error:
         raise click.ClickException(str(error)) from error
 
@@ -159,6 +162,13 @@ def _demo() -> None:
     click.echo(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
     if producer.returncode or not end.sent or len(squares) != end.sent:
         raise click.ClickException("Not every task became a row. Next: workshop doctor")
+
+
+def _open_lab() -> None:
+    """Open JupyterLab where there is a screen; a text browser would take over the terminal."""
+    screen = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if screen and "lab" in control.services():
+        webbrowser.open(_site().lab_url)
 
 
 def _show_running() -> None:

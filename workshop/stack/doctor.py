@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import machine
-from workshop.connection import execute
 from workshop.stack import binaries, plan
 from workshop.stack.running import elsewhere, running, running_site
 from workshop.stack.site import Site
@@ -95,5 +94,6 @@ def _count_nations() -> int | None:
     from sqlalchemy import func, select
 
     from workshop import db  # slow to import, and attendees may have a mistake in it
+    from workshop.connection import execute
 
     return execute(select(func.count(db.UkBoundary.code))).scalar()
