@@ -149,7 +149,7 @@ def watch(
     TimeoutError
         If nothing changed for `patience` seconds. The tasks are not lost; the sentence says where they are.
     """
-    look = run if callable(run) else (lambda: latest_run() if run is None else run)
+    tasks = None if callable(run) else latest_run() if run is None else run
     quiet_since, before = time.monotonic(), None
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
     shape = "{percentage:3.0f}%|{bar:10}| {elapsed}, {rate_fmt}{postfix}"
@@ -158,7 +158,7 @@ def watch(
     ) as line:
         while True:
             more = still_sending()
-            now = progress(look())
+            now = progress(run() if callable(run) else tasks)
             line.total = now.sent
             line.set_postfix_str(_short(now), refresh=False)
             line.update(now.ended - line.n)

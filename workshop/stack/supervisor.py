@@ -62,6 +62,7 @@ class Supervisor:
         self._hear_signals(asyncio.current_task())
         followers = [asyncio.create_task(self._follow_code()), asyncio.create_task(self._follow_settings())]
         ready = False
+        self.say(f"Starting {', '.join(self.names)} ...")
         try:
             self._match()
             await self._until_ready()
