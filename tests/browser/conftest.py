@@ -44,8 +44,9 @@ class Traffic:
             self.failed.append(f"{url}: {reason}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Start Chromium; while it runs, Playwright's event loop does, and other tests want one of their own."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     assert path, "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium"
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
