@@ -11,7 +11,7 @@ demo:  ## 2,500 tasks without a browser, then demo.html
 	@.venv/bin/workshop demo
 
 test:  ## the whole test suite, with services of its own
-	@sh setup.sh chromium
+	@sh setup.sh chromium libatomic1
 	@$(LINT) && .venv/bin/python -m pytest tests
 
 test-fast:  ## unit tests and notebooks' form, no services

@@ -48,7 +48,9 @@ class Traffic:
 def browser() -> Iterator[Browser]:
     """Start Chromium; while it runs, Playwright's event loop does, and other tests want one of their own."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    assert path, "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium"
+    assert path, (
+        "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium libatomic1"
+    )
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=flags)

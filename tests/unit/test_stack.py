@@ -173,3 +173,8 @@ def _refuse(site: Site) -> None:
 
 def _burst(site: Site) -> None:
     raise KeyError("what")
+
+
+def test_further_packages_are_known_by_their_program_or_library() -> None:
+    found = {name: binaries._has_program_or_library(name) for name in ("sh", "no-such-program", "libc6")}
+    assert found == {"sh": True, "no-such-program": False, "libc6": True}

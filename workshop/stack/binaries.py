@@ -8,6 +8,7 @@ missing, one a line.
 import os
 import shutil
 import sys
+from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -94,5 +95,14 @@ def _has_postgis(folder: Path) -> bool:
     return any((share / "postgis.control").exists() for share in shares)
 
 
+def _has_program_or_library(package: str) -> bool:
+    if package.startswith("lib"):
+        library = package.removeprefix("lib").rstrip("0123456789")
+        return sys.platform != "linux" or find_library(library) is not None
+    return shutil.which(package) is not None
+
+
 if __name__ == "__main__":
-    print("\n".join(missing_packages() + [name for name in sys.argv[1:] if not shutil.which(name)]))
+    print(
+        "\n".join(missing_packages() + [name for name in sys.argv[1:] if not _has_program_or_library(name)])
+    )
