@@ -1,7 +1,6 @@
-"""The command ``workshop``: a thin front on `workshop.stack`, `workshop.live` and `workshop.maps`."""
+"""The command ``workshop``: a thin front on `workshop.stack` and `workshop.main_job`."""
 
 import os
-import subprocess
 import sys
 import time
 import webbrowser
@@ -9,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from workshop import machine, settings
+from workshop import machine
 from workshop.stack import control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
@@ -125,43 +124,18 @@ def scale(workers: int, processes: int | None) -> None:
 @main.command()
 def demo() -> None:
     """Do 2,500 tasks, then write the map demo.html and show the squares per nation."""
+    from workshop import main_job  # slow to import: maps and tables
+
     started = control.running() is None
     try:
         if started:
             control.up_detached(["postgis", "rabbitmq", "worker"], click.echo)
-        _demo()
-    except StartFailed as error:
+        main_job.run(click.echo)
+    except (StartFailed, TimeoutError, main_job.Unfinished) as error:
         raise click.ClickException(str(error)) from error
     finally:
         if started:
             control.down(click.echo)
-
-
-def _demo() -> None:
-    from workshop import live, maps
-    from workshop.delivery.record import latest_run
-
-    before = latest_run()[:1]
-    changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
-    settings.change(fault_rate=0, pace=0)
-    producer = subprocess.Popen([sys.executable, "-m", "workshop.demo"], stdout=subprocess.DEVNULL)
-    try:
-        end = live.watch(
-            run=lambda: [] if (run := latest_run())[:1] == before else run,
-            still_sending=lambda: producer.poll() is None,
-        )
-    except TimeoutError as error:
-        raise click.ClickException(str(error)) from error
-    finally:
-        producer.kill()
-        settings.change(**changed)
-    squares = maps.read_squares([task.id for task in latest_run()])
-    target = machine.ROOT / "demo.html"
-    maps.squares_map(squares).save(target)
-    click.echo(maps.count_by_nation(squares).to_string())
-    click.echo(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
-    if producer.returncode or not end.sent or len(squares) != end.sent:
-        raise click.ClickException("Not every task became a row. Next: workshop doctor")
 
 
 def _open_lab() -> None:

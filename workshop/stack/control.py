@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from workshop import machine, settings
+from workshop import machine
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
@@ -25,8 +25,8 @@ from workshop.stack.running import (
     running,
     running_site,
     services,
-    until,
 )
+from workshop.stack.scaling import scale
 from workshop.stack.site import Site, is_free, new_site
 from workshop.stack.supervisor import Stopped, Supervisor
 
@@ -158,41 +158,3 @@ def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
             raise StartFailed(f"It ended with exit code {process.returncode}. Next: read {lines.name}")
         if not line:
             time.sleep(0.05)
-
-
-def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
-    """Change how many workers this machine runs, and wait until they are ready.
-
-    Parameters
-    ----------
-    workers : int, optional
-        How many workers; None for one.
-    processes : int, optional
-        How many tasks each of them runs side by side; None for one per core.
-    patience : float
-        Seconds to wait.
-
-    Raises
-    ------
-    NotRunning
-        If the stack is not running, or runs without workers.
-    TimeoutError
-        If the workers are not ready in time.
-    """
-    if not any(name.startswith("worker") for name in services()):
-        raise NotRunning("The services were started without workers. Next: workshop down, then workshop up")
-    settings.change(workers=workers, processes=processes)
-    wanted = {f"worker{number}" for number in range(1, (workers or 1) + 1)}
-    if not until(lambda: _has_workers(wanted), patience):
-        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
-
-
-def _has_workers(wanted: set[str]) -> bool:
-    stack = running()
-    if stack is None:
-        raise NotRunning("The services were stopped meanwhile. Next: workshop up")
-    states = {
-        name: service["state"] for name, service in stack["services"].items() if name.startswith("worker")
-    }
-    current = stack["matches"] == machine.read("settings.json")
-    return current and states.keys() == wanted and set(states.values()) == {"ready"}

@@ -1,0 +1,56 @@
+"""The main job of the course without a browser: 2,500 tasks, a map and a table. ``workshop demo`` runs it."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+from workshop import live, machine, maps, settings
+from workshop.delivery.record import latest_run
+
+
+class Unfinished(Exception):
+    """Not every task became a row; the text says what to do."""
+
+
+def run(say: Callable[[str], None]) -> None:
+    """Send the tasks at full speed, without faults, wait for them, and write ``demo.html``.
+
+    Parameters
+    ----------
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    TimeoutError
+        If the tasks do not get done.
+    Unfinished
+        If a task did not become a row.
+    """
+    changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
+    settings.change(fault_rate=0, pace=0)
+    try:
+        end, producer = _send_and_watch()
+    finally:
+        settings.change(**changed)
+    squares = maps.read_squares(live.task_ids())
+    target = machine.ROOT / "demo.html"
+    maps.squares_map(squares).save(target)
+    say(maps.count_by_nation(squares).to_string())
+    say(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
+    if producer or not end.sent or len(squares) != end.sent:
+        raise Unfinished("Not every task became a row. Next: workshop doctor")
+
+
+def _send_and_watch() -> tuple[live.Progress, int]:
+    """Return how the run ended, and the producer's exit code."""
+    before = latest_run()[:1]
+    producer = subprocess.Popen([sys.executable, "-m", "workshop.demo"], stdout=subprocess.DEVNULL)
+    try:
+        end = live.watch(
+            run=lambda: [] if (tasks := latest_run())[:1] == before else tasks,
+            still_sending=lambda: producer.poll() is None,
+        )
+    finally:
+        producer.kill()
+    return end, producer.wait()

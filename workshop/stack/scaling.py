@@ -1,0 +1,42 @@
+"""Changes how many workers this machine runs."""
+
+from workshop import machine, settings
+from workshop.stack.running import NotRunning, running, services, until
+
+
+def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
+    """Change how many workers this machine runs, and wait until they are ready.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many workers; None for one.
+    processes : int, optional
+        How many tasks each of them runs side by side; None for one per core.
+    patience : float
+        Seconds to wait.
+
+    Raises
+    ------
+    NotRunning
+        If the stack is not running, or runs without workers.
+    TimeoutError
+        If the workers are not ready in time.
+    """
+    if not any(name.startswith("worker") for name in services()):
+        raise NotRunning("The services were started without workers. Next: workshop down, then workshop up")
+    settings.change(workers=workers, processes=processes)
+    wanted = {f"worker{number}" for number in range(1, (workers or 1) + 1)}
+    if not until(lambda: _has_workers(wanted), patience):
+        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
+
+
+def _has_workers(wanted: set[str]) -> bool:
+    stack = running()
+    if stack is None:
+        raise NotRunning("The services were stopped meanwhile. Next: workshop up")
+    states = {
+        name: service["state"] for name, service in stack["services"].items() if name.startswith("worker")
+    }
+    current = stack["matches"] == machine.read("settings.json")
+    return current and states.keys() == wanted and set(states.values()) == {"ready"}
