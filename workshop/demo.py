@@ -26,12 +26,14 @@ def call_do_task(iterations: int = 2500) -> None:
     iterations : int
         How many tasks.
     """
+    ### BEGIN SOLUTION 1: put as many tasks on the queue, each with a point of its own
     for _ in range(iterations):
         x = get_random_x()
         y = get_random_y()
         do_task.delay(x, y)
 
     print(f"called do_task {iterations} times asynchronously")
+    ### END SOLUTION
 
 
 if __name__ == "__main__":

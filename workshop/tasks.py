@@ -46,11 +46,13 @@ def do_task(self: AppBaseTask, x: float, y: float) -> None:
     Raises
     ------
     TaskError
-        If anything but a `ServiceError` goes wrong. A `ServiceError` is tried again, three times.
+        If the task failed, and trying again would not help.
     """
     try:
         geoprocess(x, y)
+    ### BEGIN SOLUTION 2: a service that did not answer is worth another try
     except ServiceError as error:
         self.retry(countdown=10, exc=error)
+    ### END SOLUTION
     except Exception as error:
         raise TaskError(f"{type(error).__name__}: {error}") from error
