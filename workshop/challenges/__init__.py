@@ -1,0 +1,1 @@
+"""What attendees work on: starters and solutions, checks, hints, and how far one is."""
