@@ -1,0 +1,1 @@
+"""What a course with many people needs: starters on branches, a reset that loses nothing, saved work."""
