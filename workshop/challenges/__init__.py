@@ -1,0 +1,1 @@
+"""The challenges: what a check looks at, and what it says."""
