@@ -214,10 +214,11 @@ def rows(machine: Machine, run: list[Published]) -> int:
 
 
 def test_stop_takes_the_machine_back_and_removes_everything(own: Machine, parts: central.Central) -> None:
-    processes = Machine(own.state / "central").processes()
+    its = Machine(own.state / "central")
+    processes = its.processes()
     join.join(broker(parts), database(parts))
     central.stop()
-    own.until_gone(processes, 2)
+    its.until_gone(processes, 2)
     assert not (own.state / "central").exists()
     assert not machine.read("joined.json")
     assert shares(send(2)) == {HERE: 2}
