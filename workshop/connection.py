@@ -22,7 +22,19 @@ def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> s
 
 def engine() -> sa.Engine:
     """Return the connections of this process to the database that the settings name now."""
-    return _engine(database_url())
+    return _engine(_kept or database_url())
+
+
+def keep_database() -> None:
+    """Stay with the database of this moment: a worker that joins another queue or leaves it starts anew.
+
+    Without this the last tasks from one queue would write their rows to the other's database.
+    """
+    global _kept
+    _kept = database_url()
+
+
+_kept: str | None = None
 
 
 @cache

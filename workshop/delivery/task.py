@@ -3,8 +3,11 @@
 from typing import Any
 
 import celery
+from celery.signals import worker_init
+from kombu import pools
 
 from workshop import settings
+from workshop.connection import keep_database
 from workshop.delivery import recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
 
@@ -38,6 +41,11 @@ class Task(celery.Task):
 def follow_settings(app: celery.Celery) -> None:
     """Point a Celery application in a notebook or script to the broker that the settings name now."""
     if (url := settings.broker_url()) != app.conf.broker_url:
-        app.pool.force_close_all()
+        pools.reset()  # they are shared by address, and a closed one would be met again on the way back
         app._pool = app.amqp._producer_pool = None
         app.conf.broker_url = url
+
+
+@worker_init.connect
+def _keep_database(**_: Any) -> None:
+    keep_database()

@@ -3,19 +3,26 @@
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from workshop import machine
 from workshop.stack import postgis
 from workshop.stack.process import born, kill_session
-from workshop.stack.running import AlreadyRunning, is_locked, only_one, running, until
+from workshop.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
 
 Say = Callable[[str], None]
 
 _STOP_PATIENCE = 150
 _COPY = "course"
-_OURS = ("postgis*", "rabbitmq", "logs", "course", "lock", "beat-schedule*", "*.json*", ".*.json*", "*.log")
+_OURS = (
+    *("postgis*", "rabbitmq", "central", "logs", "course", "lock"),
+    *("beat-schedule*", "*.json*", ".*.json*", "*.log"),
+)
 """What a state folder holds. A folder with anything else in it, such as a home, is never removed."""
 
 
@@ -35,10 +42,12 @@ def down(say: Say, purge: bool = False) -> None:
         If the stack does not stop.
     """
     until(lambda: running() is not None or not is_locked(), seconds=15)
-    if stack := running():
-        say("Stopping the services ...")
+    stack = running()
+    for each in filter(None, (running(CENTRAL), stack)):
         with suppress(ProcessLookupError):
-            os.kill(stack["pid"], signal.SIGTERM)
+            os.kill(each["pid"], signal.SIGTERM)
+    if stack:
+        say("Stopping the services ...")
         if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):
             raise TimeoutError(
                 f"The services have not stopped after {_STOP_PATIENCE} s. Next: workshop status, "
@@ -73,11 +82,41 @@ def _purge(say: Say) -> None:
 
 def end_leftovers(say: Say) -> None:
     """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
+    if joined_here():
+        (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+    remove_central(say)
     for name, service in machine.read("stack.json").get("services", {}).items():
         if service["pid"] and born(service["pid"]) == service["born"]:
             say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
             _end(service["pid"], service["born"], postgis.STOP if name == "postgis" else signal.SIGTERM)
     (machine.state_dir() / "stack.json").unlink(missing_ok=True)
+
+
+def central_folder() -> Path:
+    """Return the folder of the central services of challenge 3, which end with the stack of this machine."""
+    return machine.state_dir() / "central"
+
+
+def joined_here() -> bool:
+    """Return whether this machine joined central services that run on itself."""
+    broker = machine.read("joined.json").get("broker_url", "")
+    return central_folder().exists() and urlsplit(broker).hostname in ("127.0.0.1", "localhost", "::1")
+
+
+def remove_central(say: Say) -> None:
+    """End the central services and remove their folder, if this machine runs them or did."""
+    if not (central_folder() / "token.json").exists():
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "workshop", "down", "--purge"],
+        cwd=machine.ROOT,
+        env=os.environ | {"WORKSHOP_STATE": str(central_folder())},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        say(f"The central services did not end: {done.stderr.strip()}")
 
 
 def _end(pid: int, since: float, how: signal.Signals) -> None:

@@ -23,10 +23,28 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     TimeoutError
         If the workers are not ready in time.
     """
+    require_workers()
+    settings.change(workers=workers, processes=processes)
+    until_workers_match(workers or 1, patience)
+
+
+def require_workers() -> None:
+    """Raise `NotRunning` if the stack is not running, or runs without workers."""
     if not any(name.startswith("worker") for name in services()):
         raise NotRunning("The services were started without workers. Next: workshop down, then workshop up")
-    settings.change(workers=workers, processes=processes)
-    wanted = {f"worker{number}" for number in range(1, (workers or 1) + 1)}
+
+
+def until_workers_match(workers: int, patience: float) -> None:
+    """Wait until this machine's workers are ready, as the settings and the joined queue want them now.
+
+    Raises
+    ------
+    NotRunning
+        If the stack was stopped meanwhile.
+    TimeoutError
+        If the workers are not ready in time.
+    """
+    wanted = {f"worker{number}" for number in range(1, workers + 1)}
     if not until(lambda: _has_workers(wanted), patience):
         raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
 
@@ -38,5 +56,5 @@ def _has_workers(wanted: set[str]) -> bool:
     states = {
         name: service["state"] for name, service in stack["services"].items() if name.startswith("worker")
     }
-    current = stack["matches"] == machine.read("settings.json")
+    current = stack["matches"] == {name: machine.read(f"{name}.json") for name in ("settings", "joined")}
     return current and states.keys() == wanted and set(states.values()) == {"ready"}

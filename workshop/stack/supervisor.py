@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from typing import Any
 
 from workshop import machine
 from workshop.stack import plan
@@ -50,6 +51,7 @@ class Supervisor:
         self._keepers: dict[str, Keeper] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
+        self._matches: dict[str, Any] = {}
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and keep it running until a signal asks to stop.
@@ -60,7 +62,8 @@ class Supervisor:
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals(asyncio.current_task())
-        followers = [asyncio.create_task(self._follow_code()), asyncio.create_task(self._follow_settings())]
+        tasks = (self._follow_code(), self._follow_settings(), self._follow_leader())
+        followers = [asyncio.create_task(task) for task in tasks]
         ready = False
         self.say(f"Starting {', '.join(self.names)} ...")
         try:
@@ -91,8 +94,13 @@ class Supervisor:
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
     def _match(self) -> None:
-        """Start what is wanted, stop what is not, and start anew what is to run differently."""
+        """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
+        now = {name: machine.read(f"{name}.json") for name in ("settings", "joined")}
         wanted = plan.services(self.names, self.periodic)
+        if now["joined"] != self._matches.get("joined"):
+            for each in self._reloading():
+                each.start_anew(each.service)
+        self._matches = now
         for name in self._keepers.keys() - wanted.keys():
             self._tasks[name].add_done_callback(partial(self._gone, name))
             self._dismiss(name)
@@ -140,13 +148,19 @@ class Supervisor:
                     keeper.note(message=problem)
 
     async def _follow_settings(self) -> None:
-        async for name in settings_changes(self.site.state):
+        async for _ in settings_changes(self.site.state):
             try:
                 self._match()
             except StartFailed as error:
                 self.say(str(error))
-            for keeper in self._reloading() if name == "joined.json" else ():
-                keeper.start_anew(keeper.service)
+
+    async def _follow_leader(self) -> None:
+        """Stop when the process ends that ``WORKSHOP_LEADER`` names: the stack that wants this one."""
+        if leader := int(os.environ.get("WORKSHOP_LEADER") or 0):
+            since = born(leader)
+            while since is not None and born(leader) == since:
+                await asyncio.sleep(1)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def _reloading(self) -> list[Keeper]:
         return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
@@ -167,7 +181,7 @@ class Supervisor:
             "ports": self.site.ports,
             "broker_url": self.site.broker_url,
             "database_url": self.site.database_url,
-            "matches": machine.read("settings.json"),
+            "matches": self._matches,
             "services": {name: asdict(keeper.condition) for name, keeper in self._keepers.items()},
         }
         machine.write("stack.json", content)

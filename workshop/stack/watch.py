@@ -17,7 +17,7 @@ async def code_changes() -> AsyncIterator[str]:
 
 
 async def settings_changes(state: Path) -> AsyncIterator[str]:
-    """Yield the name of a settings file in the state folder whenever it was written."""
+    """Yield the name of a settings file in the state folder whenever it was written or removed."""
     async for found in awatch(state, watch_filter=_is_settings, recursive=False, step=50):
         yield Path(min(path for _, path in found)).name
 

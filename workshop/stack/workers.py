@@ -12,6 +12,11 @@ from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 
 
+def machine_name() -> str:
+    """Return what this machine's workers are called after the @: its host name, or ``WORKSHOP_MACHINE``."""
+    return str(settings.get("machine") or socket.gethostname())
+
+
 def worker(number: int, processes: int) -> Service:
     """Return one worker.
 
@@ -22,7 +27,7 @@ def worker(number: int, processes: int) -> Service:
     processes : int
         How many tasks it runs side by side.
     """
-    name = f"worker{number}@{socket.gethostname()}"
+    name = f"worker{number}@{machine_name()}"
     return Service(
         f"worker{number}",
         lambda site: _celery("workshop.tasks", "worker", "-n", name, "-c", str(processes)),
@@ -34,7 +39,7 @@ def worker(number: int, processes: int) -> Service:
 
 def periodic() -> Service:
     """Return the worker of the periodic tasks, which also keeps their clock."""
-    name = f"periodic@{socket.gethostname()}"
+    name = f"periodic@{machine_name()}"
     return Service(
         "periodic",
         lambda site: _celery(

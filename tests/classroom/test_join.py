@@ -1,0 +1,245 @@
+"""Joining a central queue: wrong addresses are told apart, right ones work, and everything is taken back."""
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from tests.conftest import wait_for
+from tests.integration.machine import Machine
+from workshop import live, machine, maps, settings
+from workshop.challenges import addresses
+from workshop.challenges.addresses import broker_trouble, database_trouble
+from workshop.classroom import central, join
+from workshop.delivery.record import Published, published
+from workshop.stack.workers import machine_name
+from workshop.tasks import do_task
+
+HERE, OTHER = f"worker1@{machine_name()}", "worker1@central"
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    own = Machine(tmp_path_factory.mktemp("join") / "state")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
+            patch.delenv(name)
+        patch.setenv("WORKSHOP_STATE", str(own.state))
+        try:
+            own.workshop("up", "--detach", "postgis", "rabbitmq", "worker")
+            yield own
+        finally:
+            own.workshop("down", "--purge")
+            own.until_gone(set(), 10)
+
+
+@pytest.fixture(scope="module")
+def parts(own: Machine) -> central.Central:
+    return central.start()
+
+
+def broker(parts: central.Central, **changed: object) -> str:
+    part = vars(parts.broker) | changed
+    return "{scheme}://{user}:{password}@{host}:{port}/{virtual_host}".format_map({"scheme": "amqp"} | part)
+
+
+def database(parts: central.Central, **changed: object) -> str:
+    part = {"scheme": "postgresql+psycopg"} | vars(parts.database) | changed
+    return "{scheme}://{user}:{password}@{host}:{port}/{name}".format_map(part)
+
+
+def tried() -> dict[str, Any]:
+    return machine.read("join.json")
+
+
+def send(number: int) -> list[str]:
+    """Send tasks, wait for them, and return their ids."""
+    before = len(published())
+    for _ in range(number):
+        do_task.delay(325_200, 673_500)
+    run = published()[before:]
+    assert live.watch(run, quiet=True, patience=20).done == number
+    return [task.id for task in run]
+
+
+def shares(ids: list[str]) -> dict[str, int]:
+    return maps.read_squares(ids).groupby("worker").size().to_dict()
+
+
+def test_the_parts_show_as_a_table(parts: central.Central) -> None:
+    lines = repr(parts).splitlines()
+    assert lines[0].split() == ["broker", "database"]
+    assert f"port          {parts.broker.port:<14}{parts.database.port}" in lines
+    assert lines[-1].split() == ["name", "geopython-db"]
+
+
+def test_a_second_start_finds_the_same(parts: central.Central) -> None:
+    assert central.start() == parts
+
+
+def test_right_addresses_are_no_trouble(parts: central.Central) -> None:
+    assert broker_trouble(broker(parts)) is None
+    assert broker_trouble(broker(parts, scheme="pyamqp", host="localhost")) is None
+    assert database_trouble(database(parts)) is None
+    assert database_trouble(database(parts, scheme="postgresql")) is None
+
+
+WRONG_BROKER: list[tuple[dict[str, object], str]] = [
+    ({"scheme": "http"}, "scheme"),
+    ({"user": "celery"}, "user or password"),
+    ({"password": "wrong-one"}, "user or password"),
+    ({"host": "no-such-host.invalid"}, "host"),
+    ({"port": 1}, "port"),
+    ({"port": "database's"}, "port"),
+    ({"virtual_host": "celery_ap"}, "virtual host"),
+    ({"virtual_host": ""}, "virtual host"),
+]
+WRONG_DATABASE: list[tuple[dict[str, object], str]] = [
+    ({"scheme": "postgres"}, "scheme"),
+    ({"user": "geo"}, "user or password"),
+    ({"password": "wrong-one"}, "user or password"),
+    ({"host": "no-such-host.invalid"}, "host"),
+    ({"port": 1}, "port"),
+    ({"port": "broker's"}, "port"),
+    ({"name": "geopython"}, "database"),
+    ({"name": "postgres"}, "database"),
+]
+
+
+@pytest.mark.parametrize(
+    ("which", "wrong", "part"),
+    [("broker", *each) for each in WRONG_BROKER] + [("database", *each) for each in WRONG_DATABASE],
+)
+def test_the_wrong_part_is_named(
+    parts: central.Central,
+    which: str,
+    wrong: dict[str, object],
+    part: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each mistake changes nothing but the note of what was tried."""
+    swapped = {"broker's": parts.broker.port, "database's": parts.database.port}
+    wrong = {name: swapped.get(str(value), value) for name, value in wrong.items()}
+    build: dict[str, Callable[..., str]] = {"broker": broker, "database": database}
+    urls = {name: build[name](parts, **(wrong if name == which else {})) for name in build}
+    assert not join.join(urls["broker"], urls["database"])
+    assert (tried()["failed"]["address"], tried()["failed"]["part"]) == (which, part)
+    shown = capsys.readouterr().out
+    assert shown.count("\n") == 1
+    assert f"{which} address: {part}" in shown
+    seen = [str(value) for name, value in wrong.items() if name != "password" and value]
+    assert all(value in shown for value in seen)
+    note = (machine.state_dir() / "join.json").read_text()
+    for secret in ("secret", "wrong-one"):
+        assert secret not in shown + note
+    assert not machine.read("joined.json")
+
+
+def test_what_was_tried_is_noted_without_passwords(parts: central.Central) -> None:
+    join.join(broker(parts, port=1), database(parts))
+    assert tried()["broker"] == {
+        "scheme": "amqp",
+        "user": "celery_user",
+        "host": "127.0.0.1",
+        "port": 1,
+        "virtual host": "celery_app",
+    }
+    assert tried()["database"]["database"] == "geopython-db"
+
+
+def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(addresses, "PATIENCE", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        trouble = broker_trouble(f"amqp://celery_user:secret@127.0.0.1:{port}/celery_app")
+        assert trouble and trouble.part == "port"
+        trouble = database_trouble(f"postgresql://geopython:geopython@127.0.0.1:{port}/geopython-db")
+        assert trouble and trouble.part == "port"
+
+
+def test_without_addresses_nothing_happens(own: Machine, capsys: pytest.CaptureFixture[str]) -> None:
+    (own.state / "join.json").unlink(missing_ok=True)
+    assert not join.join(None, None)
+    assert "no addresses yet" in capsys.readouterr().out
+    assert not join.join("", "")
+    assert not tried() and not machine.read("joined.json")
+    join.leave()
+    assert "own queue and database" in capsys.readouterr().out
+
+
+def test_one_address_alone_is_not_enough(parts: central.Central) -> None:
+    assert not join.join(broker(parts), None)
+    assert (tried()["failed"]["address"], tried()["failed"]["part"]) == ("database", "address")
+
+
+def test_joined_machines_share_the_tasks_until_one_leaves(
+    own: Machine, parts: central.Central, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A machine that leaves finishes its task for the central database, and no row goes astray."""
+    assert shares(send(5)) == {HERE: 5}
+    assert join.join(broker(parts), database(parts))
+    assert f"Joined. {HERE} waits for tasks at 127.0.0.1:{parts.broker.port}." in capsys.readouterr().out
+    assert tried()["failed"] is None
+    assert stat.S_IMODE((own.state / "joined.json").stat().st_mode) == 0o600
+    settings.change(pace=20)
+    ids = send(150)
+    counted = shares(ids)
+    assert counted.keys() == {HERE, OTHER}
+    assert sum(counted.values()) == 150
+    settings.change(pace=500)
+    before = len(published())
+    for _ in range(20):
+        do_task.delay(325_200, 673_500)
+    run = published()[before:]
+    wait_for(lambda: live.progress(run).done, 20, "the first row")
+    join.leave()
+    settings.change(pace=None)
+    assert f"Back. {HERE}" in capsys.readouterr().out
+    assert shares(ids) == shares([task.id for task in run]) == {}
+    at_the_central = Machine(own.state / "central")
+    wait_for(lambda: rows(at_the_central, run) == 20, 20, "every row at the central")
+    assert shares(send(5)) == {HERE: 5}
+
+
+def rows(machine: Machine, run: list[Published]) -> int:
+    ids = [task.id for task in run]
+    return machine.sql("SELECT count(*) FROM grid_squares WHERE task_id = ANY(%s::uuid[])", ids)[0][0]
+
+
+def test_stop_takes_the_machine_back_and_removes_everything(own: Machine, parts: central.Central) -> None:
+    its = Machine(own.state / "central")
+    processes = its.processes()
+    join.join(broker(parts), database(parts))
+    central.stop()
+    its.until_gone(processes, 2)
+    assert not (own.state / "central").exists()
+    assert not machine.read("joined.json")
+    assert shares(send(2)) == {HERE: 2}
+
+
+def test_the_central_ends_with_a_killed_stack(own: Machine) -> None:
+    """Nothing keeps running, and the next start is at home again."""
+    started = central.start()
+    machine.write("joined.json", {"broker_url": broker(started), "database_url": database(started)})
+    processes = own.processes() | Machine(own.state / "central").processes()
+    assert machine.read("central/stack.json")["pid"] in {each.pid for each in processes}
+    os.kill(own.stack()["pid"], signal.SIGKILL)
+    if psutil.LINUX:
+        own.until_gone(processes, 40)
+    own.workshop("down")
+    own.until_gone(processes, 2)
+    assert not (own.state / "central").exists()
+    assert not (own.state / "joined.json").exists()
+
+
+def test_nothing_here_imports_what_attendees_edit() -> None:
+    code = "import sys; from workshop.classroom import central, join; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert not {"workshop.tasks", "workshop.demo", "workshop.service"} & set(loaded.split())

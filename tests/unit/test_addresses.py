@@ -1,0 +1,68 @@
+"""Addresses are taken apart as their libraries do it, and what is missing has a name."""
+
+import pytest
+
+from workshop.challenges.addresses import (
+    broker_parts,
+    broker_trouble,
+    database_parts,
+    database_trouble,
+)
+
+
+def test_parts_have_names_and_no_password() -> None:
+    assert broker_parts("amqp://ann:hidden@rabbit.example:5673/a%2Fb") == {
+        "scheme": "amqp",
+        "user": "ann",
+        "host": "rabbit.example",
+        "port": 5673,
+        "virtual host": "a/b",
+    }
+    found = database_parts("postgresql+psycopg://ann%40home:h%3Adden@[::1]/squares")
+    assert found == {
+        "scheme": "postgresql+psycopg",
+        "user": "ann@home",
+        "host": "::1",
+        "port": 5432,
+        "database": "squares",
+    }
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        (5672, "address"),
+        (None, "address"),
+        ("", "scheme"),
+        ("ann:hidden@host:5672/app", "scheme"),
+        ("//ann:hidden@host:5672/app", "scheme"),
+        ("://ann:hidden@host:5672/app", "scheme"),
+        ("ann:hidden://host:5672/app", "scheme"),
+        ("postgresql://ann:hidden@host:5672/app", "scheme"),
+        ("amqp://ann:hidden/host:5672/app", "address"),
+        ("amqp://ann:hidden:host:5672/app", "address"),
+        ("amqp://:hidden@host:5672/app", "user"),
+        ("amqp://ann@host:5672/app", "password"),
+        ("amqp://ann:@host:5672/app", "password"),
+        ("amqp://ann:hidden@:5672/app", "host"),
+        ("amqp://ann:hidden@host:hidden/app", "port"),
+        ("amqp://ann:hidden@host:99999/app", "port"),
+        ("amqp://ann:hidden@[host:5672/app", "port"),
+    ],
+)
+def test_a_malformed_address_is_found_without_asking_anyone(url: object, part: str) -> None:
+    trouble = broker_trouble(url)
+    assert trouble is not None
+    assert trouble.part == part
+    assert trouble.text.startswith("The broker's address") or "in the broker's address" in trouble.text
+    assert "hidden" not in trouble.text
+    assert broker_parts(url) == {}
+
+
+def test_a_database_has_other_schemes() -> None:
+    trouble = database_trouble("amqp://ann:hidden@host:5432/squares")
+    assert trouble is not None
+    assert (trouble.part, trouble.text) == (
+        "scheme",
+        'The database\'s address has the scheme "amqp". That is not one for PostgreSQL.',
+    )
