@@ -8,7 +8,8 @@ from contextlib import suppress
 
 import click
 
-from workshop import machine
+from workshop import cli_course, machine
+from workshop.challenges import source
 from workshop.stack import control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
@@ -19,6 +20,10 @@ from workshop.stack.plan import NAMES
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A workshop on task queues for geoprocessing."""
+
+
+for _command in cli_course.course.commands.values():
+    main.add_command(_command)
 
 
 @main.command()
@@ -33,16 +38,19 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
         with suppress(OSError):  # the reader of this may be gone
             click.echo(control.addresses())
             click.echo(control.readiness())
+            click.echo(_first_step())
             click.echo("Ctrl-C stops everything." if sys.stdout.isatty() else "", nl=sys.stdout.isatty())
         if open_browser:
             _open_lab()
 
+    source.keep_copy()
     try:
         if detach:
             options = [
                 name for name, wanted in (("--periodic", periodic), ("--open", open_browser)) if wanted
             ]
             control.up_detached([*services, *options], click.echo)
+            click.echo(_first_step())
         else:
             control.up(services, periodic, click.echo, when_ready)
     except control.AlreadyRunning:
@@ -136,6 +144,14 @@ def demo() -> None:
     finally:
         if started:
             control.down(click.echo)
+
+
+def _first_step() -> str:
+    """Return where a person begins, in words."""
+    here = source.challenge_here().get("challenge")
+    if here is None:
+        return "This is the solved course. To begin: workshop reset 1"
+    return f"Challenge {here}: open {source.notebook_of(here)}"
 
 
 def _open_lab() -> None:

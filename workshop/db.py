@@ -51,7 +51,7 @@ class GridSquare(Base):
 
 
 class TaskLog(Base):
-    """One retry or one final failure."""
+    """One retry, with the seconds it named to wait, or one final failure."""
 
     __tablename__ = "task_log"
     id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
@@ -60,6 +60,7 @@ class TaskLog(Base):
     attempt: Mapped[int]
     error: Mapped[str]
     worker: Mapped[str]
+    countdown: Mapped[float | None]
     at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
 
 

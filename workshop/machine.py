@@ -11,10 +11,17 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of the course."""
 
+CHALLENGE = ROOT / "workshop" / "challenge.json"
+"""What the starter of a challenge says of itself; the solved course has no such file."""
+
 
 def read(name: str) -> dict[str, Any]:
     """Return the content of a JSON file in the state folder; empty where there is none."""
-    path = state_dir() / name
+    return read_json(state_dir() / name)
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the content of a JSON file; empty where there is none."""
     try:
         found = path.stat()
         return _parse(path, found.st_mtime_ns, found.st_ino)

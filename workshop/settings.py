@@ -7,15 +7,17 @@ The first source that has a value wins:
 2. ``settings.json``: a notebook cell changed a value with `change`;
 3. the environment: ``WORKSHOP_BROKER_URL``, ``WORKSHOP_DATABASE_URL``, ``WORKSHOP_FAULT_RATE``, ...;
 4. ``stack.json``: the services that ``workshop up`` started on this machine;
-5. the defaults below.
+5. ``workshop/challenge.json``: the starter of a challenge brings its own, such as the faults of challenge 2;
+6. the defaults below.
 
-The files are in the folder `workshop.machine.state_dir`, usually ``.workshop`` beside the notebooks.
+The first two and ``stack.json`` are in the folder `workshop.machine.state_dir`, usually ``.workshop``
+beside the notebooks.
 """
 
 import os
 from typing import Any
 
-from workshop.machine import read, write
+from workshop.machine import CHALLENGE, read, read_json, write
 
 DEFAULTS = {
     "broker_url": "amqp://celery_user:secret@localhost:5672/celery_app",
@@ -55,7 +57,8 @@ def seed() -> int | None:
 def get(name: str) -> Any:
     """Return the value of a setting from the first source that has one."""
     from_environment = {name: os.environ.get(f"WORKSHOP_{name.upper()}") or None}
-    for source in (read("joined.json"), read("settings.json"), from_environment, read("stack.json")):
+    files = read("joined.json"), read("settings.json"), read("stack.json"), read_json(CHALLENGE)
+    for source in (*files[:2], from_environment, *files[2:]):
         if source.get(name) is not None:
             return source[name]
     return DEFAULTS.get(name)

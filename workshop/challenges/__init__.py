@@ -1,1 +1,1 @@
-"""The challenges: what a check looks at, and what it says."""
+"""What attendees work on: starters and solutions, checks, hints, and how far one is."""

@@ -1,1 +1,1 @@
-"""What brings the machines of a class together: a central queue and database, and joining them."""
+"""What a course with many people needs: starters on branches, a reset that loses nothing, a central queue."""

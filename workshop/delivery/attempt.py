@@ -23,12 +23,15 @@ class Attempt:
         1 for the first run, 2 for the first retry, and so on.
     errors : int
         How often the task asked for a retry before, because of an error it knows.
+    countdown : float, optional
+        The seconds that this attempt, asking for a retry, named itself.
     """
 
     task_id: UUID
     worker: str
     number: int
     errors: int
+    countdown: float | None = None
 
 
 def current_attempt() -> Attempt:
@@ -37,4 +40,5 @@ def current_attempt() -> Attempt:
     if request is None or request.id is None:
         return Attempt(uuid4(), "direct", 1, 0)
     errors = (request.headers or {}).get(ERRORS, 0)
-    return Attempt(UUID(request.id), request.hostname or "direct", (request.retries or 0) + 1, errors)
+    number = (request.retries or 0) + 1
+    return Attempt(UUID(request.id), request.hostname or "direct", number, errors, request.get("countdown"))

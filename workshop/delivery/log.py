@@ -32,6 +32,7 @@ def write_task_log(state: str, error: BaseException) -> None:
         "attempt": attempt.number,
         "error": f"{type(error).__name__}: {error}"[:2000].replace("\0", ""),
         "worker": attempt.worker,
+        "countdown": attempt.countdown,
     }
     try:
         execute(_LINE, line)

@@ -6,10 +6,10 @@ import celery
 from celery.signals import worker_init
 from kombu import pools
 
+from workshop import settings
 from workshop.connection import keep_database
-from workshop.delivery import record  # noqa: F401  (its receivers write the record of publishes)
+from workshop.delivery import recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
-from workshop.settings import broker_url
 
 
 class Task(celery.Task):
@@ -21,18 +21,26 @@ class Task(celery.Task):
     def apply_async(self, *args: Any, **kwargs: Any) -> Any:
         """Send the task, as `celery.Task.apply_async` does, following a changed broker address."""
         if self.request.called_directly:
+            recorder.trying()
             follow_settings(self.app)
         return super().apply_async(*args, **kwargs)
 
-    def retry(self, *args: Any, **options: Any) -> Any:
-        """Ask for another attempt, as `celery.Task.retry` does, and count the error in the message."""
+    def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
+        """Ask for another attempt, as `celery.Task.retry` does, and count the error in the message.
+
+        With ``WORKSHOP_HASTE=10`` in the environment each retry comes ten times sooner, for tests.
+        """
         headers = (self.request.headers or {}) | {ERRORS: current_attempt().errors + 1}
-        return super().retry(*args, headers=headers, **options)
+        self.request.countdown = countdown
+        if options.get("eta") is None:
+            seconds = self.default_retry_delay if countdown is None else countdown
+            countdown = seconds / float(settings.get("haste") or 1)
+        return super().retry(*args, countdown=countdown, headers=headers, **options)
 
 
 def follow_settings(app: celery.Celery) -> None:
     """Point a Celery application in a notebook or script to the broker that the settings name now."""
-    if (url := broker_url()) != app.conf.broker_url:
+    if (url := settings.broker_url()) != app.conf.broker_url:
         pools.reset()  # they are shared by address, and a closed one would be met again on the way back
         app._pool = app.amqp._producer_pool = None
         app.conf.broker_url = url

@@ -18,6 +18,7 @@ from workshop.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one,
 Say = Callable[[str], None]
 
 _STOP_PATIENCE = 150
+_COPY = "course"
 _OURS = (
     *("postgis*", "rabbitmq", "central", "logs", "course", "lock"),
     *("beat-schedule*", "*.json*", ".*.json*", "*.log"),
@@ -68,8 +69,15 @@ def _purge(say: Say) -> None:
     if others:
         say(f"{state} also holds {', '.join(sorted(others)[:5])}. It was not removed: remove it by hand")
         return
-    shutil.rmtree(state, ignore_errors=True)
-    say(f"Could not remove all of {state}" if state.exists() else f"Removed {state}")
+    for path in [path for path in state.iterdir() if path.name != _COPY]:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    left = [path.name for path in state.iterdir()]
+    if not left:
+        state.rmdir()
+    if left in ([], [_COPY]):
+        say(f"Removed {state}{', except the fresh copy of the course that a reset needs' if left else ''}")
+    else:
+        say(f"Could not remove all of {state}")
 
 
 def end_leftovers(say: Say) -> None:

@@ -77,6 +77,13 @@ def services() -> dict[str, str]:
     return {name: service["state"] for name, service in stack["services"].items() if name != "epmd"}
 
 
+def workers_ready() -> int | None:
+    """Return how many workers of this machine are ready; None if none is, or nobody knows."""
+    stack = running() or {"services": {}}
+    states = [service["state"] for name, service in stack["services"].items() if name.startswith("worker")]
+    return states.count("ready") or None
+
+
 def addresses() -> str:
     """Return where to look at the running services, in words.
 

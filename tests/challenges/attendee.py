@@ -1,0 +1,145 @@
+"""An attendee for tests: a kernel that runs cells, an editor for ``tasks.py``, and services of their own."""
+
+import json
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager, start_new_kernel
+
+from tests.conftest import wait_for
+from tests.integration.machine import ROOT, Machine, copy_course
+
+TASKS = 40
+
+SHOW = """
+import json
+from workshop.challenges import challenge_{number}
+verdict = challenge_{number}.check()
+print(json.dumps([verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers], default=str))
+"""
+
+
+@dataclass
+class Seen:
+    """What a check said, and how long it took when nothing was left to wait for."""
+
+    code: str
+    kind: str
+    text: str
+    notes: list[str]
+    numbers: dict[str, Any]
+    seconds: float = 0.0
+
+
+@dataclass
+class Attendee:
+    """A person with a copy of the course, its services, and a notebook's kernel.
+
+    Points, tasks and waiting are few and short by settings; all else is as in the course.
+    """
+
+    machine: Machine
+    kernel: tuple[KernelManager, BlockingKernelClient] | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def start_kernel(self, notebook: str) -> None:
+        """Start the kernel of a notebook, as JupyterLab does."""
+        self.stop_kernel()
+        environment = self.machine.environment | self.environment | {"JPY_SESSION_NAME": f"{notebook}.ipynb"}
+        self.kernel = start_new_kernel(cwd=str(self.machine.course / "notebooks"), env=environment)
+
+    def stop_kernel(self) -> None:
+        """End the kernel."""
+        if self.kernel:
+            manager, client = self.kernel
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+            self.kernel = None
+
+    def run(self, code: str, may_fail: bool = False) -> str:
+        """Run a cell and return what it prints; an error is one unless it may be."""
+        assert self.kernel
+        printed: list[str] = []
+
+        def hear(message: dict[str, Any]) -> None:
+            content = message["content"]
+            printed.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
+
+        reply = self.kernel[1].execute_interactive(code, timeout=120, output_hook=hear, store_history=True)
+        if reply["content"]["status"] == "error" and not may_fail:
+            raise AssertionError("\n".join(reply["content"]["traceback"]))
+        return "".join(printed)
+
+    def check(self, number: int) -> Seen:
+        """Run a check in the notebook, twice: the second time nothing is left to wait for."""
+        first = self._check(number)
+        began = time.perf_counter()
+        again = self._check(number)
+        assert again.code == first.code, (first, again)
+        first.seconds = time.perf_counter() - began
+        return first
+
+    def _check(self, number: int) -> Seen:
+        return Seen(*json.loads(self.run(SHOW.format(number=number)).strip().splitlines()[-1]))
+
+    def start_afresh(self) -> None:
+        """Forget what was sent, as a reset does."""
+        (self.machine.state / "published.jsonl").unlink(missing_ok=True)
+        self.machine.sql("DELETE FROM geopython.grid_squares WHERE worker = 'direct'")
+
+    def save(self, name: str, text: str, until_running: bool = True) -> None:
+        """Save a file of the course in the editor, and wait until the worker runs it."""
+        path = self.machine.course / "workshop" / name
+        before = self.machine.service("worker1")["pid"]
+        if path.read_text() == text:
+            return
+        path.write_text(text)
+        if until_running:
+            self.machine.until_again("worker1", before)
+
+
+def settle_in(folder: Path) -> Machine:
+    """Return a machine with a copy of the course, its starters' TODOs in place, not started yet."""
+    course = copy_course(folder / "course")
+    shutil.copytree(ROOT / "notebooks", course / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    return Machine(folder / "state", course)
+
+
+ENVIRONMENT = {
+    "WORKSHOP_TASKS": str(TASKS),
+    "WORKSHOP_HASTE": "10",
+    "WORKSHOP_SEED": "1",
+}
+
+
+def attend(folder: Path, **more: str) -> Attendee:
+    """Return an attendee whose services run: database, broker and worker."""
+    machine = settle_in(folder)
+    attendee = Attendee(machine, environment=ENVIRONMENT | more)
+    try:
+        machine.workshop("up", "--detach", "postgis", "rabbitmq", "worker", **attendee.environment)
+    except BaseException:
+        leave(attendee)
+        raise
+    return attendee
+
+
+def leave(attendee: Attendee) -> None:
+    """Stop everything."""
+    attendee.stop_kernel()
+    attendee.machine.workshop("down", "--purge")
+
+
+def table_row(name: str, seen: Seen) -> None:
+    """Add a line to the table of verdicts, if ``WORKSHOP_VERDICTS`` names a file for it."""
+    if target := os.environ.get("WORKSHOP_VERDICTS"):
+        with Path(target).open("a", encoding="utf-8") as file:
+            file.write(f"{name}\t{seen.code}\t{seen.seconds:.1f}\n")
+
+
+__all__ = ["Attendee", "Seen", "attend", "leave", "settle_in", "table_row", "wait_for"]

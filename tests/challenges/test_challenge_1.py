@@ -1,0 +1,272 @@
+"""The check of challenge 1 gives each wrong answer its own code, and lets every right one pass.
+
+Each answer is a cell in a real kernel, with real services. The course's 2,500 tasks are 40 here.
+"""
+
+from collections.abc import Iterator
+from textwrap import dedent
+
+import pytest
+
+from tests.challenges.attendee import TASKS, Attendee, attend, leave, table_row
+
+SETUP = """
+import random
+from workshop.demo import get_random_x, get_random_y
+from workshop.tasks import application, do_task
+"""
+
+WRONG = {
+    "the cell is untouched": ("# TODO - challenge 1", "C1-NOT-ATTEMPTED"),
+    "delay is not called": (
+        """
+        for _ in range(40):
+            do_task.delay
+        """,
+        "C1-NOT-ATTEMPTED",
+    ),
+    "the task is called directly": (
+        """
+        for _ in range(40):
+            do_task(get_random_x(), get_random_y())
+        """,
+        "C1-CALLED-DIRECTLY",
+    ),
+    "the function is called directly": (
+        """
+        from workshop.service import geoprocess
+        for _ in range(40):
+            geoprocess(get_random_x(), get_random_y())
+        """,
+        "C1-CALLED-DIRECTLY",
+    ),
+    "the loop runs ten times": (
+        """
+        for _ in range(10):
+            do_task.delay(get_random_x(), get_random_y())
+        """,
+        "C1-TOO-FEW",
+    ),
+    "there is no loop": ("do_task.delay(get_random_x(), get_random_y())", "C1-TOO-FEW"),
+    "two loops": (
+        """
+        for _ in range(40):
+            do_task.delay(get_random_x(), get_random_y())
+        for _ in range(40):
+            do_task.delay(get_random_x(), get_random_y())
+        """,
+        "C1-TOO-MANY",
+    ),
+    "one too many": (
+        """
+        n = 0
+        while n <= 40:
+            do_task.delay(get_random_x(), get_random_y())
+            n += 1
+        """,
+        "C1-TOO-MANY",
+    ),
+    "the point is drawn before the loop": (
+        """
+        x = get_random_x()
+        y = get_random_y()
+        for _ in range(40):
+            do_task.delay(x, y)
+        """,
+        "C1-ONE-POINT",
+    ),
+    "x is drawn before the loop": (
+        """
+        x = get_random_x()
+        for _ in range(40):
+            do_task.delay(x, get_random_y())
+        """,
+        "C1-ONE-POINT",
+    ),
+    "x and y are swapped": (
+        """
+        for _ in range(40):
+            do_task.delay(get_random_y(), get_random_x())
+        """,
+        "C1-SWAPPED",
+    ),
+    "degrees instead of metres": (
+        """
+        for _ in range(40):
+            do_task.delay(random.uniform(-8, 2), random.uniform(50, 60))
+        """,
+        "C1-OUT-OF-RANGE",
+    ),
+    "y twice": (
+        """
+        for _ in range(40):
+            do_task.delay(get_random_y(), get_random_y())
+        """,
+        "C1-OUT-OF-RANGE",
+    ),
+    "x twice": (
+        """
+        for _ in range(40):
+            do_task.delay(get_random_x(), get_random_x())
+        """,
+        "C1-HALF-GRID",
+    ),
+    "the task is defined in the notebook": (
+        """
+        @application.task
+        def my_task(x, y):
+            pass
+        for _ in range(40):
+            my_task.delay(get_random_x(), get_random_y())
+        """,
+        "C1-DEFINED-HERE",
+    ),
+    "an application of the notebook's own": (
+        """
+        from celery import Celery
+        from workshop.settings import broker_url
+        mine = Celery("tasks", broker=broker_url())
+        @mine.task
+        def do_task_2(x, y):
+            pass
+        for _ in range(40):
+            do_task_2.delay(get_random_x(), get_random_y())
+        """,
+        "C1-DEFINED-HERE",
+    ),
+    "an unregistered name": (
+        """
+        for _ in range(40):
+            application.send_task("tasks.do_task", (get_random_x(), get_random_y()))
+        """,
+        "C1-WRONG-NAME",
+    ),
+    "one message with all points": (
+        """
+        do_task.starmap([(get_random_x(), get_random_y()) for _ in range(40)]).delay()
+        """,
+        "C1-WRONG-NAME",
+    ),
+    "the result is waited for": (
+        """
+        for _ in range(40):
+            do_task.delay(get_random_x(), get_random_y()).get()
+        """,
+        "C1-WAITED",
+    ),
+    "a geometry as argument": (
+        """
+        from shapely import Point
+        for _ in range(40):
+            do_task.delay(Point(get_random_x(), get_random_y()), 0)
+        """,
+        "C1-NOT-JSON",
+    ),
+    "a function as argument": (
+        """
+        for _ in range(40):
+            do_task.delay(get_random_x, get_random_y)
+        """,
+        "C1-NOT-JSON",
+    ),
+    "a number of NumPy as argument": (
+        """
+        import numpy
+        chance = numpy.random.default_rng(1)
+        for _ in range(40):
+            do_task.delay(chance.integers(700_000), chance.integers(1_300_000))
+        """,
+        "C1-NOT-JSON",
+    ),
+    "one argument, a pair": (
+        """
+        for _ in range(40):
+            do_task.delay((get_random_x(), get_random_y()))
+        """,
+        "C1-CELL-STOPPED",
+    ),
+    "text as arguments": (
+        """
+        for _ in range(40):
+            do_task.delay(str(get_random_x()), str(get_random_y()))
+        """,
+        "C1-OUT-OF-RANGE",
+    ),
+}
+
+RIGHT = {
+    "as in the course": """
+        for _ in range(40):
+            x = get_random_x()
+            y = get_random_y()
+            do_task.delay(x, y)
+        """,
+    "a while loop": """
+        n = 40
+        while n:
+            do_task.delay(get_random_x(), get_random_y())
+            n -= 1
+        """,
+    "a comprehension": "results = [do_task.delay(get_random_x(), get_random_y()) for _ in range(40)]",
+    "apply_async": """
+        for _ in range(40):
+            do_task.apply_async((get_random_x(), get_random_y()))
+        """,
+    "arguments by name": """
+        for _ in range(40):
+            do_task.delay(y=get_random_y(), x=get_random_x())
+        """,
+    "a group": """
+        from celery import group
+        group(do_task.s(get_random_x(), get_random_y()) for _ in range(40)).delay()
+        """,
+    "by its name": """
+        for _ in range(40):
+            application.send_task("workshop.tasks.do_task", (get_random_x(), get_random_y()))
+        """,
+    "call_do_task": """
+        from workshop.demo import call_do_task
+        call_do_task(40)
+        """,
+    "points first, then numbers with decimals": """
+        points = [(random.uniform(0, 699_999), random.uniform(0, 1_299_999)) for _ in range(40)]
+        for point in points:
+            do_task.delay(*point)
+        """,
+}
+
+
+@pytest.fixture(scope="module")
+def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
+    attendee = attend(tmp_path_factory.mktemp("challenge-1"))
+    try:
+        attendee.start_kernel("01-enqueue")
+        attendee.run(SETUP)
+        yield attendee
+    finally:
+        leave(attendee)
+
+
+@pytest.fixture(autouse=True)
+def afresh(attendee: Attendee) -> None:
+    attendee.start_afresh()
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee) -> None:
+    cell, code = WRONG[name]
+    attendee.run(dedent(cell), may_fail=True)
+    seen = attendee.check(1)
+    table_row(name, seen)
+    assert seen.code == code, seen
+    assert "\nNext: " in seen.text
+    assert seen.kind == ("not attempted" if code == "C1-NOT-ATTEMPTED" else "not yet")
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_passes(name: str, attendee: Attendee) -> None:
+    attendee.run(dedent(RIGHT[name]))
+    seen = attendee.check(1)
+    table_row(name, seen)
+    assert (seen.code, seen.kind) == ("C1-PASSED", "passed"), seen
+    assert seen.numbers["sent"] == seen.numbers["done"] == TASKS

@@ -1,0 +1,164 @@
+"""Looks whether the environment is at fault, before anything is said about an answer."""
+
+import socket
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from sqlalchemy import func, select
+
+from workshop import db, machine, settings
+from workshop.challenges import program
+from workshop.challenges.addresses import broker_trouble, database_trouble
+from workshop.challenges.source import challenge_here
+from workshop.challenges.verdict import Verdict, say
+from workshop.connection import execute
+from workshop.delivery.report import ask_workers, code_version
+from workshop.stack import plan
+from workshop.stack.running import running, running_site, workers_ready
+from workshop.stack.watch import syntax_error
+
+PATIENCE = 30
+"""Seconds to wait for a worker that is starting."""
+
+TEXTS = {
+    "ENV-STACK-DOWN": "The services of this course are not running.\nNext: make lab, or workshop up",
+    "ENV-BROKER-DOWN": "RabbitMQ, the broker, does not answer. {reason}\nNext: workshop logs rabbitmq",
+    "ENV-DATABASE-DOWN": "PostGIS, the database, does not answer. {reason}\nNext: workshop logs postgis",
+    "ENV-BOUNDARY-EMPTY": (
+        "The table uk_boundary is empty, so no task can find its nation.\n"
+        "Next: workshop down, then workshop up. It fills the table"
+    ),
+    "ENV-SYNTAX-ERROR": (
+        "{problem}. {worker}\nNext: mend that line and save the file; the worker starts by itself"
+    ),
+    "ENV-BROKEN-FILE": (
+        "The worker can't start: {problem}.\nNext: mend that line and save the file; the worker starts by itself"
+    ),
+    "ENV-WORKER-DOWN": "No worker answers. {reason}\nNext: workshop logs worker",
+    "ENV-OLD-CODE": (
+        "{worker} still runs an older {files} than the one saved at {saved}.\n"
+        "Next: save the file again; if that does not help, workshop down and workshop up"
+    ),
+    "ENV-TWO-WORKERS": (
+        "Two workers have the name {worker}. Process {pid} holds it, and it was not started by this course.\n"
+        "Next: end process {pid}, or start it with another name, such as -n mine@%h"
+    ),
+    "ENV-WRONG-BRANCH": (
+        "This notebook is from {notebook}, but the files in the folder are from {folder}.\n"
+        "Next: workshop reset {challenge}, then open the notebook again"
+    ),
+    "ENV-FLOWER-DOWN": "ENV-FLOWER-DOWN: Flower does not answer. Nothing here needs it. workshop logs flower",
+}
+
+
+def trouble(challenge: int) -> Verdict | None:
+    """Return what keeps the environment from working, the causes before their effects; None if it works.
+
+    Parameters
+    ----------
+    challenge : int
+        The challenge whose notebook is looked at.
+    """
+    return _wrong_branch(challenge) or _services() or _boundary() or _code() or _workers()
+
+
+def notes() -> list[str]:
+    """Return what does not work, yet keeps nothing from working."""
+    site, stack = running_site(), running()
+    if site and stack and "flower" in stack["services"] and plan.service("flower").trouble(site):
+        return [TEXTS["ENV-FLOWER-DOWN"]]
+    return []
+
+
+def _wrong_branch(challenge: int) -> Verdict | None:
+    here = challenge_here().get("challenge")
+    for path in (machine.ROOT / "notebooks").glob(f"0{challenge}-*.ipynb"):
+        stamp = nbformat.read(path, as_version=4).metadata.get("workshop", {}).get("challenge")
+        if stamp != here:
+            names = {"notebook": _branch(stamp), "folder": _branch(here), "challenge": here or challenge}
+            return say(TEXTS, "ENV-WRONG-BRANCH", **names)
+    return None
+
+
+def _branch(challenge: int | None) -> str:
+    return f"challenge-{challenge}" if challenge else "the solved course"
+
+
+def _services() -> Verdict | None:
+    broker = broker_trouble(settings.broker_url())
+    database = database_trouble(settings.database_url())
+    if broker and database and not running():
+        return say(TEXTS, "ENV-STACK-DOWN")
+    if broker:
+        return say(TEXTS, "ENV-BROKER-DOWN", reason=broker.text)
+    if database:
+        return say(TEXTS, "ENV-DATABASE-DOWN", reason=database.text)
+    return None
+
+
+def _boundary() -> Verdict | None:
+    nations = execute(select(func.count(db.UkBoundary.code))).scalar()
+    return None if nations else say(TEXTS, "ENV-BOUNDARY-EMPTY")
+
+
+def _code() -> Verdict | None:
+    if problem := syntax_error():
+        alive = ask_workers(settings.broker_url())
+        worker = "The worker still runs the version before." if alive else "No worker runs."
+        return say(TEXTS, "ENV-SYNTAX-ERROR", problem=problem, worker=worker)
+    return None
+
+
+def _workers() -> Verdict | None:
+    """Wait while workers start; then return what is wrong with them."""
+    end = time.monotonic() + PATIENCE
+    while True:
+        reports = ask_workers(settings.broker_url(), expected=workers_ready())
+        found = _down(reports) or _twice(reports) or _old(reports)
+        if not found or time.monotonic() > end or not _starting():
+            return found
+        time.sleep(0.3)
+
+
+def _down(reports: dict[str, Any]) -> Verdict | None:
+    if reports:
+        return None
+    if problem := program.ask([], 0).get("problem"):
+        return say(TEXTS, "ENV-BROKEN-FILE", problem=problem)
+    messages = [service["message"] for service in _worker_services().values() if service["message"]]
+    return say(TEXTS, "ENV-WORKER-DOWN", reason=messages[0] if messages else "It is not running.")
+
+
+def _twice(reports: dict[str, Any]) -> Verdict | None:
+    """Return a verdict if the name of this course's worker is held by a process of someone else."""
+    for name, report in reports.items():
+        ours = _worker_services().get(name.partition("@")[0])
+        if ours and report["host"] == socket.gethostname() and report["pid"] != ours["pid"]:
+            return say(TEXTS, "ENV-TWO-WORKERS", worker=name, pid=report["pid"])
+    return None
+
+
+def _old(reports: dict[str, Any]) -> Verdict | None:
+    saved = code_version()
+    for name, report in reports.items():
+        files = [file for file in saved if report["code"].get(file) != saved[file]]
+        if files and name.partition("@")[0] in _worker_services():
+            times = [Path(program.TASKS.with_name(file)).stat().st_mtime for file in files]
+            at = f"{datetime.fromtimestamp(max(times)):%H:%M:%S}"
+            return say(TEXTS, "ENV-OLD-CODE", worker=name, files=" and ".join(files), saved=at)
+    return None
+
+
+def _worker_services() -> dict[str, Any]:
+    services = (running() or {"services": {}})["services"]
+    return {name: service for name, service in services.items() if name.startswith("worker")}
+
+
+def _starting() -> bool:
+    """Return whether a worker is on its way: starting, or about to reload a file saved just now."""
+    just_saved = time.time() - max(file.stat().st_mtime for file in program.TASKS.parent.glob("*.py")) < 10
+    states = {service["state"] for service in _worker_services().values()}
+    return bool(states & {"starting", "waiting", "stopping"}) or (bool(states) and just_saved)

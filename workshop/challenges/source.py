@@ -1,0 +1,96 @@
+"""Where the marked source of the course is: in git's history, or in a copy that was kept of a download."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workshop import machine
+from workshop.challenges import git
+from workshop.challenges.files import NOTE, Files, ignored, read_folder
+from workshop.machine import ROOT
+
+
+class NoSource(Exception):
+    """The marked source can't be found; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The marked source.
+
+    Attributes
+    ----------
+    commit : str, optional
+        The commit that holds it; None if it is the kept copy.
+    """
+
+    commit: str | None
+
+    def marked(self) -> Files:
+        """Return its files as they are."""
+        return git.read(self.commit) if self.commit else read_folder(_copy())
+
+
+def find() -> Source:
+    """Return the marked source of this course.
+
+    Raises
+    ------
+    NoSource
+        If there is none on this machine.
+    """
+    if git.is_used():
+        for revision in ("HEAD", _before_starter(), "main", "origin/main"):
+            commit = git.commit_of(revision) if revision else None
+            if commit and is_source(commit):
+                return Source(commit)
+        raise NoSource(
+            "The solved course, from which starters are made, is not in this clone. "
+            "Next: git fetch origin main:main, then the same command again"
+        )
+    if _copy().exists():
+        return Source(None)
+    raise NoSource(
+        f"There is no fresh copy of the course in {_copy()}, and git is not in use here. "
+        "Next: download the course again into another folder"
+    )
+
+
+def is_source(commit: str) -> bool:
+    """Return whether a commit holds the marked source, not a starter."""
+    found = git.names("ls-tree", "-z", "--name-only", "--full-tree", commit, "workshop/__init__.py", NOTE)
+    return found == ["workshop/__init__.py"]
+
+
+def _before_starter() -> str | None:
+    added = git.line("log", "-1", "--format=%H", "--diff-filter=A", "HEAD", "--", NOTE)
+    return f"{added}^" if added else None
+
+
+def challenge_here() -> dict[str, Any]:
+    """Return what `NOTE` says of the files here; empty for the solved course, or if it can't be read."""
+    try:
+        return machine.read_json(ROOT / NOTE)
+    except (OSError, ValueError):
+        return {}
+
+
+def notebook_of(challenge: int) -> str:
+    """Return the notebook of a challenge, such as ``notebooks/02-retry.ipynb``."""
+    found = sorted((ROOT / "notebooks").glob(f"{challenge:02}-*.ipynb"))
+    return found[0].relative_to(ROOT).as_posix() if found else "notebooks"
+
+
+def keep_copy() -> None:
+    """Keep a copy of the solved course where git can't give it back, once."""
+    if git.is_used() or (ROOT / NOTE).exists() or _copy().exists():
+        return
+    draft = _copy().with_name(f".course.json.{os.getpid()}")
+    shutil.copytree(ROOT, draft, symlinks=True, ignore=ignored(ROOT))
+    draft.rename(_copy())
+
+
+def _copy() -> Path:
+    return machine.state_dir() / "course"

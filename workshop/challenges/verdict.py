@@ -1,0 +1,65 @@
+"""What a verdict is: a code that stays, the evidence in numbers, and one next step, in words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+PASSED, NOT_YET, NOT_ATTEMPTED = "passed", "not yet", "not attempted"
+ENVIRONMENT, RUNNING = "the environment is at fault", "still running"
+
+_SIGNS = {PASSED: "✔", NOT_YET: "✘", NOT_ATTEMPTED: "○", ENVIRONMENT: "!", RUNNING: "…"}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found.
+
+    Attributes
+    ----------
+    code : str
+        Names the verdict, such as ``C2-RETRY-SWALLOWED``; it never changes.
+    text : str
+        At most three short sentences: what was seen, and the next step.
+    numbers : dict
+        The evidence.
+    notes : tuple of str
+        What else is worth knowing; it changes nothing.
+    """
+
+    code: str
+    text: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """Passed, not yet, not attempted, still running, or the environment is at fault."""
+        challenge, _, reason = self.code.partition("-")
+        if challenge == "ENV":
+            return ENVIRONMENT
+        known = {"PASSED": PASSED, "NOT-ATTEMPTED": NOT_ATTEMPTED, "RUNNING": RUNNING}
+        return known.get(reason, NOT_YET)
+
+    def __repr__(self) -> str:
+        """Show it as a person reads it: the code first."""
+        lines = [f"{self.code} {_SIGNS[self.kind]} {self.kind}", *self.text.split("\n")]
+        return "\n".join([*lines, *(f"Note: {note}" for note in self.notes)])
+
+    def noting(self, *notes: str) -> "Verdict":
+        """Return this verdict with further notes."""
+        return replace(self, notes=(*self.notes, *notes))
+
+
+def say(texts: Mapping[str, str], code: str, **numbers: Any) -> Verdict:
+    """Return a verdict.
+
+    Parameters
+    ----------
+    texts : mapping
+        The sentences of a challenge by code, with places for numbers.
+    code : str
+        Which of them.
+    **numbers
+        The evidence.
+    """
+    return Verdict(code, texts[code].format(**numbers), numbers)

@@ -1,0 +1,124 @@
+"""The branches ``challenge-1`` to ``-3``: starters made from the solved course, never edited by hand."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from workshop.challenges import git
+from workshop.challenges.source import Source, is_source
+from workshop.challenges.starters import CHALLENGES, Level, course
+
+_SUBJECT = "Challenge {}: starter"
+
+
+class Refused(Exception):
+    """It was not done, and nothing was changed; the text says why and what to do."""
+
+
+def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
+    """Make the three branches anew from the current commit; files and index stay as they are.
+
+    Parameters
+    ----------
+    say : callable
+        Shows a line.
+    remote : str, optional
+        Where to push them.
+
+    Raises
+    ------
+    Refused
+        If this is no git work tree on the solved course, or a branch is checked out.
+    """
+    source = _source_here()
+    names = [f"challenge-{number}" for number in CHALLENGES]
+    for name in names:
+        refuse_if_checked_out(name)
+    made = {name: starter(source, Level(number)) for name, number in zip(names, CHALLENGES, strict=True)}
+    for name, commit in made.items():
+        if kept := keep_own(name):
+            say(f"{name} held commits of its own: they are kept on {kept}")
+        git.git("update-ref", f"refs/heads/{name}", commit)
+        say(f"{name} is {commit[:10]}")
+    if git.line("status", "--porcelain"):
+        say("Note: there are changes that are not committed. They are not in these branches.")
+    if remote:
+        _push(remote, names)
+        say(f"Pushed {', '.join(names)} to {remote}")
+
+
+def _source_here() -> Source:
+    if not git.is_used():
+        raise Refused("The branches are made with git, and this folder is no git clone. Next: git clone")
+    commit = git.line("rev-parse", "HEAD")
+    if not is_source(commit):
+        raise Refused(
+            "Here is a starter; the branches are made from the solved course. Next: git switch main"
+        )
+    return Source(commit)
+
+
+def _push(remote: str, names: list[str]) -> None:
+    try:
+        git.git("push", "--quiet", "--force-with-lease", "--", remote, *names)
+    except git.GitError as error:
+        raise Refused(
+            f"The branches are made, but {remote} did not take them: {error}\n"
+            f"Next: git fetch {remote}, look at its branches, then the same command again"
+        ) from error
+
+
+def starter(source: Source, level: Level) -> str:
+    """Return the commit of a level, made if need be; the same source gives the same commit."""
+    assert source.commit
+    marked = source.marked()
+    files = course(marked, level)
+    changed = {path: file for path, file in files.items() if marked.get(path) != file}
+    date = git.line("log", "-1", "--format=%cd", "--date=raw", source.commit)
+    subject = _SUBJECT.format(level.challenge) + (", solved" if level.solved else "")
+    return git.commit([source.commit], changed, [], f"{subject}\n\nMade by: workshop branches\n", date)
+
+
+def is_generated(commit: str) -> bool:
+    """Return whether a commit is a starter as this course makes it, not one of a person."""
+    email, _, subject = git.line("log", "-1", "--format=%ce %s", commit).partition(" ")
+    starts = tuple(_SUBJECT.format(number) for number in CHALLENGES)
+    return email == git.EMAIL and subject.startswith(starts) and not is_source(commit)
+
+
+def keep_own(branch: str) -> str | None:
+    """Keep the commits of a person on a branch that is about to be moved; return on which branch."""
+    tip = git.commit_of(f"refs/heads/{branch}")
+    if tip is None or is_generated(tip):
+        return None
+    kept = new_name(branch)
+    git.keep(kept, tip)
+    return kept
+
+
+def new_name(stem: str) -> str:
+    """Return a new branch's name for saved work, such as ``my-work/challenge-1-20261122-140501``."""
+    name = first = f"my-work/{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    number = 1
+    while git.commit_of(f"refs/heads/{name}"):
+        number += 1
+        name = f"{first}-{number}"
+    return name
+
+
+def refuse_if_checked_out(branch: str, here: bool = True) -> None:
+    """Refuse if a branch is checked out in a folder; `here` tells whether this folder counts.
+
+    Raises
+    ------
+    Refused
+        If it is.
+    """
+    folders = git.git("worktree", "list", "--porcelain").decode(errors="replace").split("\n\n")
+    for about in folders:
+        lines = about.strip().splitlines()
+        if f"branch refs/heads/{branch}" not in lines:
+            continue
+        if not here and git.line("symbolic-ref", "--quiet", "HEAD") == f"refs/heads/{branch}":
+            continue
+        folder = lines[0].removeprefix("worktree ")
+        raise Refused(f"{branch} is checked out in {folder}. Next: switch there to another branch")

@@ -1,0 +1,116 @@
+"""Writes the record of publishes: Celery's signals and Jupyter's cells, heard in one place."""
+
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from celery import current_task
+from celery.signals import after_task_publish, before_task_publish
+
+from workshop import settings
+from workshop.machine import state_dir
+
+FILE = "published.jsonl"
+
+PROCESS = uuid4().hex[:8]
+"""The part of a run's name that says which process it belongs to."""
+
+PROBE = "probe"
+"""The header of a task that a check sends; such tasks are in no record."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+STARTED = _now()
+"""When this process began to be able to send tasks (UTC, ISO 8601)."""
+
+_cells = 0
+_tried = False
+
+
+def this_run() -> str:
+    """Return the name of the run that publishes now: of this cell in a notebook, else of this process."""
+    return f"{PROCESS}-{_cells}" if _cells else PROCESS
+
+
+def source() -> str:
+    """Return what sends tasks here: a notebook such as ``01-enqueue``, or a script such as ``demo``."""
+    if named := os.environ.get("WORKSHOP_SOURCE"):
+        return named
+    return Path(os.environ.get("JPY_SESSION_NAME") or ("notebook" if _cells else sys.argv[0])).stem
+
+
+def in_notebook() -> bool:
+    """Return whether this process runs a notebook's cells."""
+    return _cells > 0
+
+
+def trying() -> None:
+    """Note that this cell tries to send a task, so that an error in it is worth a line."""
+    global _tried
+    _tried = True
+
+
+def _append(entry: dict[str, Any]) -> None:
+    line = json.dumps(entry, default=repr) + "\n"
+    target = os.open(state_dir() / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        os.write(target, line.encode())
+    finally:
+        os.close(target)
+
+
+def _is_new(headers: dict[str, Any] | None) -> bool:
+    """Return whether a producer sends this; retries, periodic tasks and the probes of checks are not new."""
+    if not headers or current_task or PROBE in headers:
+        return False
+    return not str(headers["task"]).startswith("workshop.periodic.")
+
+
+@before_task_publish.connect
+def _note_publish(body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers is None or not _is_new(headers):
+        return
+    trying()
+    arguments, keywords = body[:2] if isinstance(body, (tuple, list)) else ([], {})
+    entry = {
+        "id": headers["id"],
+        "name": headers["task"],
+        "point": [*arguments, *(keywords[name] for name in ("x", "y") if name in keywords)],
+        "run": this_run(),
+        "at": _now(),
+        "source": source(),
+        "fault_rate": settings.fault_rate(),
+        "retries": headers.get("retries") or 0,
+    }
+    _append(entry)
+
+
+@after_task_publish.connect
+def _note_confirm(headers: dict[str, Any] | None = None, **_: Any) -> None:
+    if headers and _is_new(headers):
+        _append({"id": headers["id"], "confirmed": True})
+
+
+def _begin_cell(_: Any) -> None:
+    global _cells, _tried
+    _cells += 1
+    _tried = False
+
+
+def _end_cell(result: Any) -> None:
+    if _tried and (error := result.error_in_exec):
+        text = f"{type(error).__name__}: {error}"
+        _append({"run": this_run(), "at": _now(), "source": source(), "error": text[:500]})
+
+
+if (ipython := sys.modules.get("IPython")) and (shell := ipython.get_ipython()):
+    _cells = 1
+    shell.events.register("pre_run_cell", _begin_cell)
+    shell.events.register("post_run_cell", _end_cell)
