@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from workshop import cli_course, machine
+from workshop import cli_challenges, cli_course, machine
 from workshop.challenges import source
 from workshop.stack import control
 from workshop.stack.condition import StartFailed
@@ -22,7 +22,7 @@ def main() -> None:
     """A workshop on task queues for geoprocessing."""
 
 
-for _command in cli_course.course.commands.values():
+for _command in [*cli_challenges.challenges.commands.values(), *cli_course.course.commands.values()]:
     main.add_command(_command)
 
 

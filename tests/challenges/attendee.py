@@ -92,6 +92,10 @@ class Attendee:
         (self.machine.state / "published.jsonl").unlink(missing_ok=True)
         self.machine.sql("DELETE FROM geopython.grid_squares WHERE worker = 'direct'")
 
+    def original(self, name: str) -> str:
+        """Return a file of the course as it is in this repository."""
+        return (ROOT / "workshop" / name).read_text()
+
     def save(self, name: str, text: str, until_running: bool = True) -> None:
         """Save a file of the course in the editor, and wait until the worker runs it."""
         path = self.machine.course / "workshop" / name

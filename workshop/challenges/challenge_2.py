@@ -15,6 +15,7 @@ from workshop.challenges.verdict import Verdict, say
 from workshop.delivery.record import Published, Run
 from workshop.delivery.recorder import PROBE
 from workshop.delivery.report import ask_workers
+from workshop.stack.running import workers_ready
 
 NOTEBOOK = "02-retry"
 
@@ -66,7 +67,7 @@ TEXTS = {
         "Next: let the task ask for a retry of itself; the id stays"
     ),
     "C2-MAX-RETRIES": (
-        "{failed} tasks gave up after {retries} retries. A point can fail {most} times in a row.\n"
+        "{failed} tasks gave up after {retries} retries. A point can fail three times in a row.\n"
         "Next: look at max_retries; 3 is enough"
     ),
     "C2-COUNTDOWN-LONG": (
@@ -87,6 +88,9 @@ TEXTS = {
 }
 
 NO_DELAY = "The retry names no delay, so default_retry_delay (10 s) holds. Name your own with countdown."
+
+_GAVE_UP = ("ServiceError", "MaxRetriesExceededError")
+"""How a task ends when its retries are used up: with the error it names, or with Celery's own."""
 
 HINTS = (
     "Some errors pass by themselves. Read workshop/service.py: which exception is raised when a service does not answer?",
@@ -134,7 +138,7 @@ def _judge_run(run: Run, code: TaskCode) -> Verdict:
     return (
         _swallowed(now, code)
         or _dropped(now, code)
-        or _failed(now, code, errors)
+        or _failed(now, code, {task.id for task, count in zip(run.tasks, errors, strict=True) if count})
         or _too_late(now)
         or _ended(now, errors)
     )
@@ -157,13 +161,13 @@ def _dropped(now: Outcome, code: TaskCode) -> Verdict | None:
     return say(TEXTS, "C2-SENT-ANEW" if sent_anew else "C2-DROPPED", missing=len(now.missing))
 
 
-def _failed(now: Outcome, code: TaskCode, errors: Sequence[int]) -> Verdict | None:
+def _failed(now: Outcome, code: TaskCode, faulty: set[str]) -> Verdict | None:
+    """Tell why tasks failed; `faulty` are those that met the artificial fault."""
     if not now.failures:
         return None
-    error = _named(now.failures)
-    numbers = {"failed": len(now.failures), "sent": now.sent, "error": error}
-    if not any("ServiceError" in line.error or "RetriesExceeded" in line.error for line in now.failures):
-        sleeps = "sleep" in code.calls and "SoftTimeLimit" in error
+    numbers = {"failed": len(now.failures), "sent": now.sent, "error": _named(now.failures)}
+    if _is_another_error(now.failures, faulty):
+        sleeps = "sleep" in code.calls and "SoftTimeLimit" in _named(now.failures)
         return say(TEXTS, "C2-SLEEP" if sleeps else "C2-ERROR-IN-TASK", **numbers)
     if "sleep" in code.calls and not code.retries:
         return say(TEXTS, "C2-SLEEP", **numbers)
@@ -171,15 +175,16 @@ def _failed(now: Outcome, code: TaskCode, errors: Sequence[int]) -> Verdict | No
         return say(TEXTS, "C2-NOT-ATTEMPTED", **numbers)
     if not code.retries:
         return say(TEXTS, "C2-NO-RETRY", **numbers)
-    if _gave_up(now.failures):
+    if any(line.error_type in _GAVE_UP for line in now.failures):
         tries = max(line.attempt for line in now.failures) - 1
-        return say(TEXTS, "C2-MAX-RETRIES", **numbers, retries=tries, most=max(errors))
+        return say(TEXTS, "C2-MAX-RETRIES", **numbers, retries=tries)
     return _hidden(code, numbers)
 
 
-def _gave_up(failures: Sequence[LogLine]) -> bool:
-    """Return whether the failures are those of a used-up budget, not of a clause that turned them into others."""
-    return any(line.error_type in ("ServiceError", "MaxRetriesExceededError") for line in failures)
+def _is_another_error(failures: Sequence[LogLine], faulty: set[str]) -> bool:
+    """Return whether the failures come neither from a used-up budget nor from a ServiceError made a TaskError."""
+    known = (*_GAVE_UP, "TaskError")
+    return any(line.error_type not in known or line.task_id not in faulty for line in failures)
 
 
 def _hidden(code: TaskCode, numbers: dict) -> Verdict:
@@ -226,7 +231,10 @@ def _bad_point_is_retried() -> str:
 
 def _worker_is_newer(run: Run) -> bool:
     """Return whether a worker started after the run, so that other code may have done the tasks."""
-    return any(report["since"] > run.at for report in ask_workers(settings.broker_url()).values())
+    return any(
+        report["since"] > run.at
+        for report in ask_workers(settings.broker_url(), expected=workers_ready()).values()
+    )
 
 
 def _named(failures: Sequence[LogLine]) -> str:

@@ -20,8 +20,10 @@ def main() -> None:
 
 
 def _count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
-    from workshop import service, settings, tasks  # noqa: F401
+    from workshop import service, settings
 
+    if not points:
+        from workshop import tasks  # noqa: F401
     settings.fault_rate = lambda: fault_rate
     return [_errors(service.is_faulty, *point) for point in points]
 

@@ -43,10 +43,11 @@ def show() -> str:
 def _line(number: int, title: str) -> str:
     passed = when_passed(number)
     looked = [what for _, what in _lines(number)]
-    help_ = [f"{hints} hint{'s' if hints > 1 else ''}"] if (hints := looked.count("hint")) else []
+    hints = looked.count("hint")
+    help_ = [f"hints: {hints}"] if hints else []
     help_ += ["solution looked at"] if "solution" in looked else []
     state = f"✔ passed {passed}" if passed else "○ not passed yet"
-    return f"challenge {number}  {title:<24}{state}{f' ({chr(44).join(help_)})' if help_ else ''}"
+    return "  ".join([f"challenge {number}", f"{title:<22}", state, ", ".join(help_)]).rstrip()
 
 
 def _lines(challenge: int) -> list[tuple[str, str]]:

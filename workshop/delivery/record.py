@@ -97,12 +97,9 @@ def own_runs() -> list[Run]:
 
 
 def latest_run() -> list[Published]:
-    """Return the tasks of the latest run of this process, or of any process if this one sent nothing."""
-    for candidates in (own_runs(), runs()):
-        for run in reversed(candidates):
-            if run.tasks:
-                return run.tasks
-    return []
+    """Return the tasks of the latest run: of this notebook since its kernel started, else of any process."""
+    candidates = own_runs() if recorder.in_notebook() else runs()
+    return next((run.tasks for run in reversed(candidates) if run.tasks), [])
 
 
 def _entries() -> Iterable[dict[str, Any]]:

@@ -1,0 +1,55 @@
+"""The commands of an attendee at work: check, hint, solution, progress."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+_number = click.argument("challenge", type=click.IntRange(1, 3))
+
+
+@click.group()
+def challenges() -> None:
+    """The commands of an attendee at work."""
+
+
+@challenges.command()
+@_number
+def check(challenge: int) -> None:
+    """Say what is right or wrong with CHALLENGE 1, 2 or 3. Exit code 0 if it is passed, else 1."""
+    verdict = _module(challenge).check()
+    click.echo(verdict)
+    if not verdict.code.endswith("-PASSED"):
+        sys.exit(1)
+
+
+@challenges.command()
+@_number
+def hint(challenge: int) -> None:
+    """Show the next hint for CHALLENGE 1, 2 or 3."""
+    click.echo(_module(challenge).hint())
+
+
+@challenges.command()
+@_number
+def solution(challenge: int) -> None:
+    """Show the solution of CHALLENGE 1, 2 or 3. It is noted in your progress, and that is all."""
+    from workshop.challenges.source import NoSource
+
+    try:
+        click.echo(_module(challenge).solution())
+    except NoSource as error:
+        raise click.ClickException(str(error)) from error
+
+
+@challenges.command()
+def progress() -> None:
+    """Show which challenges are passed."""
+    from workshop.challenges.progress import show
+
+    click.echo(show())
+
+
+def _module(challenge: int) -> Any:
+    return import_module(f"workshop.challenges.challenge_{challenge}")
