@@ -79,6 +79,8 @@ def status() -> None:
         times = service["restarts"]
         restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
         click.echo(f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip())
+    for line in _code_of_workers():
+        click.echo(line)
     click.echo(control.addresses())
 
 
@@ -144,6 +146,16 @@ def demo() -> None:
     finally:
         if started:
             control.down(click.echo)
+
+
+def _code_of_workers() -> list[str]:
+    """Return which code each worker runs; nothing if nobody can be asked."""
+    from workshop.challenges.environment import versions  # slow to import, as it looks at tables
+
+    try:
+        return versions()
+    except Exception:  # the broker may be down, each client in its own way, and status says so above
+        return []
 
 
 def _first_step() -> str:

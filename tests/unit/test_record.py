@@ -3,8 +3,7 @@
 import pytest
 
 from workshop import machine
-from workshop.delivery import record
-from workshop.delivery.topology import ROUTING_KEY
+from workshop.delivery import record, recorder
 
 
 @pytest.fixture(autouse=True)
@@ -13,12 +12,32 @@ def state(tmp_path, monkeypatch):
     return machine.state_dir()
 
 
-def send(id: str, name: str = "workshop.tasks.do_task", point=(1, 2), key: str = ROUTING_KEY) -> None:
-    record._note_publish(body=[list(point), {}, {}], headers={"id": id, "task": name}, routing_key=key)
+def send(id: str, name: str = "workshop.tasks.do_task", point=(1, 2), keywords=None, **headers) -> None:
+    body = [list(point), keywords or {}, {}]
+    recorder._note_publish(body=body, headers={"id": id, "task": name} | headers)
 
 
 def confirm(id: str) -> None:
-    record._note_confirm(headers={"id": id}, routing_key=ROUTING_KEY)
+    recorder._note_confirm(headers={"id": id, "task": "workshop.tasks.do_task"})
+
+
+@pytest.fixture
+def cell(monkeypatch):
+    """Begin and end cells as Jupyter does."""
+
+    class Result:
+        error_in_exec: Exception | None = None
+
+    def run(*ids: str, error: Exception | None = None) -> None:
+        recorder._begin_cell(None)
+        for id in ids:
+            send(id)
+        result = Result()
+        result.error_in_exec = error
+        recorder._end_cell(result)
+
+    monkeypatch.setattr(recorder, "_cells", 1)
+    return run
 
 
 def test_nothing_was_sent():
@@ -33,27 +52,62 @@ def test_a_task_is_unconfirmed_until_the_broker_says_so():
     assert record.published()[0].confirmed
 
 
+def test_arguments_by_name_are_a_point_too():
+    send("a", point=(), keywords={"y": 4, "x": 3})
+    assert record.published()[0].point == [3, 4]
+
+
+def test_what_holds_at_that_time_is_written_down(monkeypatch):
+    monkeypatch.setenv("WORKSHOP_FAULT_RATE", "0.25")
+    monkeypatch.setenv("JPY_SESSION_NAME", "/course/notebooks/02-retry.ipynb")
+    send("a", retries=3)
+    task = record.published()[0]
+    assert (task.fault_rate, task.source, task.retries) == (0.25, "02-retry", 3)
+
+
 def test_the_same_id_sent_twice_is_one_task():
     send("a")
     send("a")
     assert len(record.published()) == 1
 
 
-def test_the_latest_run_is_that_of_the_latest_cell(monkeypatch):
-    for run, ids in (("cell-1", "ab"), ("cell-2", "cde")):
-        monkeypatch.setattr(record, "this_run", lambda run=run: f"{record._process}-{run}")
-        for id in ids:
-            send(id)
+def test_the_latest_run_is_that_of_the_latest_cell(cell):
+    cell("a", "b")
+    cell("c", "d", "e")
     assert [task.id for task in record.latest_run()] == ["c", "d", "e"]
+    assert [len(run.tasks) for run in record.own_runs()] == [2, 3]
 
 
-def test_another_process_does_not_hide_our_run(monkeypatch):
-    send("ours")
-    monkeypatch.setattr(record, "this_run", lambda: "somebody-else")
-    send("theirs")
+def test_in_a_notebook_another_process_does_not_count(cell, monkeypatch):
+    with monkeypatch.context() as somebody:
+        somebody.setattr(recorder, "PROCESS", "else")
+        send("theirs")
+    assert record.latest_run() == []
+    cell("ours")
     assert [task.id for task in record.latest_run()] == ["ours"]
+    assert len(record.runs()) == 2
 
 
-def test_other_queues_are_not_recorded():
-    send("a", key="periodic")
+def test_the_error_of_a_cell_that_sent_tasks_is_kept(cell):
+    cell("a", error=NotImplementedError("No result backend is configured."))
+    run = record.own_runs()[0]
+    assert (len(run.tasks), run.error) == (1, "NotImplementedError: No result backend is configured.")
+
+
+def test_the_error_of_a_cell_that_sent_nothing_is_not(cell):
+    cell(error=ZeroDivisionError())
+    assert record.runs() == []
+
+
+def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
+    recorder._begin_cell(None)
+    recorder.trying()
+    result = type("Result", (), {"error_in_exec": TypeError("y is missing")})()
+    recorder._end_cell(result)
+    assert [(run.error, run.tasks) for run in record.runs()] == [("TypeError: y is missing", [])]
+
+
+def test_periodic_tasks_and_probes_are_not_recorded():
+    send("a", name="workshop.periodic.count_squares")
+    send("b", **{recorder.PROBE: True})
     assert record.published() == []

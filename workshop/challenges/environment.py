@@ -3,7 +3,6 @@
 import socket
 import time
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -143,12 +142,11 @@ def _twice(reports: dict[str, Any]) -> Verdict | None:
 
 
 def _old(reports: dict[str, Any]) -> Verdict | None:
-    saved = code_version()
     for name, report in reports.items():
-        files = [file for file in saved if report["code"].get(file) != saved[file]]
+        files = _differing(report)
         if files and _own(name) in _worker_services():
-            times = [Path(program.TASKS.with_name(file)).stat().st_mtime for file in files]
-            at = f"{datetime.fromtimestamp(max(times)):%H:%M:%S}"
+            saved = max(program.TASKS.with_name(file).stat().st_mtime for file in files)
+            at = f"{datetime.fromtimestamp(saved):%H:%M:%S}"
             return say(TEXTS, "ENV-OLD-CODE", worker=name, files=" and ".join(files), saved=at)
     return None
 
@@ -157,6 +155,22 @@ def _own(name: str) -> str:
     """Return which service of this machine a worker is; nothing for another machine's."""
     service, _, place = name.partition("@")
     return service if place == machine_name() else ""
+
+
+def _differing(report: dict[str, Any]) -> list[str]:
+    """Return the files that were saved after a worker read them."""
+    return [file for file, digest in code_version().items() if report["code"].get(file) != digest]
+
+
+def versions() -> list[str]:
+    """Return, for each worker that answers, which code it runs and since when."""
+    lines = []
+    for name, report in sorted(ask_workers(settings.broker_url(), expected=workers_ready()).items()):
+        since = datetime.fromisoformat(report["since"]).astimezone()
+        older = _differing(report)
+        what = f"an older {' and '.join(older)} than the saved one" if older else "the code as saved"
+        lines.append(f"{name} runs {what}, since {since:%H:%M:%S}")
+    return lines
 
 
 def _worker_services() -> dict[str, Any]:

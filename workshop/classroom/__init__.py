@@ -1,1 +1,1 @@
-"""What a course with many people needs: starters on branches, a reset that loses nothing, a central queue."""
+"""What a class needs: starters on branches, a reset that loses nothing, and a central queue."""

@@ -75,7 +75,7 @@ def runs() -> list[Run]:
     found: dict[str, Run] = {}
     tasks: dict[str, Published] = {}
     for entry in _entries():
-        if "name" in entry:
+        if "name" in entry and entry["id"] not in tasks:
             task = tasks[entry["id"]] = Published(**entry)
             found.setdefault(task.run, Run(task.run, task.source, task.at)).tasks.append(task)
         elif "error" in entry:
