@@ -18,6 +18,7 @@ from workshop.delivery.report import ask_workers, code_version
 from workshop.stack import plan
 from workshop.stack.running import running, running_site, workers_ready
 from workshop.stack.watch import syntax_error
+from workshop.stack.workers import machine_name
 
 PATIENCE = 30
 """Seconds to wait for a worker that is starting."""
@@ -134,7 +135,7 @@ def _down(reports: dict[str, Any]) -> Verdict | None:
 def _twice(reports: dict[str, Any]) -> Verdict | None:
     """Return a verdict if the name of this course's worker is held by a process of someone else."""
     for name, report in reports.items():
-        ours = _worker_services().get(name.partition("@")[0])
+        ours = _worker_services().get(_own(name))
         if ours and report["host"] == socket.gethostname() and report["pid"] != ours["pid"]:
             return say(TEXTS, "ENV-TWO-WORKERS", worker=name, pid=report["pid"])
     return None
@@ -143,11 +144,17 @@ def _twice(reports: dict[str, Any]) -> Verdict | None:
 def _old(reports: dict[str, Any]) -> Verdict | None:
     for name, report in reports.items():
         files = _differing(report)
-        if files and name.partition("@")[0] in _worker_services():
+        if files and _own(name) in _worker_services():
             saved = max(program.TASKS.with_name(file).stat().st_mtime for file in files)
             at = f"{datetime.fromtimestamp(saved):%H:%M:%S}"
             return say(TEXTS, "ENV-OLD-CODE", worker=name, files=" and ".join(files), saved=at)
     return None
+
+
+def _own(name: str) -> str:
+    """Return which service of this machine a worker is; nothing for another machine's."""
+    service, _, place = name.partition("@")
+    return service if place == machine_name() else ""
 
 
 def _differing(report: dict[str, Any]) -> list[str]:

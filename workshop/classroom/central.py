@@ -57,6 +57,10 @@ class Central:
             lines.append(f"{part:<14}{both[0]:<14}{both[1]}".rstrip())
         return "\n".join(lines)
 
+    def stop(self) -> None:
+        """End the central services; see `stop`."""
+        stop()
+
 
 def start() -> Central:
     """Start the central queue and database unless they run, and return the parts of their addresses.

@@ -81,7 +81,7 @@ def leave(say: Say = print) -> None:
         return
     try:
         _use({})
-        say(f"Back. worker1@{machine_name()} waits for tasks of this machine's own queue.")
+        say("Back: this machine's worker waits for tasks of its own queue.")
     except (NotRunning, TimeoutError) as error:
         say(f"This machine uses its own queue and database again. {error}")
 

@@ -78,7 +78,9 @@ def services() -> dict[str, str]:
 
 
 def workers_ready() -> int | None:
-    """Return how many workers of this machine are ready; None if none is, or nobody knows."""
+    """Return how many workers will answer: those of this machine; None if none is ready, or nobody knows."""
+    if machine.read("joined.json"):
+        return None
     stack = running() or {"services": {}}
     states = [service["state"] for name, service in stack["services"].items() if name.startswith("worker")]
     return states.count("ready") or None

@@ -1,0 +1,185 @@
+"""The check of challenge 3 gives each wrong answer its own code, and lets every right one pass.
+
+One kernel goes the way of an attendee: no addresses, wrong ones, right ones, the counting, and back. The
+course's 300 tasks are 40 here.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.challenges.attendee import TASKS, Attendee, Seen, attend, leave, table_row
+
+SETUP = """
+from workshop import live, maps, settings
+from workshop.challenges import challenge_3
+from workshop.classroom.central import start
+from workshop.classroom.join import join, leave
+from workshop.demo import get_random_x, get_random_y
+from workshop.tasks import do_task
+
+own_broker, own_database = settings.broker_url(), settings.database_url()
+central = start()
+b, d = central.broker, central.database
+right_broker = f"amqp://{b.user}:{b.password}@{b.host}:{b.port}/{b.virtual_host}"
+right_database = f"postgresql+psycopg://{d.user}:{d.password}@{d.host}:{d.port}/{d.name}"
+prediction = shares = None
+"""
+
+SEND = f"""
+settings.change(pace=20)
+for _ in range({TASKS}):
+    do_task.delay(get_random_x(), get_random_y())
+"""
+
+WRONG_ADDRESSES = {
+    "a broker's address with the scheme of the web": (
+        'right_broker.replace("amqp", "http"), right_database',
+        ("broker", "scheme"),
+    ),
+    "the port of the database for the broker": (
+        "right_broker.replace(str(b.port), str(d.port)), right_database",
+        ("broker", "port"),
+    ),
+    "the database's user for the broker": (
+        "right_broker.replace(b.user, d.user), right_database",
+        ("broker", "user or password"),
+    ),
+    "no virtual host": (
+        'right_broker.replace(b.virtual_host, ""), right_database',
+        ("broker", "virtual host"),
+    ),
+    "the schema for the database's name": (
+        'right_broker, right_database.replace(d.name, "geopython")',
+        ("database", "database"),
+    ),
+    "no @": ('right_broker, right_database.replace("@", ":")', ("database", "address")),
+    "the parts themselves": ("b, d", ("broker", "address")),
+    "one address only": ("right_broker, None", ("database", "address")),
+}
+
+COUNT = 'squares.groupby("worker").size()'
+WRONG_SHARES = {
+    "untouched": "None",
+    "the number of workers": "squares.worker.nunique()",
+    "rows that are not of this run": 'squares.head(20).groupby("worker").size()',
+    "the shares as fractions": f"{COUNT} / len(squares)",
+    "by nation": 'squares.groupby("style_cat").size()',
+    "the squares themselves": "squares",
+}
+RIGHT_SHARES = {
+    "groupby and size": COUNT,
+    "value_counts": "squares.worker.value_counts()",
+    "value_counts of a column in a list": 'squares[["worker"]].value_counts()',
+    "groupby and count": 'squares.groupby("worker").count()',
+    "one column, counted": 'squares.groupby("worker")["task_id"].count()',
+    "a table": f'{COUNT}.reset_index(name="tasks")',
+    "a dictionary": "{name: len(rows) for name, rows in squares.groupby('worker')}",
+    "dissolve": 'squares.dissolve("worker", aggfunc="count")["task_id"]',
+    "a counter": "__import__('collections').Counter(squares.worker)",
+}
+
+
+@pytest.fixture(scope="module")
+def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
+    attendee = attend(tmp_path_factory.mktemp("challenge-3"))
+    try:
+        attendee.start_kernel("03-scale-out")
+        attendee.run(SETUP)
+        yield attendee
+    finally:
+        leave(attendee)
+
+
+@pytest.fixture(scope="module")
+def joined(attendee: Attendee) -> Attendee:
+    assert "Joined. " in attendee.run("join(right_broker, right_database)")
+    return attendee
+
+
+@pytest.fixture(scope="module")
+def done(joined: Attendee) -> Attendee:
+    joined.run(SEND)
+    joined.run("live.watch(quiet=True)\nsquares = maps.read_squares(live.task_ids())")
+    return joined
+
+
+def check(attendee: Attendee, name: str, prediction: str = "None", shares: str = "None") -> Seen:
+    words = f"verdict = challenge_3.check({prediction}, {shares})\n"
+    shown = attendee.run(
+        f"{words}import json\n"
+        "print(json.dumps([verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers]))"
+    )
+    seen = Seen(*json.loads(shown.strip().splitlines()[-1]))
+    table_row(name, seen)
+    assert (seen.kind == "not yet") == ("\nNext: " in seen.text and seen.kind != "not attempted")
+    return seen
+
+
+@pytest.mark.parametrize("cell", ["", "join(None, None)", 'join("", "")'])
+def test_no_addresses(attendee: Attendee, cell: str) -> None:
+    attendee.run(cell)
+    assert check(attendee, cell or "untouched").code == "C3-NOT-ATTEMPTED"
+
+
+@pytest.mark.parametrize("name", WRONG_ADDRESSES)
+def test_a_wrong_part_is_named(attendee: Attendee, name: str) -> None:
+    addresses, place = WRONG_ADDRESSES[name]
+    assert "Not joined. " in attendee.run(f"join({addresses})")
+    seen = check(attendee, name)
+    assert seen.code == "C3-ADDRESS"
+    assert (seen.numbers["address"], seen.numbers["part"]) == place
+
+
+def test_its_own_addresses(attendee: Attendee) -> None:
+    attendee.run("join(own_broker.replace('127.0.0.1', 'localhost'), own_database)")
+    assert check(attendee, "its own addresses").code == "C3-NOT-JOINED"
+
+
+def test_its_own_database(attendee: Attendee) -> None:
+    attendee.run("join(right_broker, own_database)")
+    assert check(attendee, "its own database").code == "C3-OWN-DATABASE"
+
+
+def test_nothing_is_sent(joined: Attendee) -> None:
+    assert check(joined, "nothing is sent").code == "C3-NOTHING-SENT"
+    joined.run("do_task.delay(get_random_x(), get_random_y())")
+    assert check(joined, "one task is sent").code == "C3-NOTHING-SENT"
+
+
+@pytest.mark.parametrize("prediction", ["None", "'many'", "-1", f"{TASKS + 1}", "True"])
+def test_no_prediction(done: Attendee, prediction: str) -> None:
+    assert check(done, f"the prediction {prediction}", prediction, COUNT).code == "C3-PREDICTION"
+
+
+@pytest.mark.parametrize("name", WRONG_SHARES)
+def test_wrong_shares(done: Attendee, name: str) -> None:
+    assert check(done, name, "10", WRONG_SHARES[name]).code == "C3-COUNT"
+
+
+@pytest.mark.parametrize("name", RIGHT_SHARES)
+def test_right_shares_pass(done: Attendee, name: str) -> None:
+    seen = check(done, name, "10.5", RIGHT_SHARES[name])
+    assert (seen.code, seen.kind) == ("C3-PASSED", "passed"), seen
+    assert (seen.numbers["done"], seen.numbers["workers"]) == (TASKS, 2)
+
+
+def test_all_was_done_by_others(done: Attendee) -> None:
+    """The tasks ran before this machine, which has another name now, could take one."""
+    done.run("import os; os.environ['WORKSHOP_MACHINE'] = 'late'")
+    assert check(done, "nothing done here", "10", COUNT).code == "C3-NO-ROWS-HERE"
+    done.run("del os.environ['WORKSHOP_MACHINE']")
+
+
+def test_left_again(done: Attendee) -> None:
+    assert "Back" in done.run("leave()")
+    assert check(done, "left again", "10", COUNT).code == "C3-NOT-JOINED"
+
+
+def test_hints_lead_to_the_solution(attendee: Attendee) -> None:
+    hints = [attendee.run("challenge_3.hint()") for _ in range(4)]
+    assert [hint.strip()[:11] for hint in hints] == [f"Hint {number} of 4" for number in range(1, 5)]
+    solution = attendee.run("challenge_3.solution()")
+    assert "database_url = " in solution
+    assert "shares = " in solution

@@ -1,0 +1,155 @@
+"""Challenge 3: join a central queue. Its check, its hints, and all its texts."""
+
+from collections import Counter
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from workshop import machine
+from workshop.challenges import guide
+from workshop.challenges.checking import conclude, latest_full, running, runs_of, wanted
+from workshop.challenges.outcome import settle
+from workshop.challenges.verdict import Verdict, say
+from workshop.delivery.record import Run
+from workshop.stack.workers import machine_name
+
+NOTEBOOK = "03-scale-out"
+TASKS = 300
+
+TEXTS = {
+    "C3-PASSED": "{sent} tasks, {done} rows at the central, from {workers} workers; yours is one. Well done!",
+    "C3-NOT-ATTEMPTED": (
+        "No addresses were handed to join, so this machine works for itself.\n"
+        "Next: build both addresses in the cell with the TODO, then run the cell with join"
+    ),
+    "C3-ADDRESS": (
+        "The address of the {address} is wrong in this part: {part}. {text}\n"
+        "Next: compare this part with the table of the central, and join again"
+    ),
+    "C3-NOT-JOINED": "{reason}\nNext: build the addresses from the parts of the central, and join again",
+    "C3-OWN-DATABASE": (
+        "The queue is the central one, but the database is this machine's own, at port {port}.\n"
+        "Next: build database_url from the parts of the central database, and join again"
+    ),
+    "C3-NOTHING-SENT": (
+        "No {wanted} tasks were sent since this machine joined.\n"
+        "Next: run the cell that sends them, and the cells after it"
+    ),
+    "C3-NO-ROWS-HERE": (
+        "{done} of {sent} tasks are done, and none by {here}.\n"
+        "Next: workshop status; when worker1 is ready, send the tasks again"
+    ),
+    "C3-PREDICTION": (
+        "Your prediction is {prediction}. It must be a number of tasks, from 0 to {sent}.\n"
+        "Next: write down a guess. A wrong guess is fine"
+    ),
+    "C3-COUNT": (
+        "shares is {shares}. It must be how many of the {sent} tasks each worker did; there are {workers} workers.\n"
+        "Next: let GeoPandas count the rows of squares for each worker, after all tasks are done"
+    ),
+}
+
+HINTS = (
+    "An address has its parts in this order: scheme, user, password, host, port, and a name. "
+    "The table of the central has all but the scheme.",
+    "The name at the end of the broker's address is its virtual host; at the end of the database's, the database.",
+    'An f-string puts parts into a text: f"{broker.host}:{broker.port}" is host and port.',
+    "For the shares: squares has a column worker. GeoPandas, like pandas, can group rows by a column and "
+    "tell the size of each group.",
+)
+
+
+def check(prediction: object = None, shares: object = None) -> Verdict:
+    """Look at what was joined, what was sent since, and who did it, and say what is right or wrong.
+
+    Parameters
+    ----------
+    prediction : number, optional
+        How many of the tasks this machine would do, as guessed before.
+    shares : pandas.Series, DataFrame or mapping, optional
+        How many of the tasks each worker did.
+    """
+    return conclude(3, lambda: _judge(prediction, shares))
+
+
+def hint() -> guide.Text:
+    """Return the next hint."""
+    return guide.next_hint(3, HINTS)
+
+
+def solution() -> guide.Text:
+    """Return the solution."""
+    return guide.solution(3)
+
+
+def _judge(prediction: object, shares: object) -> Verdict:
+    tried = machine.read("join.json")
+    if not tried:
+        return say(TEXTS, "C3-NOT-ATTEMPTED")
+    if tried["failed"]:
+        return say(TEXTS, "C3-ADDRESS", **tried["failed"])
+    return _joined() or _run(tried["at"], prediction, shares)
+
+
+def _joined() -> Verdict | None:
+    joined, own = machine.read("joined.json"), machine.read("stack.json")
+    if not joined:
+        return say(TEXTS, "C3-NOT-JOINED", reason="This machine left the central queue, or never joined it.")
+    if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):
+        reason = "The queue that this machine joined is its own."
+        return say(TEXTS, "C3-NOT-JOINED", reason=reason)
+    if (place := _place(joined["database_url"])) == _place(own.get("database_url", "")):
+        return say(TEXTS, "C3-OWN-DATABASE", port=place[1])
+    return None
+
+
+def _place(url: str) -> tuple[str | None, int | None]:
+    """Return host and port of an address; this machine has one name here."""
+    address = urlsplit(url)
+    here = address.hostname in ("localhost", "::1")
+    return "127.0.0.1" if here else address.hostname, address.port
+
+
+def _run(joined_at: str, prediction: object, shares: object) -> Verdict:
+    number = min(TASKS, wanted())
+    run = latest_full([each for each in runs_of(NOTEBOOK) if each.at > joined_at], number)
+    if run is None or len(run.tasks) < number:
+        return say(TEXTS, "C3-NOTHING-SENT", wanted=number)
+    return _judge_run(run, prediction, shares)
+
+
+def _judge_run(run: Run, prediction: object, shares: object) -> Verdict:
+    now = settle(run.tasks)
+    if not now.over:
+        return running(3, now)
+    true = Counter(worker for _, worker in now.rows.values())
+    numbers = {"sent": now.sent, "done": len(now.rows), "workers": len(true)}
+    here = [worker for worker in true if worker.endswith(f"@{machine_name()}")]
+    if not here:
+        return say(TEXTS, "C3-NO-ROWS-HERE", here=f"worker1@{machine_name()}", **numbers)
+    if not _is_number(prediction) or not 0 <= float(prediction) <= now.sent:  # type: ignore[arg-type]
+        return say(TEXTS, "C3-PREDICTION", prediction=prediction, **numbers)
+    if counts(shares) != true:
+        return say(TEXTS, "C3-COUNT", shares=_short(shares), **numbers)
+    return say(TEXTS, "C3-PASSED", **numbers)
+
+
+def _is_number(value: object) -> bool:
+    return pd.api.types.is_number(value) and not isinstance(value, bool)
+
+
+def counts(shares: object) -> dict[str, int] | None:
+    """Return the tasks by worker, in whichever form someone counted them; None if it is no such form."""
+    if isinstance(shares, pd.DataFrame):
+        table = shares.set_index("worker") if "worker" in shares else shares
+        shares = table.iloc[:, 0] if len(table.columns) else None
+    if not isinstance(shares, pd.Series | Mapping):
+        return None
+    by_worker = {name[0] if isinstance(name, tuple) else name: count for name, count in shares.items()}
+    return by_worker if all(map(_is_number, by_worker.values())) else None
+
+
+def _short(shares: object) -> str:
+    found = counts(shares)
+    return type(shares).__name__ if shares is not None and found is None else str(found)
