@@ -35,7 +35,8 @@ def reset(challenge: int, solved: bool, yes: bool, dry_run: bool) -> None:
 
     level = Level(challenge, solved)
     with _spoken_errors():
-        click.echo(resetting.prospect(level))
+        prospect = resetting.prospect(level)
+        click.echo(prospect)
         if dry_run:
             return
         if not yes and not sys.stdin.isatty():
@@ -44,7 +45,7 @@ def reset(challenge: int, solved: bool, yes: bool, dry_run: bool) -> None:
             )
         if not yes:
             click.confirm("Go on?", abort=True)
-        resetting.reset(level, click.echo)
+        resetting.reset(level, prospect, click.echo)
 
 
 @course.command()

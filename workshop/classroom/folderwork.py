@@ -2,6 +2,7 @@
 
 import os
 from datetime import datetime
+from functools import cache
 
 from workshop.challenges import source
 from workshop.challenges.files import (
@@ -98,5 +99,6 @@ def _fresh() -> Files:
     return _course(Level(here["challenge"], here.get("solved", False)))
 
 
+@cache
 def _course(level: Level) -> Files:
     return course(source.find().marked(), level)

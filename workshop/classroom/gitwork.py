@@ -20,6 +20,7 @@ _HALF_DONE = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
 }
+_LASTING = ("refs/heads", "refs/remotes", "refs/tags")
 
 
 class GitWork:
@@ -104,17 +105,19 @@ class GitWork:
         return name
 
     def save_commits(self, level: Level) -> list[str]:
-        """Keep the commits that no branch would have any more, on new branches; return their names."""
-        kept = branches.keep_own(f"challenge-{level.challenge}")
-        names = [kept] if kept else []
+        """Keep commits that neither a branch nor `save` would keep, on new branches; return their names."""
+        branch = f"challenge-{level.challenge}"
         head = git.line("rev-parse", "HEAD")
-        known = git.line(
-            "for-each-ref", "--count=1", "--contains", head, "refs/heads", "refs/remotes", "refs/tags"
-        )
-        if not known and branches.beginning(head) != head:
-            name = branches.new_name("detached")
-            git.keep(name, head)
-            names.append(name)
+        saves = bool(self.changed())
+        names = []
+        if not (saves and head == git.commit_of(f"refs/heads/{branch}")) and (
+            kept := branches.keep_own(branch)
+        ):
+            names.append(kept)
+        known = git.line("for-each-ref", "--count=1", "--contains", head, *_LASTING)
+        if not saves and not known and branches.beginning(head) != head:
+            names.append(branches.new_name("detached"))
+            git.keep(names[-1], head)
         return names
 
     def saved(self) -> list[str]:

@@ -70,13 +70,15 @@ def prospect(level: Level) -> Prospect:
     return Prospect(own, replaced, clearing.holdings())
 
 
-def reset(level: Level, say: Say) -> None:
+def reset(level: Level, expected: Prospect, say: Say) -> None:
     """Save the work that is here, put a starter in place, and clear this machine's own services.
 
     Parameters
     ----------
     level : Level
         The challenge.
+    expected : Prospect
+        What was shown before.
     say : callable
         Shows a line.
 
@@ -87,7 +89,7 @@ def reset(level: Level, say: Say) -> None:
     TimeoutError
         If the workers don't stop, or are not ready again in time.
     """
-    for document in lab.save_and_close(prospect(level).replaced):
+    for document in lab.save_and_close(expected.replaced):
         say(f"Saved and closed {document}")
     names = _save(level)
     for name in names:
