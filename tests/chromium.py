@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 FLAGS = [
     "--disable-gpu",
@@ -25,6 +25,7 @@ def browser() -> Iterator[Browser]:
     assert path, (
         "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium libatomic1"
     )
+    expect.set_options(timeout=30_000)
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=flags)

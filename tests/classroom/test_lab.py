@@ -15,7 +15,7 @@ from tests.chromium import browser as browser
 from tests.conftest import wait_for
 from tests.integration.machine import ROOT, Machine, copy_course
 from workshop import machine
-from workshop.classroom.lab import reopen
+from workshop.classroom.lab import PagesNotSaved, reopen
 from workshop.classroom.lab import save_and_close as save_and_close_here
 
 FIRST, SECOND, TASKS = "notebooks/01-enqueue.ipynb", "notebooks/02-retry.ipynb", "workshop/tasks.py"
@@ -36,11 +36,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         lab.workshop("down", "--purge")
 
 
-@pytest.fixture
-def page(lab: Machine, browser: Browser) -> Iterator[Page]:
-    page = new_page(lab, browser)
-    yield page
-    page.close()
+@pytest.fixture(scope="module")
+def page(lab: Machine, browser: Browser) -> Page:
+    """The attendee's page, where a notebook is open that no reset changes."""
+    return new_page(lab, browser)
 
 
 def new_page(lab: Machine, browser: Browser, path: str = OTHER, asleep: bool = False) -> Page:
@@ -206,3 +205,12 @@ def test_without_jupyterlab_nothing_is_open(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(machine, "ROOT", tmp_path)
     assert save_and_close_here([FIRST]) == []
     reopen(FIRST)
+
+
+def test_a_cell_of_a_notebook_that_closes_cannot_reset(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+    monkeypatch.setenv("JPY_SESSION_NAME", str(machine.ROOT / FIRST))
+    with pytest.raises(PagesNotSaved, match="Next: type it in a terminal"):
+        save_and_close_here([FIRST, SECOND])

@@ -1,6 +1,7 @@
 """Talks to the running JupyterLab, so that a reset neither loses unsaved edits nor leaves old pages open."""
 
 import json
+import os
 import time
 from collections.abc import Collection
 from contextlib import closing, suppress
@@ -14,18 +15,18 @@ from uuid import uuid4
 from websocket import WebSocketException, WebSocketTimeoutException, create_connection
 
 from workshop import machine
-from workshop.stack.contents import RESET
+from workshop.stack.lab import RESET
 from workshop.stack.running import running, running_site
 from workshop.stack.site import HOST, Site
 
-_HEARS, _SAVES, _ANSWERS = 2, 4, 6
+_HEARS, _SAVES, _ANSWERS = 3, 4, 6
 """Seconds in which a page hears a command, saves a document, answers."""
 
 _COMMAND = "https://events.jupyter.org/jupyterlab_command_toolkit/lab_command/v1"
 
 
 class PagesNotSaved(Exception):
-    """A page of JupyterLab has a document that can't be saved now; nothing was changed."""
+    """A page of JupyterLab has a document that can't be saved and closed now; nothing was changed."""
 
 
 def save_and_close(paths: Collection[str]) -> list[str]:
@@ -47,8 +48,14 @@ def save_and_close(paths: Collection[str]) -> list[str]:
     Raises
     ------
     PagesNotSaved
-        If a document can't be saved within a few seconds; then none is closed.
+        If a document can't be saved within a few seconds, or this runs in a cell of one of these notebooks,
+        whose kernel would end it half way. Nothing is closed then.
     """
+    if os.environ.get("JPY_SESSION_NAME") in {str(machine.ROOT / path) for path in paths}:
+        raise PagesNotSaved(
+            "A reset ends this notebook's kernel, so it can't run in one of its cells. Nothing is reset.\n"
+            "Next: type it in a terminal (File, New, Terminal)"
+        )
     site = _site()
     try:
         was_open = _close(site, paths) if site else set()

@@ -10,9 +10,7 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from tornado.web import HTTPError
 
 from workshop.machine import read, write
-
-RESET = "reset.json"
-"""When a reset changed each document, by its path in the course; `workshop.classroom.lab` writes it."""
+from workshop.stack.lab import RESET
 
 _OPENED = "opened.json"  # the latest reset that each page knows of each document; only the server writes it
 

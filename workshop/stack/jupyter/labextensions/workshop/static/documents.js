@@ -1,6 +1,6 @@
-// What a reset needs of a page. It gives JupyterLab the command "workshop:save", which a reset sends to every page by way of jupyterlab-commands-toolkit.
-// JupyterLab's own commands act on the tab in front only, and none of them says which documents are open.
-// And it puts a number of the page on all requests, for workshop/stack/contents.py.
+// What a reset needs of a page. It gives JupyterLab the command "workshop:save", which a reset sends to every page
+// by way of jupyterlab-commands-toolkit: JupyterLab's own commands act on the tab in front only, and none of them
+// says which documents are open. And it puts a number of the page on all requests, for workshop/stack/contents.py.
 // It is small enough to need no build: this is the container that JupyterLab expects of a prebuilt extension.
 (() => {
   const AREAS = ["main", "left", "right", "down"];
