@@ -45,7 +45,7 @@ def reset(challenge: int, solved: bool, yes: bool, dry_run: bool) -> None:
             )
         if not yes:
             click.confirm("Go on?", abort=True)
-        resetting.reset(level, prospect, click.echo)
+        resetting.reset(level, click.echo)
 
 
 @course.command()
@@ -79,10 +79,12 @@ def _spoken_errors() -> Iterator[None]:
     from workshop.challenges.source import NoSource
     from workshop.challenges.starters import MalformedMarks
     from workshop.classroom.clearing import Silent
+    from workshop.classroom.lab import PagesNotSaved
     from workshop.classroom.obstacles import Refused
     from workshop.stack.running import NotRunning
 
+    known = (GitError, MalformedMarks, NoSource, NotRunning, OSError, PagesNotSaved, Refused, Silent)
     try:
         yield
-    except (GitError, MalformedMarks, NoSource, NotRunning, OSError, Refused, Silent) as error:
+    except known as error:
         raise click.ClickException(str(error)) from error

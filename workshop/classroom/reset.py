@@ -13,6 +13,7 @@ from workshop.challenges import git, source
 from workshop.challenges.starters import Level
 from workshop.classroom import branches, clearing, lab, work
 from workshop.classroom.obstacles import check
+from workshop.machine import ROOT
 from workshop.stack import scaling
 from workshop.stack.running import running
 
@@ -70,15 +71,13 @@ def prospect(level: Level) -> Prospect:
     return Prospect(own, replaced, clearing.holdings())
 
 
-def reset(level: Level, expected: Prospect, say: Say) -> None:
+def reset(level: Level, say: Say) -> None:
     """Save the work that is here, put a starter in place, and clear this machine's own services.
 
     Parameters
     ----------
     level : Level
         The challenge.
-    expected : Prospect
-        What was shown before.
     say : callable
         Shows a line.
 
@@ -86,16 +85,21 @@ def reset(level: Level, expected: Prospect, say: Say) -> None:
     ------
     workshop.classroom.obstacles.Refused
         If it can't be done; nothing is changed then.
+    workshop.classroom.lab.PagesNotSaved
+        If a page of JupyterLab can't save what is open in it; nothing is changed then.
     TimeoutError
         If the workers don't stop, or are not ready again in time.
     """
-    for document in lab.save_and_close(expected.replaced):
+    lab.save(_documents())
+    found = prospect(level)
+    for document in lab.save_and_close(found.replaced):
         say(f"Saved and closed {document}")
     names = _save(level)
     for name in names:
         say(f"Your work is saved: {name}")
     with _workers_paused(say) as had_workers:
         work.here().put(level)
+        lab.guard(found.replaced)  # a page may have read the files just before they changed
         say(f"The files of challenge {level.challenge} are in place.")
         if had_workers is not None:
             clearing.clear()
@@ -109,6 +113,12 @@ def reset(level: Level, expected: Prospect, say: Say) -> None:
     notebook = source.notebook_of(level.challenge)
     lab.reopen(notebook)
     say(f"Next: open {notebook}")
+
+
+def _documents() -> list[str]:
+    """Return the files of the course that may be open in JupyterLab."""
+    files = [file for folder in ("notebooks", "workshop") for file in (ROOT / folder).rglob("*.*")]
+    return [file.relative_to(ROOT).as_posix() for file in files if file.suffix in (".py", ".ipynb")]
 
 
 def _save(level: Level) -> list[str]:
