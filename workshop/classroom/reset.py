@@ -115,10 +115,10 @@ def _save(level: Level) -> list[str]:
     """Save all that is not the course's own, and return under which names."""
     here = work.here()
     found = prospect(level)
-    names = here.save_commits(level)
+    names = []
     if found.own:
         names.append(here.save(work.stem(level.challenge), here.in_the_way(level)))
-    return names
+    return names + here.save_commits(level)
 
 
 @contextmanager
