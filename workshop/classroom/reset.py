@@ -39,7 +39,7 @@ class Prospect:
 
     def __str__(self) -> str:
         """Say it in words."""
-        held = ", ".join(f"{number:,} {what}" for what, number in (self.cleared or {}).items())
+        held = ", ".join(f"{what}: {number:,}" for what, number in (self.cleared or {}).items())
         return "\n".join(
             (
                 f"Saved first:    {work.shown(self.own)}",
