@@ -15,6 +15,7 @@ def open_lab(page: Page, site, path: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOTEBOOKS)
+@pytest.mark.solved_course
 def test_stored_notebook_shows_its_map(name, page, site, traffic):
     open_lab(page, site, f"notebooks/{name}.ipynb")
     notebook = page.locator(".jp-Notebook")

@@ -118,6 +118,7 @@ ENVIRONMENT = {
     "WORKSHOP_TASKS": str(TASKS),
     "WORKSHOP_HASTE": "10",
     "WORKSHOP_SEED": "1",
+    "WORKSHOP_FAULT_RATE": "0",
 }
 
 

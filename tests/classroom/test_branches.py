@@ -3,7 +3,11 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.classroom.course import OWN, Course
+
+pytestmark = pytest.mark.solved_course
 
 NAMES = ("challenge-1", "challenge-2", "challenge-3")
 

@@ -11,6 +11,8 @@ import pytest
 
 from tests.classroom.course import OWN, Course, copy_parts
 
+pytestmark = pytest.mark.solved_course
+
 AFTERWARDS = "Next: open notebooks/01-enqueue.ipynb"
 
 

@@ -10,6 +10,8 @@ from tests.classroom.course import Course
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
 
+pytestmark = pytest.mark.solved_course
+
 BROKEN = "(this is no Python"
 SEND = """
 from workshop import settings

@@ -37,6 +37,7 @@ class Machine:
         ours = {
             "WORKSHOP_STATE": str(self.state),
             "WORKSHOP_PORTS": self.ports,
+            "WORKSHOP_FAULT_RATE": "0",
             "PYTHONPATH": str(self.course),
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}

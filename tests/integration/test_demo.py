@@ -2,10 +2,13 @@
 
 import re
 
+import pytest
+
 from tests.conftest import workshop
 from workshop import machine, settings
 
 
+@pytest.mark.challenge(1)
 def test_demo_makes_2500_rows_a_map_and_a_table(stack):
     settings.change(fault_rate=0.9, pace=3)
     target = machine.ROOT / "demo.html"

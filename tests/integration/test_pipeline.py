@@ -152,6 +152,7 @@ def errors_of(x: int, y: int) -> int:
     return errors
 
 
+@pytest.mark.challenge(2)
 def test_retries_are_those_computed_from_the_points(faults):
     """A short countdown stands in for the 10 s of the course: the retry itself is the real one."""
     points = [(1000 * n + 500, 2000 * n) for n in range(12)]
@@ -167,6 +168,7 @@ def test_retries_are_those_computed_from_the_points(faults):
         assert attempts[UUID(id)] == errors_of(x, y) + 1
 
 
+@pytest.mark.challenge(2)
 def test_a_used_up_budget_is_a_final_failure(faults):
     dead_ids()
     x, y = next((n, n) for n in range(1000, 2000) if is_faulty(n, n, errors=0))

@@ -2,9 +2,12 @@
 
 from unittest.mock import patch
 
+import pytest
+
 from workshop import demo
 
 
+@pytest.mark.challenge(1)
 def test_call_do_task_sends_as_many_as_asked(capsys):
     with patch.object(demo.do_task, "delay") as delay:
         demo.call_do_task(iterations=7)
