@@ -1,26 +1,15 @@
-"""A real browser that can reach nothing but this machine."""
+"""Pages of a real browser, and what they ask for."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, HttpCredentials, Page, sync_playwright
+from playwright.sync_api import Browser, HttpCredentials, Page
 
+from tests.chromium import browser as browser
 from workshop import machine
 from workshop.stack import control
 from workshop.stack.site import Site
-
-FLAGS = [
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
-]
 
 
 @dataclass
@@ -42,20 +31,6 @@ class Traffic:
     def _fail(self, url: str, reason: object) -> None:
         if reason != "net::ERR_ABORTED":  # the page itself gave up, as when it is closed or goes on
             self.failed.append(f"{url}: {reason}")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """Start Chromium; while it runs, Playwright's event loop does, and other tests want one of their own."""
-    path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
-    assert path, (
-        "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium libatomic1"
-    )
-    flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from tests.conftest import wait_for
-from tests.integration.machine import ROOT, Machine, copy_course
+from tests.integration.machine import CORE, ROOT, Machine, copy_course
 
 TASKS = 40
 
@@ -121,12 +121,12 @@ ENVIRONMENT = {
 }
 
 
-def attend(folder: Path, **more: str) -> Attendee:
-    """Return an attendee whose services run: database, broker and worker."""
+def attend(folder: Path, *services: str) -> Attendee:
+    """Return an attendee whose services run: database, broker, worker, and those named."""
     machine = settle_in(folder)
-    attendee = Attendee(machine, environment=ENVIRONMENT | more)
+    attendee = Attendee(machine, environment=ENVIRONMENT)
     try:
-        machine.workshop("up", "--detach", "postgis", "rabbitmq", "worker", **attendee.environment)
+        machine.workshop("up", "--detach", *CORE, *services, **attendee.environment)
     except BaseException:
         leave(attendee)
         raise

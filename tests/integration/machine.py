@@ -42,6 +42,13 @@ class Machine:
         others = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
         return others | ours
 
+    def python(self, code: str) -> subprocess.CompletedProcess[str]:
+        """Run some Python in the course's folder, with its state, as the command `workshop` would."""
+        command = [sys.executable, "-c", code]
+        return subprocess.run(
+            command, env=self.environment, cwd=self.course, capture_output=True, text=True, timeout=60
+        )
+
     def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", "workshop", *arguments],

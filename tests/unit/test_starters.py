@@ -1,5 +1,7 @@
 """How marked files become starters."""
 
+from typing import Any
+
 import nbformat
 import pytest
 
@@ -75,16 +77,20 @@ def notebook() -> nbformat.NotebookNode:
     return v4.new_notebook(cells=cells)
 
 
+def sources(made: dict[str, Any]) -> list[str]:
+    return ["".join(cell["source"]) for cell in made["cells"]]
+
+
 def test_a_notebook_loses_answers_and_outputs() -> None:
     made = notebook_starter(notebook(), Level(1), "01.ipynb")
-    assert [cell.source for cell in made.cells] == ["Think.", "# TODO - challenge 1: count"]
-    assert (made.cells[1].outputs, made.cells[1].execution_count) == ([], None)
-    assert made.metadata.workshop == {"challenge": 1}
+    assert sources(made) == ["Think.", "# TODO - challenge 1: count"]
+    assert (made["cells"][1]["outputs"], made["cells"][1]["execution_count"]) == ([], None)
+    assert made["metadata"]["workshop"] == {"challenge": 1}
 
 
 def test_a_solved_notebook_keeps_answers_without_marks() -> None:
     made = notebook_starter(notebook(), Level(2, solved=True), "01.ipynb")
-    assert [cell.source for cell in made.cells] == ["Think.\n\nIt is 3.", "It is 3.", "1 + 2"]
+    assert sources(made) == ["Think.\n\nIt is 3.", "It is 3.", "1 + 2"]
 
 
 def test_an_error_in_a_notebook_names_the_cell() -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,3 +81,30 @@ def write_file(path: Path, file: File) -> None:
         if file.mode == 0o100755:
             draft.chmod(draft.stat().st_mode | 0o111)
     draft.replace(path)
+
+
+def present(paths: Iterable[str]) -> Files:
+    """Return those of the paths in the course's folder that are files."""
+    places = {path: machine.ROOT / path for path in paths}
+    return {path: read_file(place) for path, place in places.items() if is_file(place)}
+
+
+def is_file(path: Path) -> bool:
+    """Return whether something is a file or a symbolic link, whatever that points to."""
+    return path.is_symlink() or path.is_file()
+
+
+def remove(path: str) -> None:
+    """Remove a file from the course's folder, and folders that are empty then."""
+    place = machine.ROOT / path
+    place.unlink(missing_ok=True)
+    for folder in place.relative_to(machine.ROOT).parents:
+        try:
+            (machine.ROOT / folder).rmdir()
+        except OSError:
+            return
+
+
+def is_courses_own(path: str) -> bool:
+    """Return whether a file is in a folder where a starter has no others than its own."""
+    return path.startswith(("workshop/", "notebooks/", "tests/"))

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 from workshop.challenges.files import File, Files
 from workshop.machine import ROOT
@@ -15,6 +16,8 @@ _OPTIONS = {
     "commit.gpgsign": "false",
     "core.hooksPath": os.devnull,
     "diff.autoRefreshIndex": "true",
+    "log.showSignature": "false",
+    "log.mailmap": "false",
     "advice.detachedHead": "false",
 }
 _ENVIRONMENT = {
@@ -39,7 +42,7 @@ def is_used() -> bool:
     return bool(shutil.which("git") and (ROOT / ".git").exists() and commit_of("HEAD"))
 
 
-def git(*arguments: str, given: bytes = b"") -> bytes:
+def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes:
     """Run git in the course's folder and return what it writes.
 
     Parameters
@@ -48,6 +51,8 @@ def git(*arguments: str, given: bytes = b"") -> bytes:
         What follows ``git`` on a command line.
     given : bytes
         Its standard input.
+    index : pathlib.Path, optional
+        Another index than the person's own.
 
     Raises
     ------
@@ -61,7 +66,7 @@ def git(*arguments: str, given: bytes = b"") -> bytes:
     done = subprocess.run(
         ["git", *where, *options, *arguments],
         cwd=ROOT,
-        env=kept | _ENVIRONMENT,
+        env=kept | _ENVIRONMENT | ({"GIT_INDEX_FILE": str(index)} if index else {}),
         input=given,
         capture_output=True,
     )

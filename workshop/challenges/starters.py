@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import nbformat
-
 from workshop.challenges.files import NOTE, File, Files
 
 CHALLENGES = (1, 2, 3)
@@ -87,21 +85,23 @@ def transform(path: str, data: bytes, level: Level) -> bytes:
     if re.fullmatch(r"workshop/[^/]+\.py", path):
         return starter(data.decode(), level.first_open, path).encode()
     if path.startswith("notebooks/") and path.endswith(".ipynb"):
-        notebook = notebook_starter(nbformat.reads(data.decode(), as_version=4), level, path)
-        return (nbformat.writes(notebook) + "\n").encode()
+        notebook = notebook_starter(json.loads(data), level, path)
+        # As nbformat.write does it; to import nbformat takes longer than all the rest of a reset.
+        return (json.dumps(notebook, ensure_ascii=False, indent=1, sort_keys=True) + "\n").encode()
     return data
 
 
-def notebook_starter(notebook: nbformat.NotebookNode, level: Level, name: str) -> nbformat.NotebookNode:
+def notebook_starter(notebook: dict[str, Any], level: Level, name: str) -> dict[str, Any]:
     """Return a notebook at a level, without outputs, as a new object."""
-    made = nbformat.from_dict(notebook)
-    for cell in made.cells:
-        cell.source = starter(cell.source, level.first_open, _place(name, cell), cell.cell_type == "code")
-        if cell.cell_type == "code":
-            cell.outputs, cell.execution_count = [], None
-    made.cells = [cell for cell in made.cells if cell.source or cell.cell_type == "code"]
-    made.metadata["workshop"] = {"challenge": level.challenge}
-    return made
+    cells = []
+    for cell in notebook["cells"]:
+        code = cell["cell_type"] == "code"
+        source = starter("".join(cell["source"]), level.first_open, _place(name, cell), todo=code)
+        if source or code:
+            empty: dict[str, Any] = {"outputs": [], "execution_count": None} if code else {}
+            cells.append(cell | {"source": source.splitlines(keepends=True)} | empty)
+    metadata = notebook["metadata"] | {"workshop": {"challenge": level.challenge}}
+    return notebook | {"cells": cells, "metadata": metadata}
 
 
 def starter(text: str, first_open: int, name: str = "", todo: bool = True) -> str:
@@ -137,8 +137,8 @@ def solutions(path: str, data: bytes, challenge: int) -> list[str]:
     """Return the solution of a challenge in a file: one dedented text for each region."""
     texts = [(path, data.decode())]
     if path.endswith(".ipynb"):
-        cells = nbformat.reads(data.decode(), as_version=4).cells
-        texts = [(_place(path, cell), cell.source) for cell in cells if cell.cell_type == "code"]
+        cells = [cell for cell in json.loads(data)["cells"] if cell["cell_type"] == "code"]
+        texts = [(_place(path, cell), "".join(cell["source"])) for cell in cells]
     found = [region for name, text in texts for region in regions(text, name)]
     return [
         textwrap.dedent("".join(region.lines)).strip("\n")
@@ -171,5 +171,5 @@ def regions(text: str, name: str) -> Iterator[Region]:
     yield part
 
 
-def _place(name: str, cell: nbformat.NotebookNode) -> str:
+def _place(name: str, cell: dict[str, Any]) -> str:
     return f"{name}, cell {cell.get('id', '?')}"

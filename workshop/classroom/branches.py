@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 
 from workshop.challenges import git
 from workshop.challenges.source import Source, is_source
 from workshop.challenges.starters import CHALLENGES, Level, course
+from workshop.classroom.obstacles import Refused
 
-_SUBJECT = "Challenge {}: starter"
-
-
-class Refused(Exception):
-    """It was not done, and nothing was changed; the text says why and what to do."""
+_MADE_BY = "Made by: workshop branches"
 
 
 def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
@@ -67,6 +65,7 @@ def _push(remote: str, names: list[str]) -> None:
         ) from error
 
 
+@cache
 def starter(source: Source, level: Level) -> str:
     """Return the commit of a level, made if need be; the same source gives the same commit."""
     assert source.commit
@@ -74,21 +73,20 @@ def starter(source: Source, level: Level) -> str:
     files = course(marked, level)
     changed = {path: file for path, file in files.items() if marked.get(path) != file}
     date = git.line("log", "-1", "--format=%cd", "--date=raw", source.commit)
-    subject = _SUBJECT.format(level.challenge) + (", solved" if level.solved else "")
-    return git.commit([source.commit], changed, [], f"{subject}\n\nMade by: workshop branches\n", date)
+    subject = f"Challenge {level.challenge}: {'solved' if level.solved else 'starter'}"
+    return git.commit([source.commit], changed, [], f"{subject}\n\n{_MADE_BY}\n", date)
 
 
-def is_generated(commit: str) -> bool:
-    """Return whether a commit is a starter as this course makes it, not one of a person."""
-    email, _, subject = git.line("log", "-1", "--format=%ce %s", commit).partition(" ")
-    starts = tuple(_SUBJECT.format(number) for number in CHALLENGES)
-    return email == git.EMAIL and subject.startswith(starts) and not is_source(commit)
+def beginning(revision: str) -> str | None:
+    """Return the newest starter among a commit and those before it; None if there is none."""
+    made = ("--fixed-strings", f"--committer={git.EMAIL}", f"--grep={_MADE_BY}")
+    return git.line("log", "-1", "--first-parent", "--format=%H", *made, revision) or None
 
 
 def keep_own(branch: str) -> str | None:
     """Keep the commits of a person on a branch that is about to be moved; return on which branch."""
     tip = git.commit_of(f"refs/heads/{branch}")
-    if tip is None or is_generated(tip):
+    if tip is None or beginning(tip) == tip:
         return None
     kept = new_name(branch)
     git.keep(kept, tip)

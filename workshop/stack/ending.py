@@ -21,7 +21,7 @@ _STOP_PATIENCE = 150
 _COPY = "course"
 _OURS = (
     *("postgis*", "rabbitmq", "central", "logs", "course", "lock"),
-    *("beat-schedule*", "*.json*", ".*.json*", "*.log"),
+    *("beat-schedule*", "*.json*", ".*.json*", "progress.txt", "*.log"),
 )
 """What a state folder holds. A folder with anything else in it, such as a home, is never removed."""
 

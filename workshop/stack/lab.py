@@ -10,7 +10,10 @@ from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 
 CONFIG = Path(__file__).with_name("jupyter")
-"""The folder with what JupyterLab is told: its server's settings, and defaults of its pages."""
+"""The folder with what JupyterLab is told: its server's settings, defaults and an extension of its pages."""
+
+RESET = "reset.json"
+"""When a reset changed each document, by its path in the course; `contents` refuses to save older ones."""
 
 
 def prepare(site: Site) -> None:

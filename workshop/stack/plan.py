@@ -17,7 +17,7 @@ _FIXED = {
 
 
 def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
-    """Return what to run, as the settings say now.
+    """Return what to run, as the settings say now; while they say ``paused``, no workers.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     wanted = [name for name in names if name in _FIXED]
     if "rabbitmq" in names:
         wanted.append("epmd")
-    if "worker" in names:
+    if "worker" in names and not settings.get("paused"):
         wanted += [f"worker{number}" for number in range(1, _number("workers", 1) + 1)]
     if periodic:
         wanted.append("periodic")

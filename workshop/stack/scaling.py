@@ -1,4 +1,4 @@
-"""Changes how many workers this machine runs."""
+"""Changes how many workers this machine runs, and lets them pause."""
 
 from workshop import machine, settings
 from workshop.stack.running import NotRunning, running, services, until
@@ -49,12 +49,51 @@ def until_workers_match(workers: int, patience: float) -> None:
         raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
 
 
+def pause(patience: float = 75) -> bool:
+    """Let all workers end what they do and stop; return whether there were any.
+
+    Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. The pause
+    ends when the setting ``paused`` is taken back.
+
+    Raises
+    ------
+    NotRunning
+        If the stack is not running.
+    TimeoutError
+        If they do not stop within `patience` seconds.
+    """
+    had_workers = bool(_workers())
+    settings.change(paused=True)
+    if not until(lambda: _workers() == {}, patience):
+        raise TimeoutError(f"The workers have not stopped after {patience:.0f} s. Next: workshop status")
+    return had_workers
+
+
+def until_ready(patience: float = 60) -> None:
+    """Wait until all workers are ready.
+
+    Raises
+    ------
+    NotRunning
+        If the stack is not running.
+    TimeoutError
+        If they are not ready within `patience` seconds.
+    """
+    if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
+        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
+
+
 def _has_workers(wanted: set[str]) -> bool:
+    states = _workers() or {}
+    return states.keys() == wanted and set(states.values()) == {"ready"}
+
+
+def _workers() -> dict[str, str] | None:
+    """Return the state of each worker; None while the stack does not follow the newest settings yet."""
     stack = running()
     if stack is None:
         raise NotRunning("The services were stopped meanwhile. Next: workshop up")
-    states = {
-        name: service["state"] for name, service in stack["services"].items() if name.startswith("worker")
-    }
-    current = stack["matches"] == {name: machine.read(f"{name}.json") for name in ("settings", "joined")}
-    return current and states.keys() == wanted and set(states.values()) == {"ready"}
+    if stack["matches"] != {name: machine.read(f"{name}.json") for name in ("settings", "joined")}:
+        return None
+    services = stack["services"].items()
+    return {name: service["state"] for name, service in services if name.startswith("worker")}

@@ -1,0 +1,176 @@
+"""A check tells a broken environment from a wrong answer, and each fault from the others."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import nbformat
+import psutil
+import pytest
+
+from tests.challenges.attendee import Attendee, attend, leave
+from tests.conftest import wait_for
+
+
+@pytest.fixture(scope="module")
+def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
+    attendee = attend(tmp_path_factory.mktemp("environment"), "flower")
+    try:
+        yield attendee
+    finally:
+        leave(attendee)
+
+
+def check(attendee: Attendee, number: int = 1) -> str:
+    return attendee.machine.workshop("check", str(number), code=1, **attendee.environment)
+
+
+@contextmanager
+def ended(attendee: Attendee, *names: str) -> Iterator[None]:
+    """End services and keep their supervisor from starting them again meanwhile."""
+    stack = attendee.machine.stack()
+    os.kill(stack["pid"], signal.SIGSTOP)
+    try:
+        for name in names:
+            process = psutil.Process(stack["services"][name]["pid"])
+            for each in [*process.children(recursive=True), process]:
+                each.kill()
+        yield
+    finally:
+        os.kill(stack["pid"], signal.SIGCONT)
+        for name in names:
+            attendee.machine.until_again(name, stack["services"][name]["pid"], seconds=60)
+        wait_for(lambda: all_ready(attendee), 60, "all services ready")
+
+
+def all_ready(attendee: Attendee) -> bool:
+    return {service["state"] for service in attendee.machine.stack()["services"].values()} == {"ready"}
+
+
+@contextmanager
+def saved(attendee: Attendee, name: str, text: str) -> Iterator[None]:
+    """Save a broken file, and mend it at the end; the worker comes back by itself."""
+    path = attendee.machine.course / "workshop" / name
+    before = path.read_text()
+    path.write_text(text)
+    try:
+        yield
+    finally:
+        path.write_text(before)
+        wait_for(lambda: "the code as saved" in attendee.machine.workshop("status"), 60, "the mended code")
+
+
+@pytest.mark.parametrize(
+    ("service", "code"),
+    [("rabbitmq", "ENV-BROKER-DOWN"), ("postgis", "ENV-DATABASE-DOWN"), ("worker1", "ENV-WORKER-DOWN")],
+)
+def test_a_service_that_is_down_is_named(service: str, code: str, attendee: Attendee) -> None:
+    with ended(attendee, service):
+        said = check(attendee)
+    assert said.startswith(f"{code} ! the environment is at fault\n"), said
+    assert "Next: workshop logs" in said
+
+
+def test_flower_is_mentioned_and_changes_nothing(attendee: Attendee) -> None:
+    with ended(attendee, "flower"):
+        said = check(attendee)
+    assert said.startswith("C1-NOT-ATTEMPTED")
+    assert "Note: ENV-FLOWER-DOWN" in said
+
+
+def test_a_syntax_error_while_the_older_worker_runs(attendee: Attendee) -> None:
+    with saved(attendee, "tasks.py", '"""Broken."""\n\ndef do_task(:\n'):
+        said = check(attendee, 2)
+    assert said.startswith("ENV-SYNTAX-ERROR"), said
+    assert "workshop/tasks.py, line 3" in said
+    assert "still runs the version before" in said
+
+
+def test_a_file_that_compiles_and_yet_breaks_the_worker(attendee: Attendee) -> None:
+    text = attendee.original("tasks.py").replace("max_retries=3", "max_retries=three")
+    with saved(attendee, "tasks.py", text):
+        said = check(attendee, 2)
+    assert said.startswith("ENV-BROKEN-FILE"), said
+    assert "workshop/tasks.py, line " in said
+    assert "NameError: name 'three' is not defined" in said
+
+
+@pytest.mark.parametrize("name", ["tasks.py", "demo.py", "service.py"])
+def test_with_a_broken_file_help_goes_on(name: str, attendee: Attendee) -> None:
+    with saved(attendee, name, "def broken(:\n"):
+        assert f"workshop/{name}, line 1" in check(attendee)
+        assert "Hint 1 of" in attendee.machine.workshop("hint", "2")
+        assert "challenge 1" in attendee.machine.workshop("progress")
+        (attendee.machine.state / "progress.txt").unlink()
+        wait_for(lambda: f"workshop/{name}, line 1" in attendee.machine.workshop("status"))
+
+
+def test_a_worker_on_an_older_file(attendee: Attendee) -> None:
+    pid = attendee.machine.stack()["pid"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        with saved(attendee, "tasks.py", attendee.original("tasks.py") + "\n# a later version\n"):
+            said = check(attendee)
+            shown = attendee.machine.workshop("status")
+            os.kill(pid, signal.SIGCONT)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert said.startswith("ENV-OLD-CODE"), said
+    assert "still runs an older tasks.py than the one saved at" in said
+    assert "runs an older tasks.py than the saved one" in shown
+
+
+def test_two_workers_with_one_name(attendee: Attendee) -> None:
+    name = f"worker1@{socket.gethostname()}"
+    with ended(attendee, "worker1"):
+        other = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "workshop.tasks", "worker", "-n", name, "-c", "1"],
+            cwd=attendee.machine.course,
+            env=attendee.machine.environment | attendee.environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            wait_for(lambda: "the code as saved" in attendee.machine.workshop("status"), what="the other one")
+            said = check(attendee)
+        finally:
+            other.terminate()
+            other.wait(timeout=30)
+    assert said.startswith("ENV-TWO-WORKERS"), said
+    assert name in said and f"process {other.pid}" in said
+
+
+def test_an_empty_table_of_nations(attendee: Attendee) -> None:
+    nations = attendee.machine.sql("SELECT code, name, geom FROM geopython.uk_boundary")
+    attendee.machine.sql("DELETE FROM geopython.uk_boundary")
+    try:
+        assert check(attendee).startswith("ENV-BOUNDARY-EMPTY")
+    finally:
+        for nation in nations:
+            attendee.machine.sql("INSERT INTO geopython.uk_boundary VALUES (%s, %s, %s)", *nation)
+
+
+def test_a_notebook_of_another_branch(attendee: Attendee) -> None:
+    path = attendee.machine.course / "notebooks" / "02-retry.ipynb"
+    before = path.read_bytes()
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata["workshop"] = {"challenge": 1}
+    nbformat.write(notebook, path)
+    try:
+        said = check(attendee, 2)
+    finally:
+        path.write_bytes(before)
+    assert said.startswith("ENV-WRONG-BRANCH"), said
+    assert "This notebook is from challenge-1, but the files in the folder are from the solved course" in said
+    assert check(attendee, 1).startswith("C1-NOT-ATTEMPTED"), "the other notebooks are all right"
+
+
+def test_no_services_at_all(attendee: Attendee) -> None:
+    """The last test: it stops everything."""
+    attendee.machine.workshop("down")
+    assert check(attendee).startswith("ENV-STACK-DOWN")
+    assert "Hint 1 of" in attendee.machine.workshop("hint", "1")

@@ -1,0 +1,297 @@
+"""``workshop reset`` puts a fresh starter in place and loses nothing; ``restore`` brings work back."""
+
+import os
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.classroom.course import OWN, Course, copy_parts
+
+AFTERWARDS = "Next: open notebooks/01-enqueue.ipynb"
+
+
+def as_it_is(course: Course) -> None:
+    pass
+
+
+def without_git(course: Course) -> None:
+    shutil.rmtree(course.root)
+    copy_parts(course.root)
+
+
+def inside_another_repository(course: Course) -> None:
+    without_git(course)
+    course.run("git", "init", "--quiet", "..")
+
+
+def no_identity_but_signing(course: Course) -> None:
+    course.config = {
+        "commit.gpgsign": "true",
+        "gpg.program": "/no/such/program",
+        "user.useConfigOnly": "true",
+    }
+
+
+def shallow(course: Course) -> None:
+    url = f"file://{course.git('config', 'remote.origin.url')}"
+    shutil.rmtree(course.root)
+    course.root.mkdir()
+    course.git("clone", "--quiet", "--depth=1", url, ".")
+
+
+def windows_line_ends(course: Course) -> None:
+    course.config["core.autocrlf"] = "true"
+    course.git("rm", "--quiet", "--cached", "-r", ".")
+    course.git("reset", "--quiet", "--hard")
+    assert b"\r\n" in (course.root / "workshop/tasks.py").read_bytes()
+
+
+def detached(course: Course) -> None:
+    course.git("checkout", "--quiet", "--detach")
+    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
+
+
+def on_a_starter_with_commits(course: Course) -> None:
+    course.workshop("reset", "1", "--yes")
+    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
+
+
+def dirty_index(course: Course) -> None:
+    (course.root / "workshop/grid.py").write_text("staged")
+    (course.root / "workshop/staged.py").write_text("staged")
+    course.git("add", ".")
+    (course.root / "workshop/grid.py").write_text("later")
+    (course.root / "workshop/staged.py").unlink()
+
+
+def hooks_that_fail(course: Course) -> None:
+    for name in ("post-checkout", "reference-transaction", "pre-commit"):
+        hook = course.root / ".git/hooks" / name
+        hook.parent.mkdir(exist_ok=True)
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+
+
+SITUATIONS: list[Callable[[Course], None]] = [
+    as_it_is,
+    without_git,
+    inside_another_repository,
+    no_identity_but_signing,
+    shallow,
+    windows_line_ends,
+    detached,
+    on_a_starter_with_commits,
+    dirty_index,
+    hooks_that_fail,
+]
+
+
+def do_work(root: Path) -> list[str]:
+    """Change, add and remove files of every kind; return those that have content."""
+    (root / "workshop/tasks.py").write_bytes(b"mixed\r\nline ends\n( and a syntax error\r\n")
+    (root / "workshop/challenge.py").write_bytes(b"one line")
+    (root / "notebooks/\N{LATIN SMALL LETTER U WITH DIAERESIS}bung 1.bin").write_bytes(bytes(range(256)))
+    (root / "notebooks/link").symlink_to("no such file")
+    (root / "tests/deep").mkdir()
+    (root / "tests/deep/run me.sh").write_bytes(b"#!/bin/sh\n")
+    (root / "tests/deep/run me.sh").chmod(0o755)
+    (root / 'my "notes".txt').write_bytes(b"\xff\r\n")
+    (root / "README.md").chmod(0o755)
+    (root / "workshop/service.py").unlink()
+    return [
+        "workshop/tasks.py",
+        "workshop/challenge.py",
+        "notebooks/\N{LATIN SMALL LETTER U WITH DIAERESIS}bung 1.bin",
+        "notebooks/link",
+        "tests/deep/run me.sh",
+        'my "notes".txt',
+        "README.md",
+    ]
+
+
+def is_fresh(course: Course, challenge: int) -> bool:
+    tasks = (course.root / "workshop/tasks.py").read_text()
+    note = (course.root / "workshop/challenge.json").read_text()
+    others = [path for path in ("workshop/challenge.py", "tests/deep", "notebooks/link")]
+    return (
+        f'"challenge": {challenge}' in note
+        and ("self.retry" in tasks) == (challenge > 2)
+        and "BEGIN SOLUTION" not in tasks
+        and (course.root / "workshop/service.py").exists()
+        and not any(os.path.lexists(course.root / path) for path in others)
+    )
+
+
+@pytest.mark.parametrize("situation", SITUATIONS, ids=lambda function: function.__name__)
+def test_work_is_saved_and_comes_back_byte_for_byte(
+    course: Course, situation: Callable[[Course], None]
+) -> None:
+    situation(course)
+    if not (course.root / ".git").exists():
+        course.workshop("reset", "1", "--dry-run")  # as the first start does, this keeps a fresh copy
+    work = do_work(course.root)
+    before = course.files()
+    head = course.git("rev-parse", "HEAD") if (course.root / ".git").exists() else ""
+    saved_before = set(course.saved())
+
+    shown = course.workshop("reset", "1", "--yes")
+    assert shown.rstrip().endswith(AFTERWARDS)
+    assert is_fresh(course, 1)
+    assert (course.root / 'my "notes".txt').exists(), "files elsewhere stay"
+    (name,) = set(course.saved()) - saved_before
+    assert name.startswith(f"{OWN}1-") and f"workshop restore {name}" in shown
+    if head:
+        assert course.git("status", "--porcelain", "--untracked-files=no") == ""
+        assert course.git("symbolic-ref", "--short", "HEAD") == "challenge-1"
+        assert course.git("rev-parse", f"{name}^1") == head
+
+    assert name in course.workshop("restore", name)
+    after = course.files()
+    assert {path: after[path] for path in work} == {path: before[path] for path in work}
+    if head:
+        assert not (course.root / "workshop/service.py").exists()
+        assert course.git("symbolic-ref", "--short", "HEAD") == "challenge-1"
+
+
+def test_what_was_in_the_index_is_saved_too(course: Course) -> None:
+    dirty_index(course)
+    course.workshop("reset", "2", "--yes")
+    (name,) = course.saved()
+    assert course.git("show", f"{name}:workshop/grid.py") == "later"
+    assert course.git("show", f"{name}^2:workshop/grid.py") == "staged"
+    assert course.git("show", f"{name}^2:workshop/staged.py") == "staged"
+
+
+def test_from_challenge_to_challenge_and_back(course: Course) -> None:
+    """Commits on a branch that is made anew are kept, and solutions come on request."""
+    course.workshop("reset", "1", "--yes")
+    assert course.saved() == [], "there was nothing to save"
+    (course.root / "workshop/demo.py").write_text("# mine\n")
+    course.git("commit", "--quiet", "--all", "-m", "Mine")
+    course.workshop("reset", "2", "--yes")
+    assert course.saved() == [] and is_fresh(course, 2)
+    assert course.git("show", "challenge-1:workshop/demo.py") == "# mine"
+    course.workshop("reset", "1", "--yes", "--solved")
+    (name,) = course.saved()
+    assert course.git("show", f"{name}:workshop/demo.py") == "# mine"
+    assert '"solved": true' in (course.root / "workshop/challenge.json").read_text()
+    assert "do_task.delay" in (course.root / "workshop/demo.py").read_text()
+    course.workshop("restore", name)
+    assert (course.root / "workshop/demo.py").read_text() == "# mine\n"
+    shown = course.workshop("reset", "3", "--yes")
+    assert is_fresh(course, 3) and "Next: open notebooks/03-scale-out.ipynb" in shown
+    assert sorted(course.workshop("restore").split()) == sorted(course.saved())
+
+
+def test_a_dry_run_and_a_missing_confirmation_change_nothing(course: Course) -> None:
+    do_work(course.root)
+    (course.root / "README.md").chmod(0o644)
+    before = course.state()
+    shown = course.workshop("reset", "1", "--dry-run")
+    assert "workshop/tasks.py" in shown and 'my "notes".txt' in shown
+    assert "squares and queues stay as they are" in shown
+    assert "--yes" in course.workshop("reset", "1", code=2)
+    assert course.state() == before
+
+
+def test_an_ignored_file_in_the_way_is_saved(course: Course) -> None:
+    (course.root / ".git/info/exclude").write_text("challenge.json\nmine.py\n")
+    (course.root / "workshop/challenge.json").write_text("mine")
+    (course.root / "workshop/mine.py").write_text("ignored")
+    course.workshop("reset", "1", "--yes")
+    (name,) = course.saved()
+    assert course.git("show", f"{name}:workshop/challenge.json") == "mine"
+    assert is_fresh(course, 1)
+    assert (course.root / "workshop/mine.py").read_text() == "ignored"
+
+
+def test_save_writes_a_zip_of_own_work(course: Course) -> None:
+    course.workshop("reset", "1", "--yes")
+    assert "nothing to save" in course.workshop("save", code=1)
+    (course.root / "workshop/demo.py").write_text("# mine\n")
+    course.git("commit", "--quiet", "--all", "-m", "Mine")
+    (course.root / "notes.txt").write_text("notes")
+    course.workshop("save", "mine.zip")
+    with zipfile.ZipFile(course.root / "mine.zip") as archive:
+        assert set(archive.namelist()) == {"workshop/demo.py", "notes.txt"}
+        assert archive.read("workshop/demo.py") == b"# mine\n"
+    assert "exists already" in course.workshop("save", "mine.zip", code=1)
+
+
+def merge(course: Course) -> None:
+    for branch, text in (("other", "other"), ("main", "main")):
+        course.git("switch", "--quiet", "-C", branch, "origin/main")
+        (course.root / "README.md").write_text(text)
+        course.git("commit", "--quiet", "--all", "-m", text)
+    course.git("merge", "other", code=1)
+
+
+def rebase(course: Course) -> None:
+    merge(course)
+    course.git("merge", "--abort")
+    course.git("rebase", "other", code=1)
+
+
+def half_done_git(course: Course) -> None:
+    (course.root / ".git/index.lock").touch()
+
+
+@pytest.mark.parametrize(
+    ("situation", "said"),
+    [
+        (merge, "A merge is not finished. Nothing was changed. Next: git merge --continue, or --abort"),
+        (rebase, "A rebase is not finished"),
+        (half_done_git, "Git is busy here"),
+    ],
+)
+def test_in_the_middle_of_something_it_refuses(
+    course: Course, situation: Callable[[Course], None], said: str
+) -> None:
+    situation(course)
+    before = course.state()
+    assert said in course.workshop("reset", "1", "--yes", code=1)
+    assert course.state() == before
+
+
+def test_a_clone_of_a_starter_alone_says_what_to_fetch(course: Course, tmp_path: Path) -> None:
+    course.workshop("branches")
+    url = f"file://{course.root}"
+    course.git("clone", "--quiet", "--depth=1", "--branch=challenge-2", url, str(tmp_path / "alone"))
+    alone = Course(tmp_path / "alone")
+    assert "Next: git fetch origin main:main" in alone.workshop("reset", "2", "--yes", code=1)
+    alone.git("fetch", "--quiet", "origin", "main:main")
+    alone.workshop("reset", "3", "--yes")
+    assert is_fresh(alone, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "said"),
+    [
+        ("workshop/tasks.py", 0o000, "workshop/tasks.py can't be read"),
+        ("workshop", 0o555, "workshop/__init__.py can't be replaced"),
+        (".git/objects", 0o555, "Git can't write to"),
+    ],
+)
+def test_files_without_permission_are_named(course: Course, name: str, mode: int, said: str) -> None:
+    before = course.state()
+    (course.root / name).chmod(mode)
+    if os.getuid() == 0:  # root may do all, unless it gives up that right
+        course.before = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    try:
+        shown = course.workshop("reset", "1", "--yes", code=1)
+    finally:
+        (course.root / name).chmod(0o755 if (course.root / name).is_dir() else 0o644)
+    assert said in shown and "Next: " in shown
+    assert course.state() == before
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
+def test_a_clone_that_belongs_to_another_user(course: Course) -> None:
+    subprocess.run(["chown", "-R", "65534:65534", str(course.root)], check=True)
+    assert "dubious ownership" in course.git("status", code=128)
+    course.workshop("reset", "2", "--yes")
+    assert is_fresh(course, 2)

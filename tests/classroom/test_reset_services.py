@@ -1,0 +1,72 @@
+"""A reset empties the services of this machine for good, also when the attendee's files are broken."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.classroom.course import Course
+from tests.conftest import wait_for
+from tests.integration.machine import CORE, Machine
+
+BROKEN = "(this is no Python"
+SEND = """
+from workshop import settings
+from workshop.tasks import do_task
+settings.change(pace=300, workers=2)
+do_task.delay(-1, 5)
+do_task.delay(1000, 2000)
+do_task.apply_async((3000, 4000), countdown=12)
+for number in range(200):
+    do_task.delay(1000, 2000)
+"""
+LATER = "from workshop.tasks import do_task; do_task.apply_async((1000, 2000), countdown=12)"
+
+
+@pytest.fixture
+def machine(course: Course, tmp_path: Path):
+    machine = Machine(tmp_path / "state", course.root)
+    try:
+        shown = machine.workshop("up", "--detach", *CORE)
+        assert "READY\nThis is the solved course. To begin: workshop reset 1" in shown
+        yield machine
+    finally:
+        machine.workshop("down", "--purge")
+
+
+def run(machine: Machine, code: str) -> None:
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=machine.course, env=machine.environment, check=True, timeout=60
+    )
+
+
+def counts(machine: Machine) -> tuple[int, int, int, int]:
+    """Return squares, lines of the log, messages waiting, dead letters."""
+    (rows,) = machine.sql(
+        "SELECT (SELECT count(*) FROM geopython.grid_squares), (SELECT count(*) FROM geopython.task_log)"
+    )
+    with machine.amqp() as broker, broker.channel() as channel:
+        lengths = [channel.queue_declare(name, passive=True).message_count for name in ("squares", "dead")]
+    return (*rows, *lengths)
+
+
+def test_everything_is_gone_and_the_new_code_runs(machine: Machine, course: Course) -> None:
+    run(machine, SEND)
+    wait_for(lambda: all(counts(machine)), what="squares, log lines, waiting messages and dead letters")
+    for name in ("tasks", "demo", "service"):
+        (course.root / f"workshop/{name}.py").write_text(BROKEN)
+    shown = machine.workshop("reset", "1", "--yes")
+
+    assert "1 dead letters" in shown and "The worker is ready with the new code." in shown
+    assert "do_task" in (course.root / "workshop/tasks.py").read_text()
+    assert machine.service("worker1")["state"] == "ready"
+    assert "worker2" not in machine.stack()["services"]
+    assert counts(machine) == (0, 0, 0, 0)
+    assert not list(machine.state.glob("settings.json")) and not list(machine.state.glob("published.jsonl"))
+
+    (name,) = course.saved()
+    assert course.git("show", f"{name}:workshop/demo.py") == BROKEN
+    run(machine, LATER)
+    wait_for(lambda: counts(machine)[0], 40, "the task sent after the reset")
+    assert counts(machine) == (1, 0, 0, 0), "what was delayed before the reset did not come back"

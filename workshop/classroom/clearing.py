@@ -1,0 +1,105 @@
+"""Empties what this machine's own services hold, never those of a central that it joined."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg
+from amqp.exceptions import AMQPError, NotFound
+from kombu import Connection
+
+from workshop import machine
+from workshop.delivery.recorder import FILE
+from workshop.delivery.topology import DEAD, SQUARES
+from workshop.stack.running import running, until
+
+_TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
+_QUEUES = {SQUARES.name: "messages waiting", DEAD.name: "dead letters"}
+
+
+class Silent(Exception):
+    """A service of this machine does not answer; the text says what to do."""
+
+
+def holdings() -> dict[str, int] | None:
+    """Return how much of what the services hold, such as ``{"squares": 2500}``; None if none runs.
+
+    Raises
+    ------
+    Silent
+        If a service does not answer.
+    """
+    if running() is None:
+        return None
+    found: dict[str, int] = {}
+    with _answering():
+        if url := _address("postgis"):
+            with psycopg.connect(url, connect_timeout=5) as database:
+                for table in _existing(database):
+                    count = database.execute(f"SELECT count(*) FROM geopython.{table}").fetchone()
+                    found[_TABLES[table]] = count[0] if count else 0
+        if url := _address("rabbitmq"):
+            with Connection(url, connect_timeout=5) as broker:
+                found |= {what: _length(broker, queue)[0] for queue, what in _QUEUES.items()}
+    return found
+
+
+def clear() -> None:
+    """Empty tables, queues and the record of what was sent. The workers must be paused.
+
+    A worker that stopped gave back the tasks that it held; they count as consumed until RabbitMQ has
+    noticed, so this waits until nobody consumes.
+
+    Raises
+    ------
+    Silent
+        If a service does not answer.
+    """
+    with _answering():
+        if url := _address("rabbitmq"):
+            with Connection(url, connect_timeout=5) as broker:
+                until(lambda: _length(broker, SQUARES.name)[1] == 0, seconds=10)
+                for queue in _QUEUES:
+                    with suppress(NotFound), broker.channel() as channel:
+                        channel.queue_purge(queue)
+        if url := _address("postgis"):
+            with psycopg.connect(url, connect_timeout=5, options="-c lock_timeout=15s") as database:
+                if tables := _existing(database):
+                    database.execute(f"TRUNCATE {', '.join(f'geopython.{table}' for table in tables)}")
+    (machine.state_dir() / FILE).unlink(missing_ok=True)
+
+
+def forget_settings() -> None:
+    """Take back what was changed on this machine: settings, a pause of the workers, a joined central."""
+    for name in ("joined.json", "settings.json"):
+        (machine.state_dir() / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except (psycopg.Error, AMQPError, OSError) as error:
+        raise Silent(f"A service does not answer: {error}. Next: workshop status") from error
+
+
+def _address(service: str) -> str | None:
+    """Return where a service of this machine is, if it is ready."""
+    stack = running() or {"services": {}}
+    if stack["services"].get(service, {}).get("state") != "ready":
+        return None
+    return stack["broker_url"] if service == "rabbitmq" else stack["database_url"].replace("+psycopg", "")
+
+
+def _existing(database: psycopg.Connection) -> list[str]:
+    query = "SELECT to_regclass('geopython.' || %s) IS NOT NULL"
+    return [table for table in _TABLES if database.execute(query, [table]).fetchone() == (True,)]
+
+
+def _length(broker: Connection, queue: str) -> tuple[int, int]:
+    """Return how many messages wait in a queue and how many consumers it has."""
+    try:
+        with broker.channel() as channel:
+            found = channel.queue_declare(queue, passive=True)
+            return found.message_count, found.consumer_count
+    except NotFound:
+        return 0, 0
