@@ -43,7 +43,10 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
         if open_browser:
             _open_lab()
 
-    source.keep_copy()
+    try:
+        source.keep_copy()
+    except OSError as error:
+        click.echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
         if detach:
             options = [

@@ -209,6 +209,16 @@ def test_an_ignored_file_in_the_way_is_saved(course: Course) -> None:
     assert (course.root / "workshop/mine.py").read_text() == "ignored"
 
 
+def test_the_fresh_copy_of_a_download_survives_a_purge(course: Course) -> None:
+    without_git(course)
+    course.workshop("reset", "1", "--yes")
+    (course.root / "workshop/demo.py").write_text("# mine\n")
+    assert "except the fresh copy of the course" in course.workshop("down", "--purge")
+    assert [path.name for path in (course.root.parent / "state").iterdir()] == ["course"]
+    course.workshop("reset", "2", "--yes")
+    assert is_fresh(course, 2)
+
+
 def test_save_writes_a_zip_of_own_work(course: Course) -> None:
     course.workshop("reset", "1", "--yes")
     assert "nothing to save" in course.workshop("save", code=1)

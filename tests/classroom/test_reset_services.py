@@ -58,7 +58,7 @@ def test_everything_is_gone_and_the_new_code_runs(machine: Machine, course: Cour
         (course.root / f"workshop/{name}.py").write_text(BROKEN)
     shown = machine.workshop("reset", "1", "--yes")
 
-    assert "1 dead letters" in shown and "The worker is ready with the new code." in shown
+    assert "dead letters: 1" in shown and "The worker is ready with the new code." in shown
     assert "do_task" in (course.root / "workshop/tasks.py").read_text()
     assert machine.service("worker1")["state"] == "ready"
     assert "worker2" not in machine.stack()["services"]

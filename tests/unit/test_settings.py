@@ -32,6 +32,18 @@ def test_the_first_source_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.broker_url() == "joined"
 
 
+def test_a_starter_brings_its_own_numbers(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    challenge = state.parent / "challenge.json"
+    monkeypatch.setattr(settings, "CHALLENGE", challenge)
+    assert settings.fault_rate() == 0
+    challenge.write_text('{"challenge": 2, "fault_rate": 0.1}')
+    assert settings.fault_rate() == 0.1
+    machine.write("stack.json", {"fault_rate": 0.2})
+    assert settings.fault_rate() == 0.2
+    settings.change(fault_rate=0)
+    assert settings.fault_rate() == 0
+
+
 def test_an_empty_variable_counts_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_SEED", "")
     assert settings.seed() is None

@@ -125,6 +125,8 @@ def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan.services(("postgis", "rabbitmq", "worker"), periodic=True)
     assert set(wanted) == {"postgis", "rabbitmq", "epmd", "worker1", "worker2", "periodic"}
     assert all(name == service.name for name, service in wanted.items())
+    monkeypatch.setattr(settings, "get", {"workers": 2, "paused": True}.get)
+    assert set(plan.services(("rabbitmq", "worker"), periodic=False)) == {"rabbitmq", "epmd"}
     monkeypatch.setattr(settings, "get", {"workers": "some"}.get)
     with pytest.raises(StartFailed, match="WORKSHOP_WORKERS is 'some'"):
         plan.services(("worker",), periodic=False)

@@ -86,11 +86,18 @@ def beginning(revision: str) -> str | None:
 def keep_own(branch: str) -> str | None:
     """Keep the commits of a person on a branch that is about to be moved; return on which branch."""
     tip = git.commit_of(f"refs/heads/{branch}")
-    if tip is None or beginning(tip) == tip:
+    return keep_commit(tip, moving=branch) if tip else None
+
+
+def keep_commit(revision: str, moving: str) -> str | None:
+    """Keep a commit on a new branch, unless it is a starter or a branch other than `moving` has it."""
+    commit = git.line("rev-parse", revision)
+    has_it = git.line("for-each-ref", "--format=%(refname)", "--contains", commit, "refs/heads", "refs/tags")
+    if beginning(commit) == commit or set(has_it.split()) - {f"refs/heads/{moving}"}:
         return None
-    kept = new_name(branch)
-    git.keep(kept, tip)
-    return kept
+    name = new_name(moving)
+    git.keep(name, commit)
+    return name
 
 
 def new_name(stem: str) -> str:

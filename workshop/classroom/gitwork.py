@@ -20,7 +20,6 @@ _HALF_DONE = {
     "rebase-merge": "rebase",
     "rebase-apply": "rebase",
 }
-_LASTING = ("refs/heads", "refs/remotes", "refs/tags")
 
 
 class GitWork:
@@ -105,20 +104,10 @@ class GitWork:
         return name
 
     def save_commits(self, level: Level) -> list[str]:
-        """Keep commits that neither a branch nor `save` would keep, on new branches; return their names."""
+        """Keep the commits that no branch would have any more; return the names of their new branches."""
         branch = f"challenge-{level.challenge}"
-        head = git.line("rev-parse", "HEAD")
-        saves = bool(self.changed())
-        names = []
-        if not (saves and head == git.commit_of(f"refs/heads/{branch}")) and (
-            kept := branches.keep_own(branch)
-        ):
-            names.append(kept)
-        known = git.line("for-each-ref", "--count=1", "--contains", head, *_LASTING)
-        if not saves and not known and branches.beginning(head) != head:
-            names.append(branches.new_name("detached"))
-            git.keep(names[-1], head)
-        return names
+        kept = [branches.keep_own(branch), branches.keep_commit("HEAD", moving=branch)]
+        return [name for name in kept if name]
 
     def saved(self) -> list[str]:
         """Return the names of saved work, newest first."""

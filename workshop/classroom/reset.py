@@ -40,7 +40,7 @@ class Prospect:
 
     def __str__(self) -> str:
         """Say it in words."""
-        held = ", ".join(f"{number:,} {what}" for what, number in (self.cleared or {}).items())
+        held = ", ".join(f"{what}: {number:,}" for what, number in (self.cleared or {}).items())
         return "\n".join(
             (
                 f"Saved first:    {work.shown(self.own)}",
@@ -125,10 +125,10 @@ def _save(level: Level) -> list[str]:
     """Save all that is not the course's own, and return under which names."""
     here = work.here()
     found = prospect(level)
-    names = here.save_commits(level)
+    names = []
     if found.own:
         names.append(here.save(work.stem(level.challenge), here.in_the_way(level)))
-    return names
+    return names + here.save_commits(level)
 
 
 @contextmanager

@@ -71,9 +71,9 @@ def _purge(say: Say) -> None:
         return
     for path in [path for path in state.iterdir() if path.name != _COPY]:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    left = [path.name for path in state.iterdir()]
-    if not left:
+    with suppress(OSError):
         state.rmdir()
+    left = [path.name for path in state.iterdir()] if state.exists() else []
     if left in ([], [_COPY]):
         say(f"Removed {state}{', except the fresh copy of the course that a reset needs' if left else ''}")
     else:
