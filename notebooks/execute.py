@@ -42,6 +42,7 @@ def main(names: list[str]) -> None:
     workshop = [sys.executable, "-m", "workshop"]
     with tempfile.TemporaryDirectory() as state:
         os.environ |= {"WORKSHOP_STATE": state, "WORKSHOP_PORTS": "any", "WORKSHOP_SEED": SEED}
+        os.environ["WORKSHOP_MACHINE"] = "laptop"
         try:
             subprocess.run([*workshop, "up", "--detach"], check=True)
             for path in tqdm(paths, unit=" notebooks"):

@@ -70,7 +70,7 @@ def clear() -> None:
 
 def forget_settings() -> None:
     """Take back what was changed on this machine: settings, a pause of the workers, a joined central."""
-    for name in ("joined.json", "settings.json"):
+    for name in ("joined.json", "join.json", "settings.json"):
         (machine.state_dir() / name).unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """Starting and ending one program, so that it never outlives the stack."""
 
+import asyncio
 import ctypes
 import os
 import signal
@@ -67,3 +68,15 @@ def born(pid: int) -> float | None:
         return round(process.create_time() - (psutil.boot_time() if _LINUX else 0), 2)
     except psutil.NoSuchProcess:
         return None
+
+
+async def end_with_leader() -> None:
+    """Stop this stack when the process ends that ``WORKSHOP_LEADER`` names, if it names one.
+
+    So a central queue ends with the stack of the machine that started it, however that one ends.
+    """
+    if leader := int(os.environ.get("WORKSHOP_LEADER") or 0):
+        since = born(leader)
+        while since is not None and born(leader) == since:
+            await asyncio.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -16,7 +16,7 @@ from workshop import machine
 from workshop.stack import plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.keeper import TICK, Keeper
-from workshop.stack.process import born
+from workshop.stack.process import born, end_with_leader
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 from workshop.stack.watch import code_changes, settings_changes, syntax_error
@@ -62,7 +62,7 @@ class Supervisor:
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals(asyncio.current_task())
-        tasks = (self._follow_code(), self._follow_settings(), self._follow_leader())
+        tasks = (self._follow_code(), self._follow_settings(), end_with_leader())
         followers = [asyncio.create_task(task) for task in tasks]
         ready = False
         self.say(f"Starting {', '.join(self.names)} ...")
@@ -153,14 +153,6 @@ class Supervisor:
                 self._match()
             except StartFailed as error:
                 self.say(str(error))
-
-    async def _follow_leader(self) -> None:
-        """Stop when the process ends that ``WORKSHOP_LEADER`` names: the stack that wants this one."""
-        if leader := int(os.environ.get("WORKSHOP_LEADER") or 0):
-            since = born(leader)
-            while since is not None and born(leader) == since:
-                await asyncio.sleep(1)
-            os.kill(os.getpid(), signal.SIGTERM)
 
     def _reloading(self) -> list[Keeper]:
         return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
