@@ -26,6 +26,7 @@ def without_git(course: Course) -> None:
 def inside_another_repository(course: Course) -> None:
     without_git(course)
     course.run("git", "init", "--quiet", "..")
+    course.run("git", "-C", "..", "commit", "--quiet", "--allow-empty", "-m", "Other")
 
 
 def no_identity_but_signing(course: Course) -> None:
@@ -100,6 +101,7 @@ def do_work(root: Path) -> list[str]:
     (root / "tests/deep/run me.sh").write_bytes(b"#!/bin/sh\n")
     (root / "tests/deep/run me.sh").chmod(0o755)
     (root / 'my "notes".txt').write_bytes(b"\xff\r\n")
+    (root / "notebooks/two\nlines.txt").write_bytes(b"")
     (root / "README.md").chmod(0o755)
     (root / "workshop/service.py").unlink()
     return [
@@ -109,6 +111,7 @@ def do_work(root: Path) -> list[str]:
         "notebooks/link",
         "tests/deep/run me.sh",
         'my "notes".txt',
+        "notebooks/two\nlines.txt",
         "README.md",
     ]
 

@@ -13,6 +13,7 @@ from workshop.challenges import git, source
 from workshop.challenges.starters import Level
 from workshop.classroom import branches, clearing, lab, work
 from workshop.classroom.obstacles import check
+from workshop.machine import ROOT
 from workshop.stack import scaling
 from workshop.stack.running import running
 
@@ -89,7 +90,7 @@ def reset(level: Level, expected: Prospect, say: Say) -> None:
     TimeoutError
         If the workers don't stop, or are not ready again in time.
     """
-    for document in lab.save_and_close(expected.replaced):
+    for document in lab.save_and_close(sorted({*expected.replaced, *_editable()})):
         say(f"Saved and closed {document}")
     names = _save(level)
     for name in names:
@@ -109,6 +110,12 @@ def reset(level: Level, expected: Prospect, say: Say) -> None:
     notebook = source.notebook_of(level.challenge)
     lab.reopen(notebook)
     say(f"Next: open {notebook}")
+
+
+def _editable() -> Iterator[str]:
+    """Yield what people edit: an open page may hold unsaved edits of a file that is not changed on disk."""
+    for pattern in ("notebooks/**/*.ipynb", "workshop/*.py"):
+        yield from (path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
 
 
 def _save(level: Level) -> list[str]:
