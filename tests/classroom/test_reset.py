@@ -23,13 +23,17 @@ def without_git(course: Course) -> None:
     copy_parts(course.root)
 
 
-def inside_another_repository(course: Course) -> None:
+def without_git_inside_another_repository(course: Course) -> None:
     without_git(course)
     course.run("git", "init", "--quiet", "..")
     course.run("git", "-C", "..", "commit", "--quiet", "--allow-empty", "-m", "Other")
 
 
-def no_identity_but_signing(course: Course) -> None:
+def no_identity_but_signing_and_hooks(course: Course) -> None:
+    for name in ("post-checkout", "reference-transaction", "pre-commit"):
+        hook = course.root / ".git/hooks" / name
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
     course.config = {
         "commit.gpgsign": "true",
         "gpg.program": "/no/such/program",
@@ -51,11 +55,6 @@ def windows_line_ends(course: Course) -> None:
     assert b"\r\n" in (course.root / "workshop/tasks.py").read_bytes()
 
 
-def detached(course: Course) -> None:
-    course.git("checkout", "--quiet", "--detach")
-    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
-
-
 def on_a_starter_with_commits(course: Course) -> None:
     course.workshop("reset", "1", "--yes")
     course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
@@ -69,25 +68,20 @@ def dirty_index(course: Course) -> None:
     (course.root / "workshop/staged.py").unlink()
 
 
-def hooks_that_fail(course: Course) -> None:
-    for name in ("post-checkout", "reference-transaction", "pre-commit"):
-        hook = course.root / ".git/hooks" / name
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text("#!/bin/sh\nexit 1\n")
-        hook.chmod(0o755)
+def detached_with_a_dirty_index(course: Course) -> None:
+    course.git("checkout", "--quiet", "--detach")
+    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
+    dirty_index(course)
 
 
 SITUATIONS: list[Callable[[Course], None]] = [
     as_it_is,
-    without_git,
-    inside_another_repository,
-    no_identity_but_signing,
+    without_git_inside_another_repository,
+    no_identity_but_signing_and_hooks,
     shallow,
     windows_line_ends,
-    detached,
+    detached_with_a_dirty_index,
     on_a_starter_with_commits,
-    dirty_index,
-    hooks_that_fail,
 ]
 
 
