@@ -25,12 +25,17 @@ def without_git(course: Course) -> None:
     copy_parts(course.root)
 
 
-def inside_another_repository(course: Course) -> None:
+def without_git_inside_another_repository(course: Course) -> None:
     without_git(course)
     course.run("git", "init", "--quiet", "..")
+    course.run("git", "-C", "..", "commit", "--quiet", "--allow-empty", "-m", "Other")
 
 
-def no_identity_but_signing(course: Course) -> None:
+def no_identity_but_signing_and_hooks(course: Course) -> None:
+    for name in ("post-checkout", "reference-transaction", "pre-commit"):
+        hook = course.root / ".git/hooks" / name
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
     course.config = {
         "commit.gpgsign": "true",
         "gpg.program": "/no/such/program",
@@ -52,11 +57,6 @@ def windows_line_ends(course: Course) -> None:
     assert b"\r\n" in (course.root / "workshop/tasks.py").read_bytes()
 
 
-def detached(course: Course) -> None:
-    course.git("checkout", "--quiet", "--detach")
-    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
-
-
 def on_a_starter_with_commits(course: Course) -> None:
     course.workshop("reset", "1", "--yes")
     course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
@@ -70,25 +70,20 @@ def dirty_index(course: Course) -> None:
     (course.root / "workshop/staged.py").unlink()
 
 
-def hooks_that_fail(course: Course) -> None:
-    for name in ("post-checkout", "reference-transaction", "pre-commit"):
-        hook = course.root / ".git/hooks" / name
-        hook.parent.mkdir(exist_ok=True)
-        hook.write_text("#!/bin/sh\nexit 1\n")
-        hook.chmod(0o755)
+def detached_with_a_dirty_index(course: Course) -> None:
+    course.git("checkout", "--quiet", "--detach")
+    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
+    dirty_index(course)
 
 
 SITUATIONS: list[Callable[[Course], None]] = [
     as_it_is,
-    without_git,
-    inside_another_repository,
-    no_identity_but_signing,
+    without_git_inside_another_repository,
+    no_identity_but_signing_and_hooks,
     shallow,
     windows_line_ends,
-    detached,
+    detached_with_a_dirty_index,
     on_a_starter_with_commits,
-    dirty_index,
-    hooks_that_fail,
 ]
 
 
@@ -102,6 +97,7 @@ def do_work(root: Path) -> list[str]:
     (root / "tests/deep/run me.sh").write_bytes(b"#!/bin/sh\n")
     (root / "tests/deep/run me.sh").chmod(0o755)
     (root / 'my "notes".txt').write_bytes(b"\xff\r\n")
+    (root / "notebooks/two\nlines.txt").write_bytes(b"")
     (root / "README.md").chmod(0o755)
     (root / "workshop/service.py").unlink()
     return [
@@ -111,6 +107,7 @@ def do_work(root: Path) -> list[str]:
         "notebooks/link",
         "tests/deep/run me.sh",
         'my "notes".txt',
+        "notebooks/two\nlines.txt",
         "README.md",
     ]
 

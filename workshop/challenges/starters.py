@@ -49,11 +49,8 @@ class Level:
     def note(self) -> dict[str, Any]:
         """Return the content of `NOTE`."""
         rate = _FAULT_RATE.get(self.challenge)
-        return (
-            {"challenge": self.challenge}
-            | ({"fault_rate": rate} if rate else {})
-            | ({"solved": True} if self.solved else {})
-        )
+        note = {"challenge": self.challenge, "fault_rate": rate, "solved": self.solved}
+        return {key: value for key, value in note.items() if value}
 
 
 @dataclass(frozen=True)
@@ -140,11 +137,8 @@ def solutions(path: str, data: bytes, challenge: int) -> list[str]:
         cells = [cell for cell in json.loads(data)["cells"] if cell["cell_type"] == "code"]
         texts = [(_place(path, cell), "".join(cell["source"])) for cell in cells]
     found = [region for name, text in texts for region in regions(text, name)]
-    return [
-        textwrap.dedent("".join(region.lines)).strip("\n")
-        for region in found
-        if region.challenge == challenge
-    ]
+    wanted = ["".join(region.lines) for region in found if region.challenge == challenge]
+    return [textwrap.dedent(lines).strip("\n") for lines in wanted]
 
 
 def regions(text: str, name: str) -> Iterator[Region]:

@@ -83,10 +83,12 @@ def _answering() -> Iterator[None]:
 
 
 def _address(service: str) -> str | None:
-    """Return where a service of this machine is, if it is ready."""
+    """Return where a service of this machine is; None if the stack was started without it."""
     stack = running() or {"services": {}}
-    if stack["services"].get(service, {}).get("state") != "ready":
+    if service not in stack["services"]:
         return None
+    if (state := stack["services"][service]["state"]) != "ready":
+        raise Silent(f"{service} is {state}. Next: workshop status, or workshop down, then the same again")
     return stack["broker_url"] if service == "rabbitmq" else stack["database_url"].replace("+psycopg", "")
 
 

@@ -90,7 +90,7 @@ def reset(level: Level, say: Say) -> None:
     TimeoutError
         If the workers don't stop, or are not ready again in time.
     """
-    lab.save(_documents())
+    lab.save(list(_editable()))
     found = prospect(level)
     for document in lab.save_and_close(found.replaced):
         say(f"Saved and closed {document}")
@@ -115,10 +115,10 @@ def reset(level: Level, say: Say) -> None:
     say(f"Next: open {notebook}")
 
 
-def _documents() -> list[str]:
-    """Return the files of the course that may be open in JupyterLab."""
-    files = [file for folder in ("notebooks", "workshop") for file in (ROOT / folder).rglob("*.*")]
-    return [file.relative_to(ROOT).as_posix() for file in files if file.suffix in (".py", ".ipynb")]
+def _editable() -> Iterator[str]:
+    """Yield what people edit: an open page may hold unsaved edits of a file that is not changed on disk."""
+    for pattern in ("notebooks/**/*.ipynb", "workshop/*.py"):
+        yield from (path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
 
 
 def _save(level: Level) -> list[str]:

@@ -1,5 +1,6 @@
 """A person's own work in the course's folder: what it is, saved byte for byte, and brought back."""
 
+import os
 import zipfile
 from collections.abc import Callable
 from datetime import datetime
@@ -83,7 +84,7 @@ def pack(target: Path | None) -> Path:
     try:
         with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
             for path, file in files.items():
-                entry = zipfile.ZipInfo(path, datetime.now().timetuple()[:6])
+                entry = zipfile.ZipInfo(readable(path), datetime.now().timetuple()[:6])
                 entry.external_attr = file.mode << 16
                 archive.writestr(entry, file.data, zipfile.ZIP_DEFLATED)
     except FileExistsError as error:
@@ -96,4 +97,9 @@ def shown(paths: list[str], limit: int = 10) -> str:
     if not paths:
         return "nothing"
     more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
-    return ", ".join(paths[:limit]) + more
+    return ", ".join(map(readable, paths[:limit])) + more
+
+
+def readable(path: str) -> str:
+    """Return a file name that can be shown, also if its bytes are no text."""
+    return os.fsencode(path).decode(errors="replace")
