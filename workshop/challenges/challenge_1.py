@@ -145,7 +145,8 @@ def _sent(tasks: list[Published]) -> Verdict | None:
 def _is_defined_here(name: str) -> bool:
     """Return whether a cell of this notebook defines the task."""
     own = vars(sys.modules["__main__"]).values()
-    return any(isinstance(each, Task) and each.name == name and each.__module__ == "__main__" for each in own)
+    tasks = [each for each in own if isinstance(each, Task) and each.name == name]
+    return any(task.run.__module__ == "__main__" for task in tasks)
 
 
 def _points(tasks: list[Published]) -> Verdict | None:

@@ -1,6 +1,7 @@
 """What all checks share: the environment first, then the runs that count, then the verdict."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 
 from workshop import settings
 from workshop.challenges import environment, progress
@@ -63,7 +64,8 @@ def mention(candidates: Sequence[Run], judged: Run) -> list[str]:
     if not others:
         return []
     runs_ = "1 other run was" if others == 1 else f"{others} other runs were"
-    return [f"The run of {judged.at[11:19]} UTC was judged. {runs_} not counted."]
+    at = datetime.fromisoformat(judged.at).astimezone()
+    return [f"The run of {at:%H:%M:%S} was judged. {runs_} not counted."]
 
 
 def running(challenge: int, now: Outcome) -> Verdict:

@@ -1,12 +1,14 @@
 """Looks whether the environment is at fault, before anything is said about an answer."""
 
 import socket
+import sys
 import time
 from datetime import datetime
 from typing import Any
 
 import nbformat
 from sqlalchemy import func, select
+from tqdm import tqdm
 
 from workshop import db, machine, settings
 from workshop.challenges import program
@@ -115,12 +117,14 @@ def _code() -> Verdict | None:
 def _workers() -> Verdict | None:
     """Wait while workers start; then return what is wrong with them."""
     end = time.monotonic() + PATIENCE
-    while True:
-        reports = ask_workers(settings.broker_url(), expected=workers_ready())
-        found = _down(reports) or _twice(reports) or _old(reports)
-        if not found or time.monotonic() > end or not _starting():
-            return found
-        time.sleep(0.3)
+    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, mininterval=0) as line:
+        while True:
+            reports = ask_workers(settings.broker_url(), expected=workers_ready())
+            found = _down(reports) or _twice(reports) or _old(reports)
+            if not found or time.monotonic() > end or not _starting():
+                return found
+            line.set_description_str("The worker is starting with the saved code ...")
+            time.sleep(0.3)
 
 
 def _down(reports: dict[str, Any]) -> Verdict | None:
