@@ -12,7 +12,7 @@ demo:  ## 2,500 tasks without a browser, then demo.html
 
 test:  ## the whole test suite, with services of its own
 	@sh setup.sh chromium libatomic1
-	@$(LINT) && .venv/bin/python -m pytest tests
+	@$(LINT) && .venv/bin/python -m pytest tests -n 3 --dist loadfile
 
 test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
