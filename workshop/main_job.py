@@ -1,5 +1,6 @@
 """The main job of the course without a browser: 2,500 tasks, a map and a table. ``workshop demo`` runs it."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,27 +26,38 @@ def run(say: Callable[[str], None]) -> None:
     TimeoutError
         If the tasks do not get done.
     Unfinished
-        If a task did not become a row.
+        If no task was sent, or one did not become a row.
     """
     changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
     settings.change(fault_rate=0, pace=0)
     try:
-        end, producer = _send_and_watch()
+        end, problem = _send_and_watch()
     finally:
         settings.change(**changed)
+    if problem or not end.sent:
+        reason = problem or "it has no loop yet: that is challenge 1"
+        raise Unfinished(
+            f"workshop/demo.py sent {end.sent:,} tasks: {reason}. Next: workshop reset 2 has it solved"
+        )
     squares = maps.read_squares(live.task_ids())
     target = machine.ROOT / "demo.html"
     maps.squares_map(squares).save(target)
     say(maps.count_by_nation(squares).to_string())
     say(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
-    if producer or not end.sent or len(squares) != end.sent:
+    if len(squares) != end.sent:
         raise Unfinished("Not every task became a row. Next: workshop doctor")
 
 
-def _send_and_watch() -> tuple[live.Progress, int]:
-    """Return how the run ended, and the producer's exit code."""
+def _send_and_watch() -> tuple[live.Progress, str]:
+    """Return how the run ended, and what ended the producer before its time."""
     before = latest_run()[:1]
-    producer = subprocess.Popen([sys.executable, "-m", "workshop.demo"], stdout=subprocess.DEVNULL)
+    producer = subprocess.Popen(
+        [sys.executable, "-m", "workshop.demo"],
+        env=os.environ | {"WORKSHOP_SOURCE": "make demo"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         end = live.watch(
             run=lambda: [] if (tasks := latest_run())[:1] == before else tasks,
@@ -53,4 +65,5 @@ def _send_and_watch() -> tuple[live.Progress, int]:
         )
     finally:
         producer.kill()
-    return end, producer.wait()
+        _, errors = producer.communicate()
+    return end, errors.strip().splitlines()[-1] if producer.returncode else ""

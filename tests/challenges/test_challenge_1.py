@@ -194,6 +194,21 @@ WRONG = {
     ),
 }
 
+NUMBERS = {
+    "the task is called directly": {"rows": 40},
+    "the loop runs ten times": {"sent": 10, "wanted": 40},
+    "two loops": {"sent": 80, "wanted": 40},
+    "one too many": {"sent": 41, "wanted": 40},
+    "the point is drawn before the loop": {"sent": 40, "different": 1},
+    "x and y are swapped": {"sent": 40},
+    "degrees instead of metres": {"sent": 40},
+    "the task is defined in the notebook": {"sent": 40, "name": "tasks.my_task"},
+    "an unregistered name": {"sent": 40, "name": "tasks.do_task", "known": "workshop.tasks.do_task"},
+    "the result is waited for": {"sent": 1},
+    "a function as argument": {"argument": "x"},
+    "one argument, a pair": {"sent": 0},
+}
+
 RIGHT = {
     "as in the course": """
         for _ in range(40):
@@ -261,6 +276,7 @@ def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee) -> None:
     assert seen.code == code, seen
     assert "\nNext: " in seen.text
     assert seen.kind == ("not attempted" if code == "C1-NOT-ATTEMPTED" else "not yet")
+    assert NUMBERS.get(name, {}).items() <= seen.numbers.items(), seen
 
 
 @pytest.mark.parametrize(

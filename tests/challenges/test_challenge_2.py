@@ -251,14 +251,17 @@ WRONG = {
         "C2-SLEEP",
     ),
     "sleep until the time limit": (
-        """
-        import time
-        while True:
-            try:
-                return geoprocess(x, y)
-            except ServiceError:
-                time.sleep(10)
-        """,
+        (
+            "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=1)",
+            """
+            import time
+            while True:
+                try:
+                    return geoprocess(x, y)
+                except ServiceError:
+                    time.sleep(10)
+            """,
+        ),
         "C2-SLEEP",
     ),
     "a name is misspelt": (
@@ -295,6 +298,9 @@ WRONG = {
         "C2-ERROR-IN-TASK",
     ),
 }
+
+FEWER = ("one retry is too few", "the Retry is swallowed and logged")
+"""Where it is not each point that fails at the first attempt that counts."""
 
 AS_IN_THE_COURSE = """
     try:
@@ -368,6 +374,18 @@ WITHOUT_DELAY = """
     """
 
 
+COUNT = """
+from workshop.service import is_faulty
+print(sum(is_faulty(x, y, 0) for x, y in points))
+"""
+
+
+@pytest.fixture(scope="module")
+def faulty(attendee: Attendee) -> int:
+    """How many of the points fail at the first attempt."""
+    return int(attendee.run(COUNT))
+
+
 @pytest.fixture(scope="module")
 def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
     attendee = attend(tmp_path_factory.mktemp("challenge-2"))
@@ -394,7 +412,7 @@ def edited(attendee: Attendee, answer: str | tuple[str, str]) -> str:
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee) -> None:
+def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee, faulty: int) -> None:
     answer, code = WRONG[name]
     attendee.save("tasks.py", edited(attendee, answer))
     attendee.run(SEND)
@@ -403,6 +421,9 @@ def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee) -> None:
     assert seen.code == code, seen
     assert "\nNext: " in seen.text
     assert seen.kind == ("not attempted" if code == "C2-NOT-ATTEMPTED" else "not yet")
+    counted = [seen.numbers.get(what) for what in ("failed", "swallowed", "missing", "due")]
+    if code != "C2-RETRIES-ALL" and name not in FEWER:
+        assert faulty in counted, (faulty, seen)
 
 
 @pytest.mark.parametrize("name", RIGHT)

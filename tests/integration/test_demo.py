@@ -5,6 +5,7 @@ import re
 import pytest
 
 from tests.conftest import workshop
+from tests.integration.machine import copy_course
 from workshop import machine, settings
 
 
@@ -23,3 +24,19 @@ def test_demo_makes_2500_rows_a_map_and_a_table(stack):
     assert "<html" in target.read_text()
     assert machine.read("settings.json") == {"fault_rate": 0.9, "pace": 3}, "what was set before is set again"
     settings.change(fault_rate=None, pace=None)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "sent 0 tasks: it has no loop yet: that is challenge 1"),
+        ("import nothing_of_this_name\n", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
+    ],
+)
+def test_a_demo_that_is_not_solved_or_broken_says_so(stack, tmp_path, text, reason):
+    course = copy_course(tmp_path)
+    (course / "workshop/demo.py").write_text(text)
+    run = workshop("demo", PYTHONPATH=str(course))
+    assert run.returncode == 1
+    assert reason in run.stderr
+    assert "Traceback" not in run.stderr

@@ -12,6 +12,7 @@ from workshop.challenges.checking import conclude, latest_full, mention, running
 from workshop.challenges.outcome import FAR, PATIENCE, LogLine, Outcome, look, most_common_error, settle
 from workshop.challenges.program import TaskCode
 from workshop.challenges.verdict import Verdict, say
+from workshop.delivery.log import ASKED
 from workshop.delivery.record import Published, Run
 from workshop.delivery.recorder import PROBE
 from workshop.delivery.report import ask_workers
@@ -146,7 +147,7 @@ def _judge_run(run: Run, code: TaskCode) -> Verdict:
 
 def _swallowed(now: Outcome, code: TaskCode) -> Verdict | None:
     """Find a Retry that became a failure, or that was caught and forgotten: its retry is in no log."""
-    caught = [line for line in now.failures if re.match(r"\w+: (Retry[:(] ?)?Retry\b", line.error)]
+    caught = {line.task_id for line in now.failures if line.error.endswith(ASKED)}
     ran = sum(attempt - 1 for attempt, _ in now.rows.values())
     silent = max(0, ran - len(now.retries))
     if not caught and not (silent and code.broad_line):

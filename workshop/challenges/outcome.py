@@ -79,8 +79,9 @@ class Outcome:
 
     @property
     def retries(self) -> list[LogLine]:
-        """The retries."""
-        return [line for line in self.log if line.state == "RETRY"]
+        """The retries; one that was delivered again counts once."""
+        once = {(line.task_id, line.attempt): line for line in self.log if line.state == "RETRY"}
+        return list(once.values())
 
     @property
     def ended(self) -> int:

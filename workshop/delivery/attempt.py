@@ -25,6 +25,8 @@ class Attempt:
         How often the task asked for a retry before, because of an error it knows.
     countdown : float, optional
         The seconds that this attempt, asking for a retry, named itself.
+    asked : bool
+        Whether this attempt has asked for a retry.
     """
 
     task_id: UUID
@@ -32,6 +34,7 @@ class Attempt:
     number: int
     errors: int
     countdown: float | None = None
+    asked: bool = False
 
 
 def current_attempt() -> Attempt:
@@ -41,4 +44,5 @@ def current_attempt() -> Attempt:
         return Attempt(uuid4(), "direct", 1, 0)
     errors = (request.headers or {}).get(ERRORS, 0)
     number = (request.retries or 0) + 1
-    return Attempt(UUID(request.id), request.hostname or "direct", number, errors, request.get("countdown"))
+    worker, asked = request.hostname or "direct", request.get("asked", False)
+    return Attempt(UUID(request.id), worker, number, errors, request.get("countdown"), asked)

@@ -12,6 +12,9 @@ from workshop.delivery.attempt import current_attempt
 _logger = logging.getLogger(__name__)
 _LINE = insert(db.TaskLog)
 
+ASKED = " (it had asked for a retry)"
+"""Ends the error of a failure whose attempt had asked for a retry: the task's own code caught the Retry."""
+
 
 def write_task_log(state: str, error: BaseException) -> None:
     """Add a line about the running attempt to the table `task_log`.
@@ -26,11 +29,12 @@ def write_task_log(state: str, error: BaseException) -> None:
         What ended the attempt.
     """
     attempt = current_attempt()
+    text = f"{type(error).__name__}: {error}"[:2000].replace("\0", "")
     line = {
         "task_id": attempt.task_id,
         "state": state,
         "attempt": attempt.number,
-        "error": f"{type(error).__name__}: {error}"[:2000].replace("\0", ""),
+        "error": f"{text}{ASKED if state == 'FAILURE' and attempt.asked else ''}",
         "worker": attempt.worker,
         "countdown": attempt.countdown,
     }

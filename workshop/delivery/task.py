@@ -3,6 +3,7 @@
 from typing import Any
 
 import celery
+from celery.exceptions import Retry
 from celery.signals import worker_init
 from kombu import pools
 
@@ -35,7 +36,11 @@ class Task(celery.Task):
         if options.get("eta") is None:
             seconds = self.default_retry_delay if countdown is None else countdown
             countdown = seconds / float(settings.get("haste") or 1)
-        return super().retry(*args, countdown=countdown, headers=headers, **options)
+        try:
+            return super().retry(*args, countdown=countdown, headers=headers, **options)
+        except Retry:
+            self.request.asked = True
+            raise
 
 
 def follow_settings(app: celery.Celery) -> None:
