@@ -76,12 +76,13 @@ class Attendee:
         return "".join(printed)
 
     def check(self, number: int) -> Seen:
-        """Run a check in the notebook, twice: the second time nothing is left to wait for."""
+        """Run a check in the notebook; for the table once more, when nothing is left to wait for."""
         first = self._check(number)
-        began = time.perf_counter()
-        again = self._check(number)
-        assert again.code == first.code, (first, again)
-        first.seconds = time.perf_counter() - began
+        if os.environ.get("WORKSHOP_VERDICTS"):
+            began = time.perf_counter()
+            again = self._check(number)
+            assert again.code == first.code, (first, again)
+            first.seconds = time.perf_counter() - began
         return first
 
     def _check(self, number: int) -> Seen:

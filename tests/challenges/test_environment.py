@@ -14,6 +14,7 @@ import pytest
 
 from tests.challenges.attendee import Attendee, attend, leave
 from tests.conftest import wait_for
+from workshop.delivery.report import ask_workers, digest
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,13 @@ def ended(attendee: Attendee, *names: str) -> Iterator[None]:
         wait_for(lambda: all_ready(attendee), 60, "all services ready")
 
 
+def runs_saved_code(attendee: Attendee) -> bool:
+    folder = attendee.machine.course / "workshop"
+    saved = {path.name: digest(path) for path in folder.glob("[a-z_]*.py")}
+    reports = ask_workers(attendee.machine.stack()["broker_url"], expected=1)
+    return [report["code"] for report in reports.values()] == [saved]
+
+
 def all_ready(attendee: Attendee) -> bool:
     return {service["state"] for service in attendee.machine.stack()["services"].values()} == {"ready"}
 
@@ -61,7 +69,7 @@ def saved(attendee: Attendee, name: str, text: str) -> Iterator[None]:
         yield
     finally:
         path.write_text(before)
-        wait_for(lambda: "the code as saved" in attendee.machine.workshop("status"), 60, "the mended code")
+        wait_for(lambda: runs_saved_code(attendee), 60, "the mended code")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +143,7 @@ def test_two_workers_with_one_name(attendee: Attendee) -> None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_for(lambda: "the code as saved" in attendee.machine.workshop("status"), what="the other one")
+            wait_for(lambda: runs_saved_code(attendee), what="the other one")
             said = check(attendee)
         finally:
             other.terminate()

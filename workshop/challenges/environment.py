@@ -116,15 +116,21 @@ def _code() -> Verdict | None:
 
 def _workers() -> Verdict | None:
     """Wait while workers start; then return what is wrong with them."""
+    found = _look_at_workers()
+    if not found or not _starting():
+        return found
     end = time.monotonic() + PATIENCE
-    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, mininterval=0) as line:
-        while True:
-            reports = ask_workers(settings.broker_url(), expected=workers_ready())
-            found = _down(reports) or _twice(reports) or _old(reports)
-            if not found or time.monotonic() > end or not _starting():
-                return found
-            line.set_description_str("The worker is starting with the saved code ...")
+    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout) as line:
+        line.set_description_str("The worker is starting with the saved code ...")
+        while found and _starting() and time.monotonic() < end:
             time.sleep(0.3)
+            found = _look_at_workers()
+    return found
+
+
+def _look_at_workers() -> Verdict | None:
+    reports = ask_workers(settings.broker_url(), expected=workers_ready())
+    return _down(reports) or _twice(reports) or _old(reports)
 
 
 def _down(reports: dict[str, Any]) -> Verdict | None:

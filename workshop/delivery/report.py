@@ -4,6 +4,7 @@ import os
 import socket
 from datetime import UTC, datetime
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -18,7 +19,12 @@ CODE = ROOT / "workshop"
 
 def code_version() -> dict[str, str]:
     """Return a short digest of each file ``workshop/*.py`` as it is saved now, by name."""
-    return {path.name: sha256(path.read_bytes()).hexdigest()[:8] for path in sorted(CODE.glob("[a-z_]*.py"))}
+    return {path.name: digest(path) for path in sorted(CODE.glob("[a-z_]*.py"))}
+
+
+def digest(path: Path) -> str:
+    """Return a short digest of a file."""
+    return sha256(path.read_bytes()).hexdigest()[:8]
 
 
 _loaded = code_version()
