@@ -1,6 +1,7 @@
 """A check tells a broken environment from a wrong answer, and each fault from the others."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -27,7 +28,11 @@ def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
 
 
 def check(attendee: Attendee, number: int = 1) -> str:
-    return attendee.machine.workshop("check", str(number), code=1, **attendee.environment)
+    """Return what a check says, from its code on; before it there may be a line of progress."""
+    said = attendee.machine.workshop("check", str(number), code=1, **attendee.environment)
+    found = re.search(r"^(ENV|C\d)-.*", said, re.MULTILINE | re.DOTALL)
+    assert found, said
+    return found.group()
 
 
 @contextmanager
@@ -44,8 +49,8 @@ def ended(attendee: Attendee, *names: str) -> Iterator[None]:
     finally:
         os.kill(stack["pid"], signal.SIGCONT)
         for name in names:
-            attendee.machine.until_again(name, stack["services"][name]["pid"], seconds=60)
-        wait_for(lambda: all_ready(attendee), 60, "all services ready")
+            attendee.machine.until_again(name, stack["services"][name]["pid"], seconds=120)
+        wait_for(lambda: all_ready(attendee), 120, "all services ready")
 
 
 def runs_saved_code(attendee: Attendee) -> bool:

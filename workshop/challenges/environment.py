@@ -117,7 +117,7 @@ def _code() -> Verdict | None:
 def _workers() -> Verdict | None:
     """Wait while workers start; then return what is wrong with them."""
     found = _look_at_workers()
-    if not found or not _starting():
+    if not found or found.code == "ENV-TWO-WORKERS" or not _starting():
         return found
     end = time.monotonic() + PATIENCE
     with tqdm(bar_format="{desc}", leave=False, file=sys.stdout) as line:
