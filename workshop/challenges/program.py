@@ -79,19 +79,14 @@ class TaskCode:
 
 def read_task() -> TaskCode:
     """Return what ``do_task`` in ``tasks.py`` is made of; nothing where there is none."""
-    tree = ast.parse(TASKS.read_bytes())
-    for node in ast.walk(tree):
+    for node in ast.walk(ast.parse(TASKS.read_bytes())):
         if isinstance(node, ast.FunctionDef) and node.name == "do_task":
+            body = [each for statement in node.body for each in ast.walk(statement)]
+            decorators = [each for each in node.decorator_list if isinstance(each, ast.Call)]
             return TaskCode(
-                [_clause(each) for each in ast.walk(node) if isinstance(each, ast.ExceptHandler)],
-                {name for each in ast.walk(node) if isinstance(each, ast.Call) for name in _names(each.func)},
-                {
-                    option.arg
-                    for decorator in node.decorator_list
-                    if isinstance(decorator, ast.Call)
-                    for option in decorator.keywords
-                    if option.arg
-                },
+                [_clause(each) for each in body if isinstance(each, ast.ExceptHandler)],
+                {name for each in body if isinstance(each, ast.Call) for name in _names(each.func)},
+                {option.arg for each in decorators for option in each.keywords if option.arg},
             )
     return TaskCode()
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from workshop import settings
-from workshop.challenges import git, source
+from workshop.challenges import git, progress, source
 from workshop.challenges.starters import Level
 from workshop.classroom import branches, clearing, lab, work
 from workshop.classroom.obstacles import check
@@ -108,6 +108,7 @@ def reset(level: Level, say: Say) -> None:
     if had_workers:
         scaling.until_ready()
         say("The worker is ready with the new code.")
+    progress.note(level.challenge, "reset")
     for name in names:
         say(f"Your work from before is on {name}. To get it back: workshop restore {name}")
     notebook = source.notebook_of(level.challenge)

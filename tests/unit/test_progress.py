@@ -1,0 +1,67 @@
+"""Progress and hints are kept in a plain text file; a reset begins the hints anew and forgets no pass."""
+
+import pytest
+
+from workshop import machine
+from workshop.challenges import challenge_1, challenge_2, challenge_3, progress
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+    return machine.state_dir()
+
+
+def test_nothing_is_passed_at_first():
+    assert progress.show().count("○ not passed yet") == 3
+
+
+def test_a_pass_is_a_line_that_a_person_can_read(state):
+    progress.note(2, "passed")
+    line = (state / "progress.txt").read_text().split()
+    assert line[2:] == ["challenge", "2", "passed"]
+    assert f"✔ passed {' '.join(line[:2])}" in progress.show().splitlines()[1]
+
+
+def test_the_first_pass_counts_and_a_reset_does_not_take_it_back():
+    progress.note(1, "passed")
+    when = progress.when_passed(1)
+    progress.note(1, "reset")
+    assert progress.when_passed(1) == when
+    assert progress.when_passed(2) is None
+
+
+def test_lines_of_someone_else_do_no_harm(state):
+    (state / "progress.txt").write_text("hello\nchallenge 1 passed\n\n")
+    assert progress.when_passed(1) is None
+
+
+@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3])
+def test_hints_come_one_after_the_other_and_begin_anew_after_a_reset(challenge):
+    number = int(challenge.__name__[-1])
+    count = len(challenge.HINTS)
+    assert count >= 3
+    shown = [str(challenge.hint()) for _ in range(count + 1)]
+    assert [text.partition(":")[0] for text in shown] == [
+        *(f"Hint {n} of {count}" for n in range(1, count + 1)),
+        f"Hint {count} of {count}",
+    ]
+    assert f"workshop solution {number}" in shown[-1]
+    progress.note(number, "reset")
+    assert str(challenge.hint()) == shown[0]
+
+
+def test_looking_at_help_is_noted():
+    challenge_1.hint()
+    progress.note(1, "solution")
+    assert progress.show().splitlines()[0].endswith("hints: 1, solution looked at")
+
+
+@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3])
+def test_every_verdict_has_three_short_sentences_at_most(challenge):
+    for code, text in challenge.TEXTS.items():
+        seen, _, step = text.partition("\nNext: ")
+        assert bool(step) != code.endswith("-PASSED"), code
+        sentences = [each for each in seen.replace("tasks.py", "").split(". ") if each]
+        assert len(sentences) <= 2, (code, sentences)
+        assert len(step) < 110, code
