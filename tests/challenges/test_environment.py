@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import nbformat
 import psutil
@@ -43,8 +43,9 @@ def ended(attendee: Attendee, *names: str) -> Iterator[None]:
     try:
         for name in names:
             process = psutil.Process(stack["services"][name]["pid"])
-            for each in [*process.children(recursive=True), process]:
-                each.kill()
+            for each in [process, *process.children(recursive=True)]:
+                with suppress(psutil.NoSuchProcess):  # a child notices by itself that its parent is gone
+                    each.kill()
         yield
     finally:
         os.kill(stack["pid"], signal.SIGCONT)
