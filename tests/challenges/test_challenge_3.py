@@ -177,6 +177,7 @@ def test_left_again(done: Attendee) -> None:
     assert check(done, "left again", "10", COUNT).code == "C3-NOT-JOINED"
 
 
+@pytest.mark.solved_course
 def test_hints_lead_to_the_solution(attendee: Attendee) -> None:
     hints = [attendee.run("challenge_3.hint()") for _ in range(4)]
     assert [hint.strip()[:11] for hint in hints] == [f"Hint {number} of 4" for number in range(1, 5)]

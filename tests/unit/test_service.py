@@ -19,6 +19,7 @@ def one_in_ten(monkeypatch):
     monkeypatch.setattr(settings, "fault_rate", lambda: 0.1)
 
 
+@pytest.mark.solved_course
 def test_off_by_default(points):
     assert not any(is_faulty(x, y, errors=0) for x, y in points)
 

@@ -101,6 +101,7 @@ def _start(leader: int) -> None:
         "WORKSHOP_PORTS": "any",
         "WORKSHOP_MACHINE": "central",
         "WORKSHOP_PROCESSES": "1",
+        "WORKSHOP_FAULT_RATE": "0",
         "WORKSHOP_LEADER": str(leader),
     }
     done = subprocess.run(
