@@ -298,9 +298,11 @@ def test_files_without_permission_are_named(course: Course, name: str, mode: int
     assert course.state() == before
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can give files away")
 def test_a_clone_that_belongs_to_another_user(course: Course) -> None:
-    subprocess.run(["chown", "-R", "65534:65534", str(course.root)], check=True)
+    if os.getuid() == 0:
+        subprocess.run(["chown", "-R", "65534:65534", str(course.root)], check=True)
+    else:  # only root can give files away; git itself knows how to take them for another's
+        course.before = ("env", "GIT_TEST_ASSUME_DIFFERENT_OWNER=1")
     assert "dubious ownership" in course.git("status", code=128)
     course.workshop("reset", "2", "--yes")
     assert is_fresh(course, 2)

@@ -78,7 +78,9 @@ def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes
 
 def _misleads(variable: str) -> bool:
     """Return whether a variable, such as a hook sets it, would lead git to another repository or index."""
-    return variable.startswith("GIT_") and not variable.startswith(("GIT_CONFIG", "GIT_SSH", "GIT_ASKPASS"))
+    return variable.startswith("GIT_") and not variable.startswith(
+        ("GIT_CONFIG", "GIT_SSH", "GIT_ASKPASS", "GIT_TEST")
+    )
 
 
 def line(*arguments: str) -> str:
