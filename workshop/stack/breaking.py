@@ -1,0 +1,126 @@
+"""Breaks this course's own running services on purpose, so that one can see whether anything gets lost.
+
+Each function strikes while worker1 is in the middle of a task, then waits until everything is ready again.
+What was broken, and when, stands in ``broken.jsonl``, which the check of challenge 4 reads.
+"""
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from workshop import machine
+from workshop.stack.midtask import WORKER, held_still
+from workshop.stack.process import born
+from workshop.stack.running import elsewhere, running, until
+
+FILE = "broken.jsonl"
+
+PATIENCE = 60
+"""Seconds until what was killed must be ready again."""
+
+
+def kill_worker() -> None:
+    """Kill worker1 with all its processes while tasks run, and wait until it is ready again."""
+    text = "worker1 was killed in the middle of its tasks. It was started again, and is ready."
+    _break("worker", WORKER, lambda main, _: _family(main), text)
+
+
+def kill_process() -> None:
+    """Kill one of worker1's processes in the middle of a task, and wait until it has a new one."""
+    text = "One process of worker1 was killed in the middle of a task. worker1 has a new one."
+    _break("process", WORKER, lambda _, busy: busy[:1], text)
+
+
+def restart_broker() -> None:
+    """Kill RabbitMQ while tasks run, and wait until it is ready again."""
+    text = "RabbitMQ was killed while tasks were running. It was started again, and is ready."
+    _break("broker", "rabbitmq", lambda main, _: _family(main), text)
+
+
+def restart_database() -> None:
+    """Kill PostGIS while tasks run, and wait until it is ready again."""
+    text = "PostGIS was killed while tasks were running. It was started again, and is ready."
+    _break("database", "postgis", lambda main, _: _family(main), text)
+
+
+def broken(since: str) -> set[str]:
+    """Return what was broken since a moment: ``worker``, ``process``, ``broker``, ``database``.
+
+    Parameters
+    ----------
+    since : str
+        The moment (UTC, ISO 8601).
+    """
+    try:
+        lines = (machine.state_dir() / FILE).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return set()
+    return {note["what"] for note in map(json.loads, lines) if note["at"] >= since}
+
+
+Choice = Callable[[psutil.Process, list[psutil.Process]], list[psutil.Process]]
+"""Chooses what to kill: out of a service's main process and the worker's processes that run a task."""
+
+
+def _break(what: str, service: str, choose: Choice, text: str) -> None:
+    if refusal := _refusal(service):
+        print(f"Nothing was broken: {refusal}")
+        return
+    main = psutil.Process(_condition(service)["pid"])
+    size = len(main.children())
+    with held_still() as busy:
+        victims = choose(main, busy) if busy else []
+        for victim in victims:
+            with suppress(psutil.NoSuchProcess):
+                victim.kill()
+    if not victims:
+        print("Nothing was broken: no task is running. Next: send tasks, and break while they run")
+        return
+    _note(what, len(busy))
+    if not until(lambda: _is_back(service, main, victims, size), PATIENCE):
+        raise TimeoutError(f"{service} is not ready after {PATIENCE} s. Next: workshop status")
+    print(text)
+
+
+def _refusal(service: str) -> str:
+    """Return why a service can't be broken; empty if it can."""
+    if others := elsewhere():
+        return f"{others[0]}. Only this machine's own services are broken on purpose"
+    if running() is None:
+        return "the services were not started here by workshop up. Next: workshop up"
+    for name in (service, WORKER):
+        condition = _condition(name)
+        if not condition:
+            return f"the services were started without {name}. Next: workshop down, then workshop up"
+        if condition["state"] != "ready" or born(condition["pid"]) != condition["born"]:
+            return f"{name} is not ready. Next: workshop status; when it is, the same again"
+    return ""
+
+
+def _condition(service: str) -> dict[str, Any]:
+    return (running() or {"services": {}})["services"].get(service, {})
+
+
+def _family(main: psutil.Process) -> list[psutil.Process]:
+    return [main, *main.children(recursive=True)]
+
+
+def _is_back(service: str, main: psutil.Process, victims: list[psutil.Process], size: int) -> bool:
+    """Return whether a service runs in full again: anew, or with as many processes as before."""
+    now = _condition(service)
+    if now.get("state") != "ready" or now["pid"] != main.pid:
+        return now.get("state") == "ready"
+    with suppress(psutil.NoSuchProcess):
+        return main not in victims and len(set(main.children()) - set(victims)) >= size
+    return False
+
+
+def _note(what: str, tasks: int) -> None:
+    """Write down what was broken just now, and in the middle of how many tasks."""
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    with (machine.state_dir() / FILE).open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"what": what, "tasks": tasks, "at": at}) + "\n")
