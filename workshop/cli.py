@@ -78,10 +78,7 @@ def down(purge: bool) -> None:
 def status() -> None:
     """Show each service, and the addresses of what can be looked at."""
     _site()
-    for name, service in machine.read("stack.json")["services"].items():
-        times = service["restarts"]
-        restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
-        click.echo(f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip())
+    click.echo(control.conditions())
     for line in _code_of_workers():
         click.echo(line)
     click.echo(control.addresses())

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-_number = click.argument("challenge", type=click.IntRange(1, 3))
+_number = click.argument("challenge", type=click.IntRange(1, 4))
 
 
 @click.group()
@@ -17,7 +17,7 @@ def challenges() -> None:
 @challenges.command()
 @_number
 def check(challenge: int) -> None:
-    """Say what is right or wrong with CHALLENGE 1, 2 or 3. Exit code 0 if it is passed, else 1."""
+    """Say what is right or wrong with CHALLENGE, 1 to 4. Exit code 0 if it is passed, else 1."""
     verdict = _module(challenge).check()
     click.echo(verdict)
     if not verdict.code.endswith("-PASSED"):
@@ -27,14 +27,14 @@ def check(challenge: int) -> None:
 @challenges.command()
 @_number
 def hint(challenge: int) -> None:
-    """Show the next hint for CHALLENGE 1, 2 or 3."""
+    """Show the next hint for CHALLENGE, 1 to 4."""
     click.echo(_module(challenge).hint())
 
 
 @challenges.command()
 @_number
 def solution(challenge: int) -> None:
-    """Show the solution of CHALLENGE 1, 2 or 3. It is noted in your progress, and that is all."""
+    """Show the solution of CHALLENGE, 1 to 4. It is noted in your progress, and that is all."""
     from workshop.challenges.source import NoSource
 
     try:

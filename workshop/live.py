@@ -11,7 +11,7 @@ from pandas import DataFrame
 from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from tqdm import tqdm
 
-from workshop import db
+from workshop import db, machine
 from workshop.connection import execute
 from workshop.delivery.record import Published, latest_run
 from workshop.delivery.topology import SQUARES
@@ -160,7 +160,7 @@ def watch(
             more = still_sending()
             now = progress(run() if callable(run) else tasks)
             line.total = now.sent
-            line.set_postfix_str(_short(now), refresh=False)
+            line.set_postfix_str(_short(now) + _not_ready(), refresh=False)
             line.update(now.ended - line.n)
             if now.ended == now.sent and not more:
                 return now
@@ -176,3 +176,10 @@ def _short(now: Progress) -> str:
         f"waiting {now.waiting:,}, running {now.running:,}, done {now.done:,}, "
         f"retried {now.retried:,}, failed {now.failed:,}"
     )
+
+
+def _not_ready() -> str:
+    """Return which services of this machine are not ready, and what happened to them."""
+    services = machine.read("stack.json").get("services", {}).items()
+    missing = [(name, service) for name, service in services if service["state"] != "ready"]
+    return "".join(f"; {name} is {service['state']} {service['message']}".rstrip() for name, service in missing)

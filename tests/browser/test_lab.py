@@ -6,7 +6,7 @@ from playwright.sync_api import Page, expect
 from tests.conftest import wait_for
 from workshop.tasks import application, do_task
 
-NOTEBOOKS = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out"]
+NOTEBOOKS = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost"]
 
 
 def open_lab(page: Page, site, path: str) -> None:

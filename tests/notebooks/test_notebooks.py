@@ -47,7 +47,8 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def test_all_notebooks_are_found():
-    assert [path.stem for path in NOTEBOOKS] == ["00-start-here", "01-enqueue", "02-retry", "03-scale-out"]
+    names = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost"]
+    assert [path.stem for path in NOTEBOOKS] == names
 
 
 @by_name

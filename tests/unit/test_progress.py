@@ -3,7 +3,7 @@
 import pytest
 
 from workshop import machine
-from workshop.challenges import challenge_1, challenge_2, challenge_3, progress
+from workshop.challenges import challenge_1, challenge_2, challenge_3, challenge_4, progress
 
 
 @pytest.fixture(autouse=True)
@@ -13,7 +13,7 @@ def state(tmp_path, monkeypatch):
 
 
 def test_nothing_is_passed_at_first():
-    assert progress.show().count("○ not passed yet") == 3
+    assert progress.show().count("○ not passed yet") == 4
 
 
 def test_a_pass_is_a_line_that_a_person_can_read(state):
@@ -36,7 +36,7 @@ def test_lines_of_someone_else_do_no_harm(state):
     assert progress.when_passed(1) is None
 
 
-@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3])
+@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3, challenge_4])
 def test_hints_come_one_after_the_other_and_begin_anew_after_a_reset(challenge):
     number = int(challenge.__name__[-1])
     count = len(challenge.HINTS)
@@ -57,7 +57,7 @@ def test_looking_at_help_is_noted():
     assert progress.show().splitlines()[0].endswith("hints: 1, solution looked at")
 
 
-@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3])
+@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3, challenge_4])
 def test_every_verdict_has_three_short_sentences_at_most(challenge):
     for code, text in challenge.TEXTS.items():
         seen, _, step = text.partition("\nNext: ")

@@ -22,7 +22,7 @@ def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
     Parameters
     ----------
     challenge : int
-        1, 2 or 3.
+        A number from 1 to 4.
     judge : callable
         Returns the verdict on the answer.
     """

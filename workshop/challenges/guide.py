@@ -19,7 +19,7 @@ def next_hint(challenge: int, hints: Sequence[str]) -> Text:
     Parameters
     ----------
     challenge : int
-        1, 2 or 3.
+        A number from 1 to 4.
     hints : sequence of str
         From a nudge to nearly the answer.
     """

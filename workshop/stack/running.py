@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import starmap
 from typing import Any
 
 from workshop import machine
@@ -75,6 +76,24 @@ def services() -> dict[str, str]:
     if stack is None:
         raise NotRunning("The services are not running. Next: workshop up")
     return {name: service["state"] for name, service in stack["services"].items() if name != "epmd"}
+
+
+def conditions() -> str:
+    """Return how each service is and what last happened to it, a line for each.
+
+    Raises
+    ------
+    NotRunning
+        If the stack is not running.
+    """
+    services()
+    return "\n".join(starmap(_condition, machine.read("stack.json")["services"].items()))
+
+
+def _condition(name: str, service: dict[str, Any]) -> str:
+    times = service["restarts"]
+    restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
+    return f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip()
 
 
 def workers_ready() -> int | None:
