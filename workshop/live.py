@@ -182,4 +182,6 @@ def _not_ready() -> str:
     """Return which services of this machine are not ready, and what happened to them."""
     services = machine.read("stack.json").get("services", {}).items()
     missing = [(name, service) for name, service in services if service["state"] != "ready"]
-    return "".join(f"; {name} is {service['state']} {service['message']}".rstrip() for name, service in missing)
+    return "".join(
+        f"; {name} is {service['state']} {service['message']}".rstrip() for name, service in missing
+    )

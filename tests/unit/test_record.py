@@ -52,6 +52,13 @@ def test_a_task_is_unconfirmed_until_the_broker_says_so():
     assert record.published()[0].confirmed
 
 
+def test_what_was_sent_twice_under_one_id_is_one_task():
+    for id in ("a", "a", "b"):
+        send(id)
+        confirm(id)
+    assert [(task.id, task.again) for task in record.published()] == [("a", 1), ("b", 0)]
+
+
 def test_arguments_by_name_are_a_point_too():
     send("a", point=(), keywords={"y": 4, "x": 3})
     assert record.published()[0].point == [3, 4]

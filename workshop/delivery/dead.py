@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from kombu import Connection
 
@@ -20,11 +21,14 @@ class DeadLetter:
         The task's id and name as the message says; empty where it says none.
     fault : str
         Why a worker refuses such a message; empty if it is a task like others.
+    at : str
+        When it became a dead letter (UTC, ISO 8601, whole seconds); empty where RabbitMQ does not say.
     """
 
     id: str
     name: str
     fault: str
+    at: str = ""
 
 
 def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
@@ -40,5 +44,12 @@ def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
             id, name = str(headers.get("id") or ""), str(headers.get("task") or "")
-            yield DeadLetter(id, name, fault(message, known) or "")
+            yield DeadLetter(id, name, fault(message, known) or "", _since(headers))
         # the channel is closed without an acknowledgement, so RabbitMQ puts all back
+
+
+def _since(headers: dict[str, Any]) -> str:
+    try:
+        return headers["x-death"][0]["time"].isoformat()
+    except (KeyError, IndexError, TypeError, AttributeError):  # it came here without being rejected
+        return ""

@@ -42,6 +42,8 @@ class Published:
         True once RabbitMQ said that it has the message.
     unsent : str
         Why it is surely not on the queue; empty if it is, or may be.
+    again : int
+        How often RabbitMQ confirmed it once more: it was sent again under the same id.
     """
 
     id: str
@@ -55,6 +57,7 @@ class Published:
     kwargs: dict[str, Any] = field(default_factory=dict)
     confirmed: bool = False
     unsent: str = ""
+    again: int = 0
 
     @property
     def point(self) -> list[Any]:
@@ -166,4 +169,5 @@ def _read(entry: dict[str, Any]) -> None:
     elif task is not None and "name" in entry:
         task.unsent = entry.get("unsent", "")
     elif task is not None:
+        task.again += task.confirmed
         task.confirmed = True
