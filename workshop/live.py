@@ -181,7 +181,5 @@ def _short(now: Progress) -> str:
 def _not_ready() -> str:
     """Return which services of this machine are not ready, and what happened to them."""
     services = machine.read("stack.json").get("services", {}).items()
-    missing = [(name, service) for name, service in services if service["state"] != "ready"]
-    return "".join(
-        f"; {name} is {service['state']} {service['message']}".rstrip() for name, service in missing
-    )
+    missing = {name: service for name, service in services if service["state"] != "ready"}
+    return "".join(f"; {name} {each['state']} {each['message']}".rstrip() for name, each in missing.items())

@@ -92,7 +92,7 @@ def _refusal(service: str) -> str:
         return f"{others[0]}. Only this machine's own services are broken on purpose"
     if running() is None:
         return "the services were not started here by workshop up. Next: workshop up"
-    for name in (service, WORKER):
+    for name in (WORKER, service):
         condition = _condition(name)
         if not condition:
             return f"the services were started without {name}. Next: workshop down, then workshop up"
