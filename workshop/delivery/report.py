@@ -12,6 +12,7 @@ from celery import Celery
 from celery.worker import state as worker_state
 from celery.worker.control import inspect_command
 from celery.worker.request import Request
+from kombu import Connection
 
 from workshop.delivery.request import given_back
 from workshop.machine import ROOT
@@ -74,7 +75,26 @@ def ask_workers(
     dict
         The report of each worker that answered, by the worker's name.
     """
-    with Celery(broker=broker_url, set_as_current=False) as application:
-        application.conf.broker_connection_timeout = 3
-        answers = application.control.broadcast("course_report", reply=True, timeout=seconds, limit=expected)
-    return {name: report for answer in answers or [] for name, report in answer.items() if "pid" in report}
+    found = ask(broker_url, "course_report", timeout=seconds, limit=expected)
+    return {name: report for name, report in found.items() if "pid" in report}
+
+
+def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
+    """Send a command of Celery's remote control over a fresh connection, and return the answers by worker.
+
+    Parameters
+    ----------
+    broker_url : str
+        The broker's address.
+    command : str
+        Such as ``active``.
+    **options
+        Celery's own: `timeout`, `limit`, `destination`.
+    """
+    with (
+        Celery(broker=broker_url, set_as_current=False) as application,
+        Connection(broker_url, connect_timeout=3) as connection,
+    ):
+        application.control.mailbox.producer_pool = None  # those of the pool are dead after a broker's crash
+        answers = application.control.broadcast(command, reply=True, connection=connection, **options)
+    return {name: text for answer in answers or [] for name, text in answer.items()}

@@ -7,11 +7,11 @@ from typing import Any
 
 import psutil
 from amqp.exceptions import AMQPError
-from celery import Celery
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from workshop import settings
+from workshop.delivery.report import ask
 from workshop.delivery.topology import SQUARES
 from workshop.stack.running import running, until
 from workshop.stack.workers import machine_name
@@ -22,6 +22,7 @@ PATIENCE = 60
 """Seconds to wait for a task to run while there are some."""
 
 _QUIET = 3
+_TROUBLE = (OSError, OperationalError, AMQPError)
 
 
 @contextmanager
@@ -60,7 +61,8 @@ def _suspended() -> Iterator[list[psutil.Process]]:
 
 def _has_work() -> bool:
     """Return whether messages wait in the queue, or worker1 holds some."""
-    with suppress(OSError, OperationalError, AMQPError), _broker() as connection:
+    url = settings.broker_url()
+    with suppress(*_TROUBLE), Connection(url, connect_timeout=3) as connection:
         if SQUARES(connection.default_channel).queue_declare(passive=True).message_count:
             return True
     return bool((_ask("course_report") or {}).get("held"))
@@ -74,17 +76,6 @@ def _at_work() -> set[int]:
 def _ask(command: str) -> Any:
     """Return what worker1 answers to a command; None if it does not answer, as after a lost connection."""
     name = f"{WORKER}@{machine_name()}"
-    with (
-        suppress(OSError, OperationalError, AMQPError),
-        Celery(set_as_current=False) as application,
-        _broker() as connection,
-    ):
-        control = application.control
-        control.mailbox.producer_pool = None  # its connections may be dead; this one is fresh
-        answers = control.broadcast(command, reply=True, destination=[name], timeout=1, connection=connection)
-        return next((answer[name] for answer in answers or [] if name in answer), None)
+    with suppress(*_TROUBLE):
+        return ask(settings.broker_url(), command, destination=[name], timeout=1).get(name)
     return None
-
-
-def _broker() -> Connection:
-    return Connection(settings.broker_url(), connect_timeout=3)

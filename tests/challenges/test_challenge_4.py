@@ -1,0 +1,202 @@
+"""The check of challenge 4 gives each wrong prediction its own code, and lets every right one pass.
+
+One kernel goes the way of an attendee: no prediction, nothing sent, nothing broken, half of it, then all. The
+course's 300 tasks are 40 here.
+"""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.challenges.attendee import TASKS, Attendee, Seen, attend, leave, table_row
+
+SETUP = """
+import numpy, pandas
+from fractions import Fraction
+from kombu import Connection
+from workshop import live, settings
+from workshop.challenges import challenge_4
+from workshop.demo import get_random_x, get_random_y
+from workshop.stack import breaking, control
+from workshop.tasks import do_task
+control.scale(1, processes=2)
+"""
+
+SEND = f"""
+settings.change(pace={{pace}})
+for _ in range({TASKS}):
+    do_task.delay(get_random_x(), get_random_y())
+"""
+BREAK = """
+breaking.kill_worker()
+breaking.kill_process()
+breaking.restart_broker()
+breaking.restart_database()
+"""
+POISON = """
+with Connection(settings.broker_url()) as connection:
+    connection.Producer().publish(42, exchange="tasks", routing_key="task.square")
+"""
+TWICE = """
+task = do_task.delay(325_200, 673_500)
+do_task.apply_async((325_200, 673_500), task_id=task.id)
+"""
+
+RIGHT = {"rows": TASKS, "lost": 0, "dead": 1, "twice": 1, "retries": 0}
+
+NO_PREDICTION = ["None", "{}", "{'rows': None, 'lost': None, 'dead': None, 'twice': None, 'retries': None}"]
+NO_NUMBERS = {
+    "a number only": ("300", ["300"]),
+    "a list": ("[40, 0, 1, 1, 0]", ["[40, 0, 1, 1, 0]"]),
+    "text": (f"{RIGHT} | {{'rows': '40'}}", ["rows is '40'"]),
+    "one left out": (f"{RIGHT} | {{'dead': None}}", ["dead is None"]),
+    "two missing": ("{'rows': 40, 'lost': 0, 'dead': 1}", ["twice is None", "retries is None"]),
+    "yes and no": (f"{RIGHT} | {{'twice': True}}", ["twice is True"]),
+    "below zero": (f"{RIGHT} | {{'lost': -1}}", ["lost is -1"]),
+    "not a number": (f"{RIGHT} | {{'retries': float('nan')}}", ["retries is nan"]),
+    "without end": (f"{RIGHT} | {{'retries': float('inf')}}", ["retries is inf"]),
+    "numbers as arrays": (f"{RIGHT} | {{'rows': numpy.array([40, 40])}}", ["rows is array([40, 40])"]),
+}
+WRONG = {
+    "some rows are missing": ({"rows": 36}, "C4-ROWS", []),
+    "a row for each run": ({"rows": 44}, "C4-ROWS", []),
+    "a half": ({"rows": 39.5}, "C4-ROWS", []),
+    "what was in the middle is lost": ({"lost": 2}, "C4-LOST", []),
+    "what was killed is dead": ({"dead": 5}, "C4-DEAD", []),
+    "the number just vanishes": ({"dead": 0}, "C4-DEAD", []),
+    "sent twice, stored twice": ({"twice": 2}, "C4-TWICE", []),
+    "sent twice, stored never": ({"twice": 0}, "C4-TWICE", []),
+    "each outage costs a retry": ({"retries": 4}, "C4-RETRIES", []),
+    "rows are lost": ({"rows": 38, "lost": 2}, "C4-ROWS", ["also different: lost."]),
+    "all is wrong": (dict.fromkeys(RIGHT, 7), "C4-ROWS", ["also different: lost, dead, twice, retries."]),
+}
+RIGHT_ONES = {
+    "whole numbers": f"{RIGHT}",
+    "decimal numbers": f"dict(zip({[*RIGHT]}, map(float, {[*RIGHT.values()]})))",
+    "numbers of NumPy": f"dict(zip({[*RIGHT]}, numpy.array({[*RIGHT.values()]})))",
+    "decimal numbers of NumPy": f"dict(zip({[*RIGHT]}, numpy.array({[*RIGHT.values()]}, dtype=float)))",
+    "fractions": f"dict(zip({[*RIGHT]}, map(Fraction, {[*RIGHT.values()]})))",
+    "a series": f"pandas.Series({RIGHT})",
+    "a row of a table": f"pandas.DataFrame([{RIGHT}]).iloc[0]",
+    "another order": f"dict(sorted({RIGHT}.items()))",
+    "further names": f"{RIGHT} | {{'why': 'because', 5: None}}",
+}
+
+
+@pytest.fixture(scope="module")
+def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
+    attendee = attend(tmp_path_factory.mktemp("challenge-4"))
+    try:
+        attendee.start_kernel("04-nothing-lost")
+        attendee.run(SETUP)
+        yield attendee
+    finally:
+        leave(attendee)
+
+
+@pytest.fixture(scope="module")
+def sent(attendee: Attendee) -> Attendee:
+    attendee.run(SEND.format(pace=0))
+    return attendee
+
+
+@pytest.fixture(scope="module")
+def broken(sent: Attendee) -> Attendee:
+    """The tasks are long, so that some are left for the last strike."""
+    said = sent.run(SEND.format(pace=500) + BREAK)
+    sent.run("tasks = live.latest_run()")
+    assert said.count("is ready.") == 3 and "has a new one." in said, said
+    sent.run(POISON)
+    sent.run(TWICE)
+    sent.run("live.watch(quiet=True)")
+    return sent
+
+
+def check(attendee: Attendee, name: str, prediction: object) -> Seen:
+    shown = attendee.run(
+        f"verdict = challenge_4.check({prediction})\n"
+        "import json\n"
+        "verdict = [verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers]\n"
+        "print(json.dumps(verdict, default=float))"
+    )
+    seen = Seen(*json.loads(shown.strip().splitlines()[-1]))
+    table_row(name, seen)
+    assert (seen.kind == "not yet") == ("\nNext: " in seen.text and seen.kind != "not attempted")
+    return seen
+
+
+@pytest.mark.parametrize("prediction", NO_PREDICTION)
+def test_no_prediction(attendee: Attendee, prediction: str) -> None:
+    assert check(attendee, f"the prediction {prediction}", prediction).code == "C4-NOT-ATTEMPTED"
+
+
+@pytest.mark.parametrize("name", NO_NUMBERS)
+def test_what_is_no_number_is_named(attendee: Attendee, name: str) -> None:
+    prediction, wrong = NO_NUMBERS[name]
+    seen = check(attendee, name, prediction)
+    assert seen.code == "C4-PREDICTION"
+    assert seen.numbers["wrong"] == ", ".join(wrong)
+
+
+def test_nothing_is_sent(attendee: Attendee) -> None:
+    assert check(attendee, "nothing is sent", RIGHT).code == "C4-NOTHING-SENT"
+    attendee.run("do_task.delay(get_random_x(), get_random_y())")
+    assert check(attendee, "one task is sent", RIGHT).code == "C4-NOTHING-SENT"
+
+
+def test_nothing_is_broken(sent: Attendee) -> None:
+    sent.run("live.watch(quiet=True)")
+    assert "Nothing was broken: no task is running" in sent.run("breaking.kill_worker()")
+    seen = check(sent, "nothing is broken", RIGHT)
+    assert seen.code == "C4-NOT-BROKEN"
+    assert seen.numbers["missing"].count(",") == 5
+
+
+def test_what_was_not_broken_is_named(sent: Attendee) -> None:
+    sent.run(POISON)
+    sent.run(TWICE)
+    sent.run(SEND.format(pace=100) + "breaking.restart_database()")
+    seen = check(sent, "half of it is broken, and part of it before", RIGHT)
+    assert seen.code == "C4-NOT-BROKEN"
+    assert seen.numbers["missing"] == (
+        "worker1 was killed, a process of it was killed, RabbitMQ was killed, "
+        "a message that is no task was refused, a task was sent twice"
+    )
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_predictions(broken: Attendee, name: str) -> None:
+    guesses, code, notes = WRONG[name]
+    seen = check(broken, name, RIGHT | guesses)
+    assert (seen.code, seen.notes) == (code, notes)
+    first = code.removeprefix("C4-").lower()
+    assert (seen.numbers["guess"], seen.numbers["true"]) == (guesses[first], RIGHT[first])
+
+
+@pytest.mark.parametrize("name", RIGHT_ONES)
+def test_right_predictions_pass(broken: Attendee, name: str) -> None:
+    seen = check(broken, name, RIGHT_ONES[name])
+    assert (seen.code, seen.kind) == ("C4-PASSED", "passed"), seen
+    assert {key: seen.numbers[key] for key in RIGHT} == RIGHT
+
+
+def test_who_was_right_may_go_on(broken: Attendee) -> None:
+    """Other tasks, also wrong ones, change nothing."""
+    broken.run("do_task.delay(-1, -1); do_task.delay(1, 1)")
+    broken.run("live.watch(quiet=True)")
+    assert check(broken, "more tasks afterwards", RIGHT).code == "C4-PASSED"
+
+
+def test_a_task_that_is_really_lost_is_the_first_thing_to_say(broken: Attendee) -> None:
+    id = broken.run("print(tasks[7].id)").strip()
+    broken.machine.sql("DELETE FROM geopython.grid_squares WHERE task_id = %s", id)
+    seen = check(broken, "a row is gone", RIGHT)
+    assert (seen.code, seen.numbers["lost"]) == ("C4-MISSING", 1)
+
+
+@pytest.mark.solved_course
+def test_hints_lead_to_the_solution(attendee: Attendee) -> None:
+    hints = [attendee.run("challenge_4.hint()") for _ in range(4)]
+    assert [hint.strip()[:11] for hint in hints] == [f"Hint {number} of 4" for number in range(1, 5)]
+    assert '"rows": 300' in attendee.run("challenge_4.solution()")
