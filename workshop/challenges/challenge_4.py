@@ -20,7 +20,7 @@ TASKS = 300
 PREDICTED = ("rows", "lost", "dead", "twice", "retries")
 
 TEXTS = {
-    "C4-PASSED": "{sent} tasks, {rows} rows, {lost} lost, {dead} dead letter, {retries} retries used; sent twice, stored {twice} time. As you predicted: well done!",
+    "C4-PASSED": "{sent} tasks: rows {rows}, lost {lost}, dead {dead}, twice {twice}, retries {retries}. All as you predicted: well done!",
     "C4-NOT-ATTEMPTED": (
         "There is no prediction yet.\n"
         "Next: write numbers into the cell with the TODO, run it, then hand prediction to the check"

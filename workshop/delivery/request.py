@@ -13,7 +13,7 @@ from typing import Any
 import celery.worker.request
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from celery._state import _task_stack
-from celery.exceptions import Reject, WorkerLostError
+from celery.exceptions import Reject, TimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_logger
 from celery.worker.state import task_ready
 from kombu.asynchronous import get_event_loop
@@ -48,12 +48,12 @@ class Request(celery.worker.request.Request):
             task_ready(self)
             self._after_loss(error, exc_info)
         else:
+            if isinstance(error, TimeLimitExceeded):
+                self.reject(requeue=False)  # a dead letter: it would be as long the next time
             super().on_failure(exc_info, *args, **options)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Let a task that did not even end at its hard limit be a dead letter, not run for ever."""
-        if not soft:
-            self.reject(requeue=False)
+        """Write the failure of a task that did not even end at its hard limit to the task log."""
         with _Running(self):
             super().on_timeout(soft, timeout)
 
