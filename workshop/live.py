@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
 from uuid import UUID
 
+from amqp.exceptions import ConnectionError as ConnectionLost
 from kombu import Connection
+from kombu.exceptions import OperationalError as BrokerError
 from pandas import DataFrame
 from sqlalchemy import ARRAY, Uuid, bindparam, select, text
+from sqlalchemy.exc import OperationalError as DatabaseError
 from tqdm import tqdm
 
 from workshop import db, machine
@@ -126,7 +129,7 @@ def watch(
     patience: float = 60,
     quiet: bool = False,
 ) -> Progress:
-    """Show a line of progress until every task of a run has ended.
+    """Show a line of progress until every task of a run has ended, through outages too.
 
     Parameters
     ----------
@@ -150,7 +153,7 @@ def watch(
         If nothing changed for `patience` seconds. The tasks are not lost; the sentence says where they are.
     """
     tasks = None if callable(run) else latest_run() if run is None else run
-    quiet_since, before = time.monotonic(), None
+    quiet_since, before, said = time.monotonic(), None, ""
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
     shape = "{percentage:3.0f}%|{bar:10}| {elapsed}, {rate_fmt}{postfix}"
     with tqdm(
@@ -158,20 +161,35 @@ def watch(
     ) as line:
         while True:
             more = still_sending()
-            now = progress(run() if callable(run) else tasks)
-            line.total = now.sent
-            line.set_postfix_str(_short(now) + _not_ready(), refresh=False)
-            line.update(now.ended - line.n)
-            if now.ended == now.sent and not more:
+            now = _progress_if_all_answer(run() if callable(run) else tasks)
+            known, said = said, _not_ready()
+            line.set_postfix_str(_short(now) + said, refresh=said not in ("", known))
+            if now:
+                line.total = now.sent
+                line.update(now.ended - line.n)
+            if now and now.ended == now.sent and not more:
                 return now
-            if astuple(now) != before:
+            if now and astuple(now) != before:
                 quiet_since, before = time.monotonic(), astuple(now)
             if time.monotonic() - quiet_since > patience:
-                raise TimeoutError(f"Nothing has changed for {patience:.0f} s. {now}. Next: workshop status")
+                where = now or "RabbitMQ or PostGIS does not answer"
+                raise TimeoutError(
+                    f"Nothing has changed for {patience:.0f} s. {where}. Next: workshop status"
+                )
             time.sleep(0.2)
 
 
-def _short(now: Progress) -> str:
+def _progress_if_all_answer(tasks: list[Published] | None) -> Progress | None:
+    """Count where the tasks are; None while the broker or the database is away."""
+    try:
+        return progress(tasks)
+    except (OSError, BrokerError, ConnectionLost, DatabaseError):
+        return None
+
+
+def _short(now: Progress | None) -> str:
+    if now is None:
+        return "no answer for now"
     return (
         f"waiting {now.waiting:,}, running {now.running:,}, done {now.done:,}, "
         f"retried {now.retried:,}, failed {now.failed:,}"
@@ -181,5 +199,6 @@ def _short(now: Progress) -> str:
 def _not_ready() -> str:
     """Return which services of this machine are not ready, and what happened to them."""
     services = machine.read("stack.json").get("services", {}).items()
-    missing = {name: service for name, service in services if service["state"] != "ready"}
-    return "".join(f"; {name} {each['state']} {each['message']}".rstrip() for name, each in missing.items())
+    missing = {name: each for name, each in services if each["state"] != "ready"}
+    said = {name: f" ({each['message']})" if each["message"] else "" for name, each in missing.items()}
+    return "".join(f"; {name} is {each['state']}{said[name]}" for name, each in missing.items())

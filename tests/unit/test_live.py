@@ -1,0 +1,52 @@
+"""While a service is not ready, the line of progress says so: that is where an attendee looks."""
+
+import pytest
+
+from workshop import live, machine
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+
+
+def write_stack(**conditions: tuple[str, str]) -> None:
+    services = {name: {"state": state, "message": message} for name, (state, message) in conditions.items()}
+    machine.write("stack.json", {"services": services})
+
+
+def test_nothing_is_said_of_services_that_are_ready_or_unknown():
+    assert live._not_ready() == ""
+    write_stack(postgis=("ready", "16:20:11 it was ended by SIGKILL; started again after 1 s"))
+    assert live._not_ready() == ""
+
+
+def test_what_ended_and_what_only_starts():
+    ended = "16:20:11 it was ended by SIGKILL; started again after 1 s"
+    write_stack(worker1=("broken", ended), rabbitmq=("ready", ""), postgis=("starting", ""))
+    assert live._not_ready() == f"; worker1 is broken ({ended}); postgis is starting"
+
+
+def test_it_waits_for_a_service_that_is_away_and_says_so(monkeypatch, capsys):
+    done = live.Progress(1, 1, 0, 0, 0, 0, 0)
+    answers = iter([ConnectionRefusedError(), ConnectionRefusedError(), done])
+
+    def progress(tasks):
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    monkeypatch.setattr(live, "progress", progress)
+    write_stack(rabbitmq=("broken", "16:20:11 it was ended by SIGKILL; started again after 1 s"))
+    assert live.watch([]) == done
+    shown = capsys.readouterr().out
+    assert "no answer for now; rabbitmq is broken (16:20:11 it was ended by SIGKILL" in shown
+
+
+def test_its_patience_ends(monkeypatch):
+    def progress(tasks):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(live, "progress", progress)
+    with pytest.raises(TimeoutError, match="RabbitMQ or PostGIS does not answer. Next: workshop status"):
+        live.watch([], patience=0.1, quiet=True)
