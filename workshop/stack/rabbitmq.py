@@ -9,6 +9,7 @@ from pathlib import Path
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from workshop.stack import queues
 from workshop.stack.binaries import epmd, rabbitmq
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
@@ -77,6 +78,11 @@ def probe(site: Site) -> None:
         raise NotReady(str(error)) from error
 
 
+def finish(site: Site) -> str:
+    """Declare the course's queues; return what had to be replaced."""
+    return queues.declare(site.broker_url)
+
+
 def get(site: Site, path: str) -> bytes:
     """Return what RabbitMQ's management interface answers.
 
@@ -117,6 +123,7 @@ SERVICE = Service(
     probe,
     environment=environment,
     prepare=prepare,
+    finish=finish,
     needs=("epmd",),
     essential=True,
 )
