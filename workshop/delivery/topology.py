@@ -22,8 +22,12 @@ class SquaresQueue(Queue):
     Without that place RabbitMQ would drop a rejected message silently.
     """
 
+    no_declare: bool
+
     def declare(self, nowait: bool = False, channel: Any = None) -> str:
-        """Declare `dead`, then this queue."""
+        """Declare `dead`, then this queue; neither, where ``no_declare`` says that others do it."""
+        if self.no_declare:
+            return self.name
         DEAD(channel or self.channel).declare(nowait=nowait)
         return super().declare(nowait=nowait, channel=channel)
 

@@ -83,7 +83,7 @@ def _delete(broker: Connection, name: str) -> None:
 def _refusal(name: str, waiting: int, consumers: int) -> str:
     return (
         f"RabbitMQ has a queue {name!r} with other arguments than this version of the course needs:\n"
-        "an older version declared it, or someone by hand. A queue can't be changed, and this one is in use:\n"
+        "an older version declared it, or someone by hand. It can't be changed, and it is in use:\n"
         f"messages in it: {waiting}, programs that read from it: {consumers}. It was left as it is.\n"
         "Next: start the version of the course that declared it, and let its workers finish the messages.\n"
         "Or, if they are of no use: workshop down --purge, then workshop up, starts afresh, without them\n"

@@ -1,0 +1,137 @@
+"""The runs of `benchmarks.queue_choice`: each has its own virtual host, a real worker and the real task."""
+
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from benchmarks.broker import Broker, dead_ids, length
+from benchmarks.idle import longest_gap, longest_idle
+from benchmarks.queue_worker import produce, worker
+from workshop.delivery.topology import SQUARES
+from workshop.stack.queues import declare
+
+RIGHTS = {"configure": "^$", "write": r"^(tasks|amq\.topic)$", "read": "^squares$"}
+"""All that the user of a guest's worker may do."""
+
+TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
+"""The routing keys with which that user may send, by exchange."""
+
+_HOST = "bench"
+_TASK = "WHERE task_id = ANY(%s::uuid[])"
+_ROWS = f"SELECT task_id::text, extract(epoch FROM processed_at)::float FROM geopython.grid_squares {_TASK}"
+_RETRIES = f"""
+    SELECT task_id::text, extract(epoch FROM at)::float, countdown
+    FROM geopython.task_log {_TASK} AND state = 'RETRY'"""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One thing to measure.
+
+    Attributes
+    ----------
+    name : str
+        Its name in the table.
+    tasks, bad : int
+        How many tasks, and how many more that fail for good.
+    environment : dict of str to str
+        What the worker and the producer get; see `benchmarks.queue_app`.
+    guest, poison : bool
+        Whether they log in as a user who may declare nothing, and whether one task kills its process.
+    """
+
+    name: str
+    tasks: int
+    bad: int = 0
+    environment: dict[str, str] = field(default_factory=dict)
+    guest: bool = False
+    poison: bool = False
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where to measure.
+
+    Attributes
+    ----------
+    broker : Broker
+        The broker, with its administrator.
+    database_url : str
+        The course's database, as SQLAlchemy writes it.
+    patience : float
+        Seconds without a new row after which a run is over.
+    longest : float
+        Seconds after which it is over in any case.
+    """
+
+    broker: Broker
+    database_url: str
+    patience: float = 40
+    longest: float = 240
+
+    def measure(self, case: Case) -> dict[str, Any]:
+        """Run one case, and return its figures."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder, self._host(case) as (admin, url):
+            note = Path(folder, "poison")
+            own = {"WORKSHOP_BROKER_URL": url, "WORKSHOP_DATABASE_URL": self.database_url}
+            environment = os.environ | own | case.environment
+            arguments = [str(case.tasks), "--bad", str(case.bad)]
+            arguments += ["--note", str(note)] if case.poison else []
+            with worker(environment, Path(folder, "log"), lambda: length(admin, SQUARES.name)[1] > 0):
+                sent = produce(arguments, environment)
+                self._until_still(admin, sent)
+            return {"case": case.name} | self._figures(sent, dead_ids(admin)) | _poison(note)
+
+    @contextmanager
+    def _host(self, case: Case) -> Iterator[tuple[str, str]]:
+        """Make the virtual host; yield its address for the administrator, and for the worker."""
+        admin = self.broker.fresh_host(_HOST)
+        try:
+            if case.guest:
+                declare(admin)
+            yield admin, self.broker.guest(_HOST, "machine", RIGHTS, TOPICS) if case.guest else admin
+        finally:
+            self.broker.remove_host(_HOST)
+
+    def _until_still(self, admin: str, sent: dict[str, Any]) -> None:
+        wanted = sum(len(sent[kind]) for kind in ("ids", "bad", "poison"))
+        seen, since, began = -1, time.monotonic(), time.monotonic()
+        while max(time.monotonic() - since - self.patience, time.monotonic() - began - self.longest) < 0:
+            ended = len(self._read(_ROWS, sent["ids"])) + length(admin, "dead")[0]
+            if ended >= wanted:
+                return
+            if ended != seen:
+                seen, since = ended, time.monotonic()
+            time.sleep(0.2)
+
+    def _figures(self, sent: dict[str, Any], dead: set[str]) -> dict[str, Any]:
+        rows, retries = dict(self._read(_ROWS, sent["ids"])), self._read(_RETRIES, sent["ids"])
+        good, bad = len(sent["ids"]), len(sent["bad"])
+        return {
+            "tasks": good + bad,
+            "rows": len(rows),
+            "dead": len(dead & set(sent["bad"])),
+            "lost": good - len(rows) + len(set(sent["bad"]) - dead),
+            "retries": len(retries),
+            "seconds": round(max(rows.values(), default=0) - sent["began"], 1),
+            "sending": round(sent["seconds"], 1),
+            "gap": round(longest_gap(rows), 1),
+            "idle": round(longest_idle(rows, retries, sent["began"]), 1),
+            "poison dead": len(dead & set(sent["poison"])) == len(sent["poison"]),
+        }
+
+    def _read(self, query: str, ids: list[str]) -> list[Any]:
+        with psycopg.connect(self.database_url.replace("+psycopg", "")) as database:
+            return database.execute(query, [ids]).fetchall()
+
+
+def _poison(note: Path) -> dict[str, Any]:
+    runs = [float(line) for line in note.read_text().split()] if note.exists() else []
+    return {"poison runs": len(runs), "poison seconds": round(runs[-1] - runs[0], 1) if runs else 0}
