@@ -1,6 +1,7 @@
 """What a benchmark asks of RabbitMQ: virtual hosts of its own, users with few rights, and counts."""
 
 import json
+import re
 import urllib.request
 from base64 import b64encode
 from dataclasses import dataclass
@@ -44,18 +45,20 @@ class Broker:
         if name in [host["name"] for host in self.ask("GET", "vhosts")]:
             self.ask("DELETE", f"vhosts/{name}")
 
-    def guest(self, host: str, name: str, rights: dict[str, str], topics: dict[str, str]) -> str:
-        """Make a user of a virtual host, and return the AMQP address with it.
+    def guest(self, host: str, name: str, queue: str, topics: dict[str, str]) -> str:
+        """Make a user of a virtual host who may declare nothing, and return the AMQP address with it.
 
         Parameters
         ----------
         host, name : str
             The virtual host and the user.
-        rights : dict of str to str
-            The patterns for ``configure``, ``write`` and ``read``.
+        queue : str
+            The queue that the user may read from.
         topics : dict of str to str
-            For each exchange the pattern of the routing keys that the user may send with.
+            The exchanges that the user may send to, each with the pattern of its routing keys.
         """
+        exchanges = "|".join(map(re.escape, topics))
+        rights = {"configure": "^$", "write": f"^({exchanges})$", "read": f"^{queue}$"}
         self.ask("PUT", f"users/{name}", {"password": name, "tags": ""})
         self.ask("PUT", f"permissions/{host}/{name}", rights)
         for exchange, pattern in topics.items():

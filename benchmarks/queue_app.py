@@ -4,7 +4,8 @@ Workers run it with ``celery -A benchmarks.queue_app worker``. As a script it is
 ``python -m benchmarks.queue_app 500 --seed 1`` sends tasks and prints what it sent, as JSON.
 
 ``BENCH_TYPE`` is the queue's type, ``BENCH_PREFETCH`` the messages that a worker takes ahead for each of its
-processes, and ``BENCH_GUEST=1`` makes it a worker that may declare nothing on the broker.
+processes. ``BENCH_GUEST`` makes it a worker that may declare nothing on the broker, and that sends ``events``
+or is ``silent``.
 """
 
 import json
@@ -23,7 +24,8 @@ POISON = "benchmarks.queue_app.poison"
 
 SQUARES.queue_arguments["x-queue-type"] = os.environ.get("BENCH_TYPE", "classic")
 application.conf.worker_prefetch_multiplier = int(os.environ.get("BENCH_PREFETCH", "1"))
-if os.environ.get("BENCH_GUEST"):
+if guest := os.environ.get("BENCH_GUEST"):
+    application.conf.worker_send_task_events = guest == "events"
     SQUARES.no_declare = True
     application.conf.worker_enable_remote_control = False
     application.conf.event_exchange = "amq.topic"  # exists everywhere, and nobody can declare or delete it

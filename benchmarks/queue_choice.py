@@ -5,8 +5,7 @@
 
 The columns: *lost* is tasks with neither a row nor a dead letter. *gap* is the longest time without a row;
 *idle* leaves out the time in which each task that was left waited for its own retry. A poison task kills
-the process that runs it: *poison runs* says how often it ran, over how many seconds, and whether it became a
-dead letter.
+the process that runs it.
 """
 
 import json
@@ -22,7 +21,7 @@ import click
 from pandas import DataFrame
 
 from benchmarks.broker import Broker
-from benchmarks.queue_runs import Bench, Case
+from benchmarks.queue_runs import GUESTS, Bench, Case
 from workshop.stack.running import running_site
 
 _RUN = {"WORKSHOP_FAULT_RATE": "0.15", "WORKSHOP_PACE": "20"}
@@ -41,7 +40,8 @@ def cases(sizes: list[int]) -> Iterator[Case]:
     none = {"WORKSHOP_FAULT_RATE": "0", "WORKSHOP_PACE": "20"}
     for name in ("classic, prefetch 1", "quorum, prefetch 1"):
         yield Case(f"{name}, poison", 100, environment=none | _QUEUES[name], poison=True)
-    yield Case("classic, guest", 300, bad=5, environment=_RUN | {"BENCH_GUEST": "1"}, guest=True)
+    for guest in GUESTS:
+        yield Case(f"classic, guest, {guest}", 300, 5, _RUN | {"BENCH_GUEST": guest})
 
 
 @contextmanager

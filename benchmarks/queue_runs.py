@@ -17,11 +17,11 @@ from benchmarks.queue_worker import produce, worker
 from workshop.delivery.topology import SQUARES
 from workshop.stack.queues import declare
 
-RIGHTS = {"configure": "^$", "write": r"^(tasks|amq\.topic)$", "read": "^squares$"}
-"""All that the user of a guest's worker may do."""
-
-TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
-"""The routing keys with which that user may send, by exchange."""
+GUESTS = {
+    "events": {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."},
+    "silent": {"tasks": r"^task\.square$"},
+}
+"""Where each kind of guest's worker may send, and with which routing keys. It may declare nothing at all."""
 
 _HOST = "bench"
 _TASK = "WHERE task_id = ANY(%s::uuid[])"
@@ -43,15 +43,14 @@ class Case:
         How many tasks, and how many more that fail for good.
     environment : dict of str to str
         What the worker and the producer get; see `benchmarks.queue_app`.
-    guest, poison : bool
-        Whether they log in as a user who may declare nothing, and whether one task kills its process.
+    poison : bool
+        Whether one task kills its process.
     """
 
     name: str
     tasks: int
     bad: int = 0
     environment: dict[str, str] = field(default_factory=dict)
-    guest: bool = False
     poison: bool = False
 
 
@@ -87,16 +86,19 @@ class Bench:
             with worker(environment, Path(folder, "log"), lambda: length(admin, SQUARES.name)[1] > 0):
                 sent = produce(arguments, environment)
                 self._until_still(admin, sent)
-            return {"case": case.name} | self._figures(sent, dead_ids(admin)) | _poison(note)
+            dead = dead_ids(admin)
+            return {"case": case.name} | self._figures(sent, dead) | _poison(note, dead & {*sent["poison"]})
 
     @contextmanager
     def _host(self, case: Case) -> Iterator[tuple[str, str]]:
         """Make the virtual host; yield its address for the administrator, and for the worker."""
         admin = self.broker.fresh_host(_HOST)
         try:
-            if case.guest:
+            if topics := GUESTS.get(case.environment.get("BENCH_GUEST", "")):
                 declare(admin)
-            yield admin, self.broker.guest(_HOST, "machine", RIGHTS, TOPICS) if case.guest else admin
+                yield admin, self.broker.guest(_HOST, "machine", "squares", topics)
+            else:
+                yield admin, admin
         finally:
             self.broker.remove_host(_HOST)
 
@@ -113,18 +115,17 @@ class Bench:
 
     def _figures(self, sent: dict[str, Any], dead: set[str]) -> dict[str, Any]:
         rows, retries = dict(self._read(_ROWS, sent["ids"])), self._read(_RETRIES, sent["ids"])
-        good, bad = len(sent["ids"]), len(sent["bad"])
+        tasks = {*sent["ids"], *sent["bad"]}
         return {
-            "tasks": good + bad,
+            "tasks": len(tasks),
             "rows": len(rows),
-            "dead": len(dead & set(sent["bad"])),
-            "lost": good - len(rows) + len(set(sent["bad"]) - dead),
+            "dead": len(dead & tasks),
+            "lost": len(tasks - rows.keys() - dead),
             "retries": len(retries),
             "seconds": round(max(rows.values(), default=0) - sent["began"], 1),
             "sending": round(sent["seconds"], 1),
             "gap": round(longest_gap(rows), 1),
             "idle": round(longest_idle(rows, retries, sent["began"]), 1),
-            "poison dead": len(dead & set(sent["poison"])) == len(sent["poison"]),
         }
 
     def _read(self, query: str, ids: list[str]) -> list[Any]:
@@ -132,6 +133,9 @@ class Bench:
             return database.execute(query, [ids]).fetchall()
 
 
-def _poison(note: Path) -> dict[str, Any]:
-    runs = [float(line) for line in note.read_text().split()] if note.exists() else []
-    return {"poison runs": len(runs), "poison seconds": round(runs[-1] - runs[0], 1) if runs else 0}
+def _poison(note: Path, dead: set[str]) -> dict[str, Any]:
+    if not note.exists():
+        return {"poison": ""}
+    runs = [float(line) for line in note.read_text().split()]
+    end = "dead letter" if dead else "no end"
+    return {"poison": f"{len(runs)} runs in {runs[-1] - runs[0]:.0f} s, {end}"}

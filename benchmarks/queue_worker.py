@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 _ROOT = Path(__file__).resolve().parent.parent
-_OPTIONS = ("-n", "bench@%h", "-c", "2", "-E", "--without-mingle", "--without-gossip", "--loglevel=WARNING")
+_OPTIONS = ("-n", "bench@%h", "-c", "2", "--without-mingle", "--without-gossip", "--loglevel=WARNING")
 
 
 @contextmanager
@@ -25,6 +25,8 @@ def worker(environment: dict[str, str], log: Path, is_ready: Callable[[], bool])
         If it does not; the text has the last lines of its log.
     """
     command = [sys.executable, "-m", "celery", "-A", "benchmarks.queue_app", "worker", *_OPTIONS]
+    if environment.get("BENCH_GUEST") == "silent":
+        command.append("--without-heartbeat")  # Celery sends it as an event
     with log.open("wb") as output:
         process = subprocess.Popen(
             command, cwd=_ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
