@@ -5,7 +5,7 @@ Workers run it with ``celery -A benchmarks.queue_app worker``. As a script it is
 
 ``BENCH_TYPE`` is the queue's type, ``BENCH_PREFETCH`` the messages that a worker takes ahead for each of its
 processes. ``BENCH_GUEST`` makes it a worker that may declare nothing on the broker, and that sends ``events``
-or is ``silent``.
+or is ``silent``. ``BENCH_QOS=consumer`` makes RabbitMQ 3 count the messages ahead as RabbitMQ 4 does.
 """
 
 import json
@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 import click
+from kombu.transport.pyamqp import Transport
 
 from workshop.delivery.topology import SQUARES
 from workshop.tasks import AppBaseTask, application, do_task
@@ -24,6 +25,8 @@ POISON = "benchmarks.queue_app.poison"
 
 SQUARES.queue_arguments["x-queue-type"] = os.environ.get("BENCH_TYPE", "classic")
 application.conf.worker_prefetch_multiplier = int(os.environ.get("BENCH_PREFETCH", "1"))
+if os.environ.get("BENCH_QOS") == "consumer":
+    Transport.qos_semantics_matches_spec = lambda self, connection: True
 if guest := os.environ.get("BENCH_GUEST"):
     application.conf.worker_send_task_events = guest == "events"
     SQUARES.no_declare = True

@@ -27,7 +27,7 @@ _HOST = "bench"
 _TASK = "WHERE task_id = ANY(%s::uuid[])"
 _ROWS = f"SELECT task_id::text, extract(epoch FROM processed_at)::float FROM geopython.grid_squares {_TASK}"
 _RETRIES = f"""
-    SELECT task_id::text, extract(epoch FROM at)::float, countdown
+    SELECT task_id::text, extract(epoch FROM at)::float, countdown / %s
     FROM geopython.task_log {_TASK} AND state = 'RETRY'"""
 
 
@@ -87,7 +87,11 @@ class Bench:
                 sent = produce(arguments, environment)
                 self._until_still(admin, sent)
             dead = dead_ids(admin)
-            return {"case": case.name} | self._figures(sent, dead) | _poison(note, dead & {*sent["poison"]})
+            return (
+                {"case": case.name}
+                | self._figures(case, sent, dead)
+                | _poison(note, dead & {*sent["poison"]})
+            )
 
     @contextmanager
     def _host(self, case: Case) -> Iterator[tuple[str, str]]:
@@ -113,8 +117,9 @@ class Bench:
                 seen, since = ended, time.monotonic()
             time.sleep(0.2)
 
-    def _figures(self, sent: dict[str, Any], dead: set[str]) -> dict[str, Any]:
-        rows, retries = dict(self._read(_ROWS, sent["ids"])), self._read(_RETRIES, sent["ids"])
+    def _figures(self, case: Case, sent: dict[str, Any], dead: set[str]) -> dict[str, Any]:
+        haste = float(case.environment.get("WORKSHOP_HASTE", 1))
+        rows, retries = dict(self._read(_ROWS, sent["ids"])), self._read(_RETRIES, haste, sent["ids"])
         tasks = {*sent["ids"], *sent["bad"]}
         return {
             "tasks": len(tasks),
@@ -128,9 +133,9 @@ class Bench:
             "idle": round(longest_idle(rows, retries, sent["began"]), 1),
         }
 
-    def _read(self, query: str, ids: list[str]) -> list[Any]:
+    def _read(self, query: str, *values: object) -> list[Any]:
         with psycopg.connect(self.database_url.replace("+psycopg", "")) as database:
-            return database.execute(query, [ids]).fetchall()
+            return database.execute(query, values).fetchall()
 
 
 def _poison(note: Path, dead: set[str]) -> dict[str, Any]:
