@@ -3,7 +3,7 @@
 Such a task is not acknowledged, so it takes one of the few places that the prefetch count gives a worker.
 Celery asks RabbitMQ for another place then. That works up to RabbitMQ 3. RabbitMQ 4 counts for each consumer
 on its own, and does not change the count of one that runs: a worker with two places that holds two retries
-would stand still until the first is due. So another consumer takes over, with as many places as the first had.
+would stand still until the first is due. So another consumer takes over, with as many places again.
 """
 
 from celery.worker.consumer import Consumer
