@@ -14,6 +14,8 @@ from workshop.stack.binaries import epmd, rabbitmq
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 
+# A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
+# minutes, and then it closes the worker's channel. It counts milliseconds.
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{rabbitmq}
 management.tcp.ip = {host}
@@ -23,6 +25,7 @@ default_user = celery_user
 default_pass = secret
 default_user_tags.administrator = true
 disk_free_limit.absolute = 50MB
+consumer_timeout = 90000000
 log.console = true
 log.console.level = warning
 log.console.use_colors = off
