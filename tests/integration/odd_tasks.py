@@ -12,7 +12,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from workshop.service import geoprocess
 from workshop.tasks import AppBaseTask, application
 
-odd = partial(application.task, base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=1, time_limit=3)
+odd = partial(application.task, base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=1, time_limit=6)
 
 
 @odd(name="workshop.odd.dies")

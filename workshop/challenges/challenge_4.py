@@ -112,7 +112,7 @@ def _judge(prediction: object) -> Verdict:
     now = settle([*run.tasks, *again[-1:]])
     if not now.over:
         return running(4, now)
-    refused = [each.fault for each in dead.letters() if each.fault and each.at > run.at[:19]]
+    refused = [each.fault for each in dead.letters() if each.fault and each.at > run.at]
     if missing := _not_broken(run, refused, again):
         return say(TEXTS, "C4-NOT-BROKEN", sent=len(run.tasks), missing=", ".join(missing))
     return _compare(dict(prediction), run, now, refused, again[-1])  # type: ignore[call-overload]

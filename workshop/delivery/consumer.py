@@ -7,7 +7,9 @@ import celery.worker.consumer
 from celery.utils.log import get_logger
 from kombu import Message
 
+from workshop.delivery.dead import bury
 from workshop.delivery.guard import fault
+from workshop.delivery.room import make_room
 
 _logger = get_logger(__name__)
 
@@ -18,6 +20,7 @@ class Consumer(celery.worker.consumer.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
         receive = super().create_task_handler(*args, **options)
+        make_room(self)
 
         def receive_guarded(message: Message) -> None:
             if reason := fault(message, self.app.tasks):
@@ -33,4 +36,8 @@ class Consumer(celery.worker.consumer.Consumer):
 
     def _refuse(self, message: Message, reason: str) -> None:
         _logger.error('Refused a message, now in the queue "dead": %s', reason)
-        message.reject_log_error(_logger, self.connection_errors)
+        try:
+            bury(self.app, message, reason)
+            message.ack_log_error(_logger, self.connection_errors)
+        except Exception:  # a machine without the right to write there, or a message that can't be copied
+            message.reject_log_error(_logger, self.connection_errors)

@@ -1,14 +1,20 @@
-"""Reads the queue `dead`, where the messages of tasks that failed for good and of refused ones are."""
+"""The queue `dead`: the messages of tasks that failed for good, and those that are no tasks."""
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
-from kombu import Connection
+import celery
+from kombu import Connection, Message, Producer
 
 from workshop import settings
+from workshop.delivery import publisher
 from workshop.delivery.guard import fault
-from workshop.delivery.topology import DEAD
+from workshop.delivery.topology import DEAD, DEAD_EXCHANGE
+
+REASON, SINCE = "reason", "dead_since"
+"""The headers that say why a message is here, and since when."""
 
 
 @dataclass(frozen=True)
@@ -21,13 +27,16 @@ class DeadLetter:
         The task's id and name as the message says; empty where it says none.
     fault : str
         Why a worker refuses such a message; empty if it is a task like others.
+    reason : str
+        Why it is here, as the worker wrote that put it here; empty if RabbitMQ did.
     at : str
-        When it became a dead letter (UTC, ISO 8601, whole seconds); empty where RabbitMQ does not say.
+        When it became a dead letter (UTC, ISO 8601); empty if nobody said.
     """
 
     id: str
     name: str
     fault: str
+    reason: str = ""
     at: str = ""
 
 
@@ -43,13 +52,49 @@ def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
-            id, name = str(headers.get("id") or ""), str(headers.get("task") or "")
-            yield DeadLetter(id, name, fault(message, known) or "", _since(headers))
+            id, name, reason = (str(headers.get(key) or "") for key in ("id", "task", REASON))
+            yield DeadLetter(id, name, fault(message, known) or "", reason, _since(headers))
         # the channel is closed without an acknowledgement, so RabbitMQ puts all back
 
 
 def _since(headers: dict[str, Any]) -> str:
     try:
-        return headers["x-death"][0]["time"].isoformat()
-    except (KeyError, IndexError, TypeError, AttributeError):  # it came here without being rejected
+        return str(headers.get(SINCE) or headers["x-death"][0]["time"].isoformat())
+    except (KeyError, IndexError, TypeError, AttributeError):  # someone else put it here
         return ""
+
+
+def bury(app: celery.Celery, message: Message, reason: str) -> None:
+    """Put a copy of a message on the queue `dead`, and wait until RabbitMQ confirms that it has it.
+
+    RabbitMQ moves a rejected message there by itself, but without a confirmation: killed within a second
+    after that (tried: 0.1 s on an idle machine, 1.8 s under load), it has lost the message.
+
+    Parameters
+    ----------
+    app : celery.Celery
+        Whose connections are used.
+    message : kombu.Message
+        As it was delivered.
+    reason : str
+        Why.
+
+    Raises
+    ------
+    Exception
+        Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected.
+    """
+    now = datetime.now(UTC).isoformat(timespec="milliseconds")
+
+    def publish(producer: Producer, **options: Any) -> None:
+        producer.publish(
+            message.body,
+            exchange=DEAD_EXCHANGE.name,
+            content_type=message.content_type,
+            content_encoding=message.content_encoding,
+            headers={**(message.headers or {}), REASON: reason.partition("\n")[0][:500], SINCE: now},
+            delivery_mode=2,
+            **options,
+        )
+
+    publisher.send(app, str((message.headers or {}).get("id")), publish)
