@@ -9,6 +9,7 @@ from functools import partial
 
 from celery import Celery
 from kombu import Consumer
+from kombu.exceptions import OperationalError
 
 
 class Arrivals:
@@ -65,7 +66,7 @@ class Arrivals:
             while not self._over.is_set():
                 try:
                     self._listen(app)
-                except (OSError, *app.connection().recoverable_connection_errors):
+                except (OSError, OperationalError, *app.connection().recoverable_connection_errors):
                     self._over.wait(0.05)
 
     def _listen(self, app: Celery) -> None:

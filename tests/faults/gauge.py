@@ -2,11 +2,12 @@
 
 import psycopg
 from kombu import Connection, Queue
+from kombu.exceptions import OperationalError
 
 from tests.integration.machine import Machine
 
 _example = Connection("amqp://")
-_BROKER_AWAY = (OSError, *_example.connection_errors, *_example.channel_errors)
+_BROKER_AWAY = (OSError, OperationalError, *_example.connection_errors, *_example.channel_errors)
 
 
 class Gauge:

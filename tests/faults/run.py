@@ -16,6 +16,13 @@ from tests.faults.timetable import Fault, Timetable
 Say = Callable[[str], None]
 
 _RECOVERY = 90
+_SERVICES = {
+    "broker killed": "rabbitmq",
+    "broker restarted": "rabbitmq",
+    "database killed": "postgis",
+    "database crashed": "postgis",
+    "database restarted": "postgis",
+}
 
 
 class Run:
@@ -78,17 +85,28 @@ class Run:
         moment = time.monotonic()
         struck = Struck(fault.kind, "", moment - self._began, held, moment=moment)
         self._struck.append(struck)
+        before = self._processes()
         struck.detail = strike(fault, self._scene)
         if fault.kind == "worker killed":
             self._killed[struck.detail] = self._killed.get(struck.detail, 0) + 1
         taken = self._taken()
-        self._until(lambda: self._running() and self._taken() >= taken + 5, f"recovery from '{fault.kind}'")
+        hit = _SERVICES.get(fault.kind, struck.detail)
+        self._until(
+            lambda: self._running(before.get(hit)) and self._taken() >= taken + 5,
+            f"tasks going on after '{fault.kind}'",
+        )
         struck.back = time.monotonic() - moment
         self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
 
-    def _running(self) -> bool:
+    def _running(self, gone: int | None) -> bool:
+        """Return whether everything is ready, and the process that was hit is no longer `gone`."""
         services = self._scene.machine.stack()["services"].values()
-        return all(each["state"] == "ready" for each in services) and self._subject.ready()
+        ready = all(each["state"] == "ready" for each in services) and self._subject.ready()
+        return ready and gone not in self._processes().values()
+
+    def _processes(self) -> dict[str, int]:
+        services = self._scene.machine.stack()["services"].items()
+        return {name: each["pid"] for name, each in services} | self._subject.workers()
 
     def _taken(self) -> int:
         """Return how many tasks have left the queue."""
