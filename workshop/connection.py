@@ -1,5 +1,7 @@
-"""How statements get to the database: without waste, and past a connection that died."""
+"""How statements get to the database: without waste, past a dead connection, with a note of outages."""
 
+from contextvars import ContextVar
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -8,16 +10,84 @@ import sqlalchemy as sa
 from workshop.settings import database_url
 
 
+@dataclass(frozen=True)
+class Trouble:
+    """Why the database could not do what it was asked. It says nothing about the task.
+
+    Attributes
+    ----------
+    text : str
+        What the database, or the way to it, said.
+    late : bool
+        It is there, but did not answer in time; the statement itself may be too slow.
+    """
+
+    text: str
+    late: bool = False
+
+
+_trouble: ContextVar[Trouble | None] = ContextVar("trouble", default=None)
+
+
+def trouble() -> Trouble | None:
+    """Return why the latest statement of this thread could not be done; None if it was."""
+    return _trouble.get()
+
+
+def unavailable(error: Exception) -> Exception:
+    """Note that the database can't do its work now, and return the error that says so."""
+    _trouble.set(Trouble(str(error)))
+    return error
+
+
+def forget_trouble() -> None:
+    """Begin anew: what was before is not the next task's trouble."""
+    _trouble.set(None)
+
+
 def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.CursorResult:
     """Send one statement; if its connection turns out to be dead, once more on a fresh one."""
     try:
-        with engine().connect() as connection:
-            return connection.execute(statement, values)
-    except sa.exc.DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
+        try:
+            result = _send(statement, values)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            result = _send(statement, values)
+    except Exception as error:
+        _trouble.set(_trouble_of(error))
+        raise
+    forget_trouble()
+    return result
+
+
+def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.CursorResult:
     with engine().connect() as connection:
-        return connection.execute(statement, values)
+        try:
+            return connection.execute(statement, values)
+        except sa.exc.SQLAlchemyError:
+            raise
+        except BaseException:
+            connection.invalidate()  # it still waits for its answer and can't be used again
+            raise
+
+
+_GONE = ("08", "53", "57P0", "58")
+"""How PostgreSQL's codes begin for: no connection, no room, shutting down or starting, no disk."""
+
+_LATE = ("57014", "55P03", "40")
+"""Cancelled after statement_timeout, locked, in another's way."""
+
+
+def _trouble_of(error: Exception) -> Trouble | None:
+    if not isinstance(error, sa.exc.SQLAlchemyError):
+        return Trouble(f"no answer from the database in time ({type(error).__name__})", late=True)
+    if not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError):
+        return None
+    code, text = getattr(error.orig, "sqlstate", None), str(error.orig).strip().partition("\n")[0]
+    if code is None or code.startswith(_GONE):
+        return Trouble(text)
+    return Trouble(text, late=True) if code.startswith(_LATE) else None
 
 
 def engine() -> sa.Engine:
@@ -43,5 +113,9 @@ def _engine(url: str) -> sa.Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
-        connect_args={"connect_timeout": 3, "options": "-c statement_timeout=4000"},
+        connect_args={
+            "connect_timeout": 3,
+            "tcp_user_timeout": 4000,
+            "options": "-c statement_timeout=4000",  # below do_task's soft_time_limit of 5 s
+        },
     )

@@ -13,7 +13,7 @@ from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from workshop.connection import execute
+from workshop.connection import execute, unavailable
 
 CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
 """England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""
@@ -105,4 +105,4 @@ def store_square(**values: Any) -> None:
     """
     stored = execute(STORE_SQUARE, values).first()
     if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
-        raise BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up")
+        raise unavailable(BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up"))

@@ -15,9 +15,9 @@ import pytest
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop import live, machine, maps, settings
-from workshop.challenges import addresses
-from workshop.challenges.addresses import broker_trouble, database_trouble
 from workshop.classroom import central, join
+from workshop.delivery import addresses
+from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.record import Published, published
 from workshop.stack.workers import machine_name
 from workshop.tasks import do_task

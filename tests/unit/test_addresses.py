@@ -2,8 +2,8 @@
 
 import pytest
 
-from workshop.challenges.addresses import broker_trouble, database_trouble
-from workshop.challenges.url import broker_parts, database_parts
+from workshop.delivery.addresses import broker_trouble, database_trouble
+from workshop.delivery.url import broker_parts, database_parts
 
 
 def test_parts_have_names_and_no_password() -> None:

@@ -101,10 +101,12 @@ def test_the_error_of_a_cell_that_sent_nothing_is_not(cell):
 
 def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
     recorder._begin_cell(None)
-    recorder.trying()
+    with pytest.raises(TypeError), recorder.trying("a", "workshop.tasks.do_task", [1], {}):
+        raise TypeError("y is missing")
     result = type("Result", (), {"error_in_exec": TypeError("y is missing")})()
     recorder._end_cell(result)
-    assert [(run.error, run.tasks) for run in record.runs()] == [("TypeError: y is missing", [])]
+    run = record.runs()[0]
+    assert (run.error, run.tasks, run.unsent[0].args) == ("TypeError: y is missing", [], [1])
 
 
 def test_periodic_tasks_and_probes_are_not_recorded():

@@ -113,8 +113,8 @@ def _stopped(run: Run) -> Verdict | None:
     sent = sum(task.confirmed for task in run.tasks)
     if run.error.startswith("NotImplementedError"):
         return say(TEXTS, "C1-WAITED", sent=sent)
-    if run.error and run.tasks and not run.tasks[-1].confirmed and "serializable" in run.error:
-        argument, value = _unsendable(run.tasks[-1])
+    if run.unsent and "serializable" in run.error:
+        argument, value = _unsendable(run.unsent[-1])
         return say(TEXTS, "C1-NOT-JSON", argument=argument, value=value)
     if run.error:
         return say(TEXTS, "C1-CELL-STOPPED", sent=sent, error=run.error)

@@ -12,10 +12,10 @@ from tqdm import tqdm
 
 from workshop import db, machine, settings
 from workshop.challenges import program
-from workshop.challenges.addresses import broker_trouble, database_trouble
 from workshop.challenges.source import challenge_here
 from workshop.challenges.verdict import Verdict, say
 from workshop.connection import execute
+from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.report import ask_workers, code_version
 from workshop.stack import plan
 from workshop.stack.running import running, running_site, workers_ready

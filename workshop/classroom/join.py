@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from workshop import machine, settings
-from workshop.challenges.addresses import Trouble, broker_trouble, database_trouble
-from workshop.challenges.url import broker_parts, database_parts
+from workshop.delivery.addresses import Trouble, broker_trouble, database_trouble
+from workshop.delivery.url import broker_parts, database_parts
 from workshop.stack.running import NotRunning
 from workshop.stack.scaling import require_workers, until_workers_match
 from workshop.stack.workers import machine_name

@@ -16,11 +16,18 @@ task_routes = {"workshop.periodic.*": {"queue": "periodic"}}
 # A message is acknowledged after its task ran, so a worker that dies gives it back; the database's
 # unique task_id makes a second run harmless.
 task_acks_late = True
-task_reject_on_worker_lost = True
 worker_prefetch_multiplier = 1
 
-# A task that failed for good is rejected, and RabbitMQ moves its message to the queue `dead`.
+# A task that failed for good is rejected, and RabbitMQ moves its message to the queue `dead`. What becomes
+# of one that lost its process, or met an outage, is in `workshop.delivery.request`.
 task_acks_on_failure = False
+worker_lost_wait = 3
+
+# What is no task of this course is refused before Celery takes it apart.
+worker_consumer = "workshop.delivery.consumer:Consumer"
+
+# A task's own soft_time_limit ends its work with an exception; one that ignores it is ended with its process.
+task_time_limit = 15
 
 # The sender waits until RabbitMQ confirms that it has the message.
 broker_transport_options = {"confirm_publish": True}

@@ -1,13 +1,15 @@
 """The producer's own record of what it published, so that nothing can get lost unnoticed.
 
 Each publish writes two lines to ``published.jsonl`` in the state folder: one before, one when RabbitMQ
-confirmed it. A task with the first line only was perhaps not accepted. `workshop.delivery.recorder`
-writes them.
+confirmed it. A task with the first line only was perhaps not accepted; for one that surely was not, a line
+says why. `workshop.delivery.recorder` writes them.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Any
 
 from workshop.delivery import recorder
@@ -16,14 +18,14 @@ from workshop.machine import state_dir
 
 @dataclass
 class Published:
-    """One task that this machine sent.
+    """One task that this machine sent, or tried to.
 
     Attributes
     ----------
     id, name : str
         The task's id, and the name under which workers look for it.
-    point : list
-        The task's positional arguments as sent; for ``do_task`` x and y in metres, EPSG:27700.
+    args : list
+        The task's positional arguments as sent.
     run : str
         Which run it belongs to: one notebook cell run once, or one script.
     at : str
@@ -34,19 +36,30 @@ class Published:
         The share of attempts that met the artificial fault then.
     retries : int
         Retries that count as used up already.
+    kwargs : dict
+        The arguments by name.
     confirmed : bool
         True once RabbitMQ said that it has the message.
+    unsent : str
+        Why it is surely not on the queue; empty if it is, or may be.
     """
 
     id: str
     name: str
-    point: list[Any]
+    args: list[Any]
     run: str
     at: str
     source: str = ""
     fault_rate: float = 0.0
     retries: int = 0
+    kwargs: dict[str, Any] = field(default_factory=dict)
     confirmed: bool = False
+    unsent: str = ""
+
+    @property
+    def point(self) -> list[Any]:
+        """The arguments in order; for ``do_task`` x and y in metres, EPSG:27700."""
+        return [*self.args, *(self.kwargs[name] for name in ("x", "y") if name in self.kwargs)]
 
 
 @dataclass
@@ -57,8 +70,8 @@ class Run:
     ----------
     id, source, at : str
         As in `Published`; `at` is when it began to send.
-    tasks : list of Published
-        What it sent, oldest first.
+    every : list of Published
+        What it sent or tried to send, oldest first.
     error : str
         What ended the cell, such as ``TypeError: ...``; empty if nothing did.
     """
@@ -66,29 +79,31 @@ class Run:
     id: str
     source: str
     at: str
-    tasks: list[Published] = field(default_factory=list)
+    every: list[Published] = field(default_factory=list)
     error: str = ""
+
+    @property
+    def tasks(self) -> list[Published]:
+        """What it sent, oldest first."""
+        return [task for task in self.every if not task.unsent]
+
+    @property
+    def unsent(self) -> list[Published]:
+        """What it tried to send, and what is surely not on the queue."""
+        return [task for task in self.every if task.unsent]
 
 
 def runs() -> list[Run]:
     """Return every run in the record, in the order in which they began."""
-    found: dict[str, Run] = {}
-    tasks: dict[str, Published] = {}
-    for entry in _entries():
-        if "name" in entry and entry["id"] not in tasks:
-            task = tasks[entry["id"]] = Published(**entry)
-            found.setdefault(task.run, Run(task.run, task.source, task.at)).tasks.append(task)
-        elif "error" in entry:
-            run = Run(entry["run"], entry["source"], entry["at"])
-            found.setdefault(run.id, run).error = entry["error"]
-        elif entry.get("id") in tasks:
-            tasks[entry["id"]].confirmed = True
-    return list(found.values())
+    with _lock:
+        for entry in _new_entries():
+            _read(entry)
+        return list(_seen.runs.values())
 
 
 def published() -> list[Published]:
-    """Return every task in the record, oldest first."""
-    return [task for run in runs() for task in run.tasks]
+    """Return every task in the record, oldest first, with those that could not be sent."""
+    return [task for run in runs() for task in run.every]
 
 
 def own_runs() -> list[Run]:
@@ -99,12 +114,56 @@ def own_runs() -> list[Run]:
 def latest_run() -> list[Published]:
     """Return the tasks of the latest run: of this notebook since its kernel started, else of any process."""
     candidates = own_runs() if recorder.in_notebook() else runs()
-    return next((run.tasks for run in reversed(candidates) if run.tasks), [])
+    return next((tasks for run in reversed(candidates) if (tasks := run.tasks)), [])
 
 
-def _entries() -> Iterable[dict[str, Any]]:
+@dataclass
+class _Seen:
+    """What was read of the file so far: a class of thirty writes some ten thousand lines in an hour."""
+
+    first: bytes = b""
+    size: int = 0
+    runs: dict[str, Run] = field(default_factory=dict)
+    tasks: dict[str, Published] = field(default_factory=dict)
+
+
+_seen = _Seen()
+_lock = Lock()
+
+
+def _new_entries() -> Iterator[dict[str, Any]]:
+    """Yield the lines that were added since the last look; all of them if the file is another one."""
+    global _seen
     try:
-        lines = (state_dir() / recorder.FILE).read_text(encoding="utf-8").splitlines()
+        file = (state_dir() / recorder.FILE).open("rb")
     except FileNotFoundError:
-        return []
-    return map(json.loads, lines)
+        _seen = _Seen()
+        return
+    with file:
+        if (first := file.readline()) != _seen.first:
+            _seen = _Seen(first)
+        file.seek(_seen.size)
+        for line in file:
+            if not line.endswith(b"\n"):
+                return  # it is being written
+            _seen.size += len(line)
+            with suppress(ValueError):  # the disk was full, or someone edited it
+                yield json.loads(line)
+
+
+def _read(entry: dict[str, Any]) -> None:
+    if not isinstance(entry, dict):
+        return
+    task = _seen.tasks.get(entry.get("id", ""))
+    if task is None and "name" in entry:
+        with suppress(TypeError):  # a line of an older version
+            task = _seen.tasks[entry["id"]] = Published(**entry)
+            run = Run(task.run, task.source, task.at)
+            _seen.runs.setdefault(task.run, run).every.append(task)
+    elif "error" in entry:
+        run = Run(entry["run"], entry["source"], entry["at"])
+        _seen.runs.setdefault(run.id, run).error = entry["error"]
+    elif task is not None and "name" in entry:
+        task.unsent = entry.get("unsent", "")
+    elif task is not None:
+        task.confirmed = True

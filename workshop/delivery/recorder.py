@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from celery import current_task
 from celery.signals import after_task_publish, before_task_publish
 
 from workshop import settings
+from workshop.delivery.publisher import NotSent
 from workshop.machine import state_dir
 
 FILE = "published.jsonl"
@@ -51,10 +54,42 @@ def in_notebook() -> bool:
     return _cells > 0
 
 
-def trying() -> None:
-    """Note that this cell tries to send a task, so that an error in it is worth a line."""
+@contextmanager
+def trying(
+    id: str, name: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
+) -> Iterator[None]:
+    """Note that this cell tries to send a task, and if it can't be sent, why.
+
+    Parameters
+    ----------
+    id, name : str
+        The task's id and name.
+    args, kwargs : sequence and mapping, optional
+        Its arguments, by position and by name.
+    """
     global _tried
     _tried = True
+    try:
+        yield
+    except Exception as error:
+        if not current_task and not getattr(error, "perhaps", False):
+            text = error.text if isinstance(error, NotSent) else f"{type(error).__name__}: {error}"
+            _append(_entry(id, name, args, kwargs) | {"unsent": text[:500]})
+        raise
+
+
+def _entry(id: str, name: str, args: Any, kwargs: Any, retries: int = 0) -> dict[str, Any]:
+    return {
+        "id": id,
+        "name": name,
+        "args": list(args or []),
+        "kwargs": dict(kwargs or {}),
+        "run": this_run(),
+        "at": _now(),
+        "source": source(),
+        "fault_rate": settings.fault_rate(),
+        "retries": retries,
+    }
 
 
 def _append(entry: dict[str, Any]) -> None:
@@ -75,21 +110,13 @@ def _is_new(headers: dict[str, Any] | None) -> bool:
 
 @before_task_publish.connect
 def _note_publish(body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
+    global _tried
     if headers is None or not _is_new(headers):
         return
-    trying()
+    _tried = True
     arguments, keywords = body[:2] if isinstance(body, (tuple, list)) else ([], {})
-    entry = {
-        "id": headers["id"],
-        "name": headers["task"],
-        "point": [*arguments, *(keywords[name] for name in ("x", "y") if name in keywords)],
-        "run": this_run(),
-        "at": _now(),
-        "source": source(),
-        "fault_rate": settings.fault_rate(),
-        "retries": headers.get("retries") or 0,
-    }
-    _append(entry)
+    retries = headers.get("retries") or 0
+    _append(_entry(headers["id"], headers["task"], arguments, keywords, retries))
 
 
 @after_task_publish.connect

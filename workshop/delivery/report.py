@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -12,6 +13,7 @@ from celery.worker import state as worker_state
 from celery.worker.control import inspect_command
 from celery.worker.request import Request
 
+from workshop.delivery.request import given_back
 from workshop.machine import ROOT
 
 CODE = ROOT / "workshop"
@@ -42,6 +44,7 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
     for waiting in list(state.consumer.timer.schedule.queue):
         if isinstance(request := next(iter(waiting.entry.args), None), Request):
             held[request.id] = max(0.0, (request.eta - now).total_seconds())
+    held |= {id: max(0.0, due - time.monotonic()) for id, due in given_back.items()}
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),

@@ -1,36 +1,77 @@
-"""The Celery task class beneath `workshop.tasks.AppBaseTask`."""
+"""The Celery task class beneath `workshop.tasks.AppBaseTask`: what holds whatever a task's own code does."""
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import celery
-from celery.exceptions import Retry
+from celery.exceptions import Reject, Retry
 from celery.signals import worker_init
+from celery.utils import uuid
+from celery.utils.log import get_task_logger
 from kombu import pools
 
-from workshop import settings
+from workshop import connection, settings
 from workshop.connection import keep_database
-from workshop.delivery import recorder
+from workshop.delivery import publisher, recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
+
+_logger = get_task_logger(__name__)
+
+LATE = 3
+"""How often a process gives a task back because the database answered too late."""
+
+_late: dict[str, int] = {}
 
 
 class Task(celery.Task):
-    """A task that is sent to wherever the settings point now."""
+    """A task that no outage costs anything, and that is sent to wherever the settings point now."""
+
+    Request = "workshop.delivery.request:Request"
 
     default_retry_delay = 10
     """Seconds before a retry that names no countdown. Celery's own 180 s look like a hang."""
 
-    def apply_async(self, *args: Any, **kwargs: Any) -> Any:
-        """Send the task, as `celery.Task.apply_async` does, following a changed broker address."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the task; give it back if the database had an outage, whatever the task made of that."""
         if self.request.called_directly:
-            recorder.trying()
-            follow_settings(self.app)
-        return super().apply_async(*args, **kwargs)
+            return super().__call__(*args, **kwargs)
+        connection.forget_trouble()
+        try:
+            result = self.run(*args, **kwargs)
+        except (Retry, Reject):
+            raise
+        except SystemExit as error:  # Celery would end the whole worker
+            raise RuntimeError(f"The task called exit({error.code or ''})") from error
+        except Exception:
+            self._give_back_after_outage()
+            raise
+        self._give_back_after_outage()
+        return result
+
+    def apply_async(self, args: Sequence[Any] | None = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send the task, as `celery.Task.apply_async` does, and wait until RabbitMQ confirms it.
+
+        Raises
+        ------
+        workshop.delivery.publisher.NotSent
+            Within about five seconds, if RabbitMQ does not confirm it.
+        """
+        id = options["task_id"] = options.get("task_id") or uuid()
+        publish = partial(super().apply_async, args, kwargs, **options)
+        if not self.request.called_directly:
+            return publisher.send(self.app, id, publish)
+        follow_settings(self.app)
+        with recorder.trying(id, self.name, args, kwargs):
+            return publisher.send(self.app, id, publish)
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
         """Ask for another attempt, as `celery.Task.retry` does, and count the error in the message.
 
+        After an outage of the database, and where the retry can't be sent, the task is given back instead.
         With ``WORKSHOP_HASTE=10`` in the environment each retry comes ten times sooner, for tests.
         """
+        self._give_back_after_outage()
         headers = (self.request.headers or {}) | {ERRORS: current_attempt().errors + 1}
         self.request.countdown = countdown
         if options.get("eta") is None:
@@ -41,6 +82,21 @@ class Task(celery.Task):
         except Retry:
             self.request.asked = True
             raise
+        except Reject as error:
+            self.request.unsent = f"its retry could not be sent: {error.reason}"
+            raise Reject(self.request.unsent, requeue=True) from error
+
+    def _give_back_after_outage(self) -> None:
+        if self.request.called_directly:
+            return
+        if unsent := self.request.get("unsent"):
+            raise Reject(unsent, requeue=True)
+        if (trouble := connection.trouble()) is None:
+            return
+        if trouble.late:
+            _late[self.request.id] = _late.get(self.request.id, 0) + 1
+        if not trouble.late or _late[self.request.id] <= LATE:
+            raise Reject(f"the database: {trouble.text}", requeue=True)
 
 
 def follow_settings(app: celery.Celery) -> None:

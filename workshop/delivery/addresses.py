@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from kombu import Connection
 
-from workshop.challenges.url import BROKER, DATABASE, Kind, Trouble, parts_of
+from workshop.delivery.url import BROKER, DATABASE, Kind, Trouble, parts_of
 
 __all__ = ["Trouble", "broker_trouble", "database_trouble"]
 
@@ -80,6 +80,9 @@ def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
             name = parts["virtual host"] or "/"
             text = f'RabbitMQ has no virtual host "{name}", or not for user "{parts["user"]}".'
             raise Trouble("virtual host", text) from error
+        if isinstance(error, TimeoutError):
+            text = f"RabbitMQ at port {parts['port']} takes the call, but says nothing for {PATIENCE} s."
+            raise Trouble("port", text) from error
         text = f"What listens at the broker's port {parts['port']} does not answer as RabbitMQ does."
         raise Trouble("port", text) from error
 

@@ -1,0 +1,83 @@
+"""Messages that are no tasks stop no worker: each is refused with its reason, and the next good task runs."""
+
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.conftest import wait_for
+from tests.messages import MALFORMED, body, message, publish
+from workshop import live, machine, maps, settings
+from workshop.delivery import dead
+from workshop.delivery.ledger import ledger
+from workshop.delivery.record import Published
+from workshop.tasks import do_task
+
+EDINBURGH = (325_200, 673_500)
+
+
+@pytest.fixture(autouse=True)
+def running(stack):
+    """Every test here needs the services."""
+
+
+def worker_processes() -> list[int]:
+    main = psutil.Process(machine.read("stack.json")["services"]["worker1"]["pid"])
+    return [main.pid, *sorted(child.pid for child in main.children())]
+
+
+def good_task_runs() -> None:
+    id = do_task.delay(*EDINBURGH).id
+    live.watch([Published(id, do_task.name, [], "test", "")], quiet=True)
+    assert len(maps.read_squares([id])) == 1
+
+
+def codes() -> list[str]:
+    return [letter.fault.partition(":")[0] for letter in dead.letters(known=[do_task.name])]
+
+
+def test_each_is_refused_and_the_worker_lives():
+    before, seen = worker_processes(), codes()
+    for code, parts in MALFORMED.values():
+        publish(settings.broker_url(), parts)
+        good_task_runs()
+        assert len(codes()) == len(seen) + 1
+        seen.append(code)
+    assert sorted(codes()) == sorted(seen)
+    assert worker_processes() == before
+    assert machine.read("stack.json")["services"]["worker1"]["restarts"] == 0
+    log = (machine.state_dir() / "logs" / "worker1.log").read_text()
+    assert 'Refused a message, now in the queue "dead": NO-ID: there is no header "id"' in log
+
+
+def test_all_at_once_are_refused():
+    before, seen = worker_processes(), len(codes())
+    publish(settings.broker_url(), *(parts for _, parts in MALFORMED.values()))
+    wait_for(lambda: len(codes()) == seen + len(MALFORMED), what="all in the queue 'dead'")
+    good_task_runs()
+    assert worker_processes() == before
+
+
+@pytest.mark.parametrize("args", [[], [1], [1, 2, 3]])
+def test_wrong_arguments_fail_with_a_sentence(args):
+    id = str(uuid4())
+    publish(settings.broker_url(), message(body(args), id=id))
+    task = Published(id, do_task.name, args, "test", "")
+    assert live.watch([task], quiet=True).failed == 1
+    reason = ledger([task]).dead[id]
+    assert reason.startswith("TypeError: do_task() ")
+    good_task_runs()
+
+
+@pytest.fixture
+def expired():
+    """A task that was sent with an expiry and met no worker in time."""
+    id = str(uuid4())
+    publish(settings.broker_url(), message(id=id, expires="2020-01-01T00:00:00Z"))
+    return Published(id, do_task.name, list(EDINBURGH), "test", "", confirmed=True)
+
+
+def test_an_expired_task_does_not_vanish(expired):
+    wait_for(lambda: expired.id in ledger([expired]).dead, what="the message in the queue 'dead'")
+    assert ledger([expired]).rows == set()
+    good_task_runs()

@@ -1,0 +1,54 @@
+"""The guard refuses what is no task, each with its reason, and lets pass what Celery's senders write."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from kombu import Message
+
+from tests.messages import MALFORMED, NAME, body, message
+from workshop.delivery.guard import fault
+
+
+def fault_of(parts, known=(NAME,)):
+    return fault(Message(channel=None, **parts), known)
+
+
+@pytest.mark.parametrize("what", MALFORMED)
+def test_it_is_refused_by_name(what):
+    code, parts = MALFORMED[what]
+    reason = fault_of(parts)
+    assert reason is not None
+    assert reason.partition(":")[0] == code
+    assert len(reason) < 200
+
+
+def test_a_task_passes():
+    assert fault_of(message()) is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"retries": 3, "known_errors": 3, "eta": (datetime.now(UTC) + timedelta(seconds=10)).isoformat()},
+        {"eta": "2020-01-01T00:00:00"},
+        {"expires": "2999-01-01T00:00:00Z", "shadow": None, "group": str(uuid4()), "group_index": 0},
+        {"timelimit": [15, 5.5], "ignore_result": False, "stamps": {}, "stamped_headers": None},
+        {"probe": True, "x-death": [{"count": 1}], "anything": "else"},
+        {"retries": ...},
+    ],
+    ids=["a retry", "an ETA in the past", "a group", "time limits", "further headers", "no retries"],
+)
+def test_what_senders_write_passes(changes):
+    assert fault_of(message(**changes)) is None
+
+
+@pytest.mark.parametrize("args", [[], [1], [None, "12"], [float("nan"), 10**100]])
+def test_wrong_arguments_are_the_task_s_own_affair(args):
+    """It fails with a sentence about the argument, in the task log."""
+    assert fault_of(message(body(args))) is None
+
+
+def test_without_a_list_of_names_any_of_the_course_passes():
+    assert fault_of(message(task="workshop.tasks.mine"), known=None) is None
+    assert "UNKNOWN-TASK" in fault_of(message(task="os.system"), known=None)

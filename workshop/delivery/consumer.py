@@ -1,0 +1,36 @@
+"""The part of a worker that receives messages: it refuses those that are no tasks, and lives on."""
+
+from collections.abc import Callable
+from typing import Any
+
+import celery.worker.consumer
+from celery.utils.log import get_logger
+from kombu import Message
+
+from workshop.delivery.guard import fault
+
+_logger = get_logger(__name__)
+
+
+class Consumer(celery.worker.consumer.Consumer):
+    """Celery's consumer behind the guard; the setting ``worker_consumer`` names it."""
+
+    def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
+        """Return what is called with each message."""
+        receive = super().create_task_handler(*args, **options)
+
+        def receive_guarded(message: Message) -> None:
+            if reason := fault(message, self.app.tasks):
+                self._refuse(message, reason)
+            else:
+                receive(message)
+
+        return receive_guarded
+
+    def on_decode_error(self, message: Message, exc: Exception) -> None:
+        """Refuse what can't even be unpacked; Celery would acknowledge it, and it would be gone."""
+        self._refuse(message, fault(message, self.app.tasks) or f"UNREADABLE: {type(exc).__name__}")
+
+    def _refuse(self, message: Message, reason: str) -> None:
+        _logger.error('Refused a message, now in the queue "dead": %s', reason)
+        message.reject_log_error(_logger, self.connection_errors)

@@ -1,0 +1,145 @@
+"""Tells which messages are no tasks of this course, so that none of them can stop a worker.
+
+Celery takes a message apart in the worker's main process, and some shapes end that process; the message is
+then delivered to the next worker, and ends that one too. `fault` looks first. It depends on the message only,
+so that whoever finds a message in the queue `dead` learns the same reason again.
+"""
+
+import math
+from collections.abc import Callable, Container
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from celery.app.task import Context
+from kombu import Message, compression
+
+# kombu would unpack a body before anyone can look at it: a kilobyte may become a gigabyte.
+for _packing in compression.encoders():
+    compression.register(None, lambda body: body, _packing)
+
+LARGEST = 64 * 1024
+"""Bytes of a body. That of a point has about 100."""
+
+FARTHEST = timedelta(days=1)
+"""How far ahead a message may ask to be run. A worker holds it unacknowledged until then."""
+
+
+def fault(message: Message, known: Container[str] | None = None) -> str | None:
+    """Return why a message is refused, such as ``NO-ID: there is no header "id"``; None if it is a task.
+
+    Parameters
+    ----------
+    message : kombu.Message
+        As it was delivered.
+    known : container of str, optional
+        The names of the tasks that the worker knows; without it, any name of the course's own will do.
+    """
+    headers = message.headers if isinstance(message.headers, dict) else {}
+    try:
+        unlike = _format(message, headers) or _headers(headers)
+        return unlike or _name(headers["task"], known) or _body(message)
+    except Exception as error:  # whatever else someone sends, it is refused and the worker goes on
+        return f"UNREADABLE: {type(error).__name__} when it was read"
+
+
+def _format(message: Message, headers: dict[str, Any]) -> str | None:
+    size = len(message.body or b"")
+    if size > LARGEST:
+        return f"TOO-LARGE: the body has {size:,} bytes; at most {LARGEST:,} are read"
+    if message.content_type != "application/json":
+        return f"NOT-JSON: the content type is {_short(message.content_type)}, not application/json"
+    if message.content_encoding != "utf-8":
+        return f"NOT-JSON: the encoding is {_short(message.content_encoding)}, not utf-8"
+    if "compression" in headers:
+        return "COMPRESSED: the body is packed; only plain text is read"
+    return None
+
+
+def _headers(headers: dict[str, Any]) -> str | None:
+    for name in ("task", "id", "retries"):
+        if headers.get(name, 0 if name == "retries" else None) is None:
+            return f'NO-{name.upper()}: there is no header "{name}"'
+    for name, value in headers.items():
+        test, wanted = _HEADERS.get(name, (None, ""))
+        if test is None and hasattr(Context, name):
+            return f'HEADER: "{name}" is no header of a task; it would change how the task runs'
+        if test is not None and value is not None and not _holds(test, value):
+            return f'{name.upper().replace("_", "-")}: the header "{name}" is {_short(value)}, not {wanted}'
+    return None
+
+
+def _name(name: str, known: Container[str] | None) -> str | None:
+    own = name.startswith("workshop.") if known is None else name in known and not name.startswith("celery.")
+    return None if own else f"UNKNOWN-TASK: this worker knows no task {_short(name)}"
+
+
+def _body(message: Message) -> str | None:
+    try:
+        body = message.payload
+    except Exception as error:  # whatever the decoder makes of it
+        return f"NOT-JSON: the body can't be read ({type(error).__name__})"
+    if not isinstance(body, list) or len(body) != 3 or not all(map(isinstance, body, (list, dict, dict))):
+        return "BODY: it is not [arguments, arguments by name, options]"
+    if embedded := sorted(name for name, value in body[2].items() if value):
+        return f"EMBEDDED: it carries further tasks ({_short(', '.join(embedded))}), which are not run"
+    return None
+
+
+def _short(value: object) -> str:
+    text = f'"{value}"' if isinstance(value, str) else repr(value)
+    return text[:60] + ("..." if len(text) > 60 else "")
+
+
+def _holds(test: Callable[[Any], bool], value: Any) -> bool:
+    try:
+        return test(value)
+    except (TypeError, ValueError, OverflowError, AttributeError):
+        return False
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value <= 1000
+
+
+def _is_uuid(value: Any) -> bool:
+    return str(UUID(value)) == value
+
+
+def _moment(value: Any) -> datetime:
+    moment = datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _is_time(value: Any) -> bool:
+    return bool(_moment(value))
+
+
+def _is_soon(value: Any) -> bool:
+    return _moment(value) <= datetime.now(UTC) + FARTHEST
+
+
+def _are_limits(value: Any) -> bool:
+    return len(value) == 2 and all(limit is None or _is_limit(limit) for limit in value)
+
+
+def _is_limit(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value) and 0 < value <= 3600
+
+
+_RULES: list[tuple[Callable[[Any], bool], str, str]] = [
+    (_is_text, "text", "task lang origin shadow argsrepr kwargsrepr root_id parent_id group"),
+    (_is_uuid, "a UUID", "id"),
+    (_is_count, "a whole number from 0 to 1,000", "retries group_index replaced_task_nesting known_errors"),
+    (_is_soon, "a time at most one day ahead", "eta"),
+    (_is_time, "a time", "expires"),
+    (_are_limits, "two numbers of seconds up to 3,600", "timelimit"),
+    (lambda value: isinstance(value, bool), "true or false", "ignore_result"),
+    (lambda value: value in ([], {}), "empty", "stamped_headers stamps"),
+]
+_HEADERS = {name: (test, wanted) for test, wanted, names in _RULES for name in names.split()}
+"""What each header may hold. Celery's own senders write None where there is nothing."""

@@ -1,0 +1,120 @@
+"""What the worker's main process does with a message whose task could not be done.
+
+Celery would put it back at once, again and again, or drop it. Here it waits in this worker for a while,
+longer each time, unacknowledged: whatever happens meanwhile, RabbitMQ still has it. Its `retries` stay as
+they are: they are for errors that the task itself knows.
+"""
+
+import random
+import time
+from collections import Counter
+from typing import Any
+
+import celery.worker.request
+from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
+from celery._state import _task_stack
+from celery.exceptions import Reject, WorkerLostError
+from celery.utils.log import get_logger
+from celery.worker.state import task_ready
+from kombu.asynchronous import get_event_loop
+
+from workshop import connection
+
+LONGEST_PAUSE = 8
+"""Seconds between two attempts in an outage, at most."""
+
+LOSSES = 4
+"""How often a task may lose its process, in one worker, until it is a dead letter."""
+
+_logger = get_logger(__name__)
+_in_a_row = 0
+_losses: Counter[str] = Counter()
+
+given_back: dict[str, float] = {}
+"""When each task that waits here is put back on the queue, by the clock `time.monotonic`."""
+
+
+class Request(celery.worker.request.Request):
+    """One message in the worker's main process; `workshop.delivery.task.Task` names it."""
+
+    def on_failure(self, exc_info: ExceptionInfo, *args: Any, **options: Any) -> None:
+        """Put a task back after an outage, and one whose process died; the rest is Celery's."""
+        error = exc_info.exception
+        error = error.exc if isinstance(error, ExceptionWithTraceback) else error
+        if isinstance(error, Reject) and error.requeue:
+            task_ready(self)
+            self._give_back(str(error.reason))
+        elif isinstance(error, WorkerLostError | SystemExit | MemoryError) and not self._is_over():
+            task_ready(self)
+            self._after_loss(error, exc_info)
+        else:
+            super().on_failure(exc_info, *args, **options)
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Let a task that did not even end at its hard limit be a dead letter, not run for ever."""
+        if not soft:
+            self.reject(requeue=False)
+        with _Running(self):
+            super().on_timeout(soft, timeout)
+
+    def acknowledge(self) -> None:
+        """Tell RabbitMQ that the task has ended, or its retry is published."""
+        global _in_a_row
+        _in_a_row = 0
+        _losses.pop(self.id, None)
+        super().acknowledge()
+
+    def _announce_revoked(self, *args: Any) -> None:
+        """Let a task that was revoked, terminated or has expired be a dead letter, not vanish."""
+        self.reject(requeue=False)
+        super()._announce_revoked(*args)
+
+    def _is_over(self) -> bool:
+        return self._already_cancelled or self._already_revoked
+
+    def _after_loss(self, error: BaseException, exc_info: ExceptionInfo) -> None:
+        _losses[self.id] += 1
+        if _losses[self.id] < LOSSES:
+            self._give_back(f"its process ended ({error})")
+            return
+        del _losses[self.id]
+        reason = WorkerLostError(f"The process that ran it ended, {LOSSES} times: {error}")
+        _logger.error("Task %s is a dead letter now: %s", self.id, reason)
+        self.reject(requeue=False)
+        with _Running(self):
+            self.task.on_failure(reason, self.id, self.args, self.kwargs, exc_info)
+
+    def _give_back(self, why: str) -> None:
+        global _in_a_row
+        pause = min(LONGEST_PAUSE, 2**_in_a_row) * random.uniform(0.5, 1)
+        _in_a_row = min(_in_a_row + 1, 10)
+        _logger.warning("Task %s goes back to the queue in %.1f s: %s", self.id, pause, why)
+        given_back[self.id] = time.monotonic() + pause
+        if hub := get_event_loop():
+            hub.call_later(pause, self._put_back)
+        else:
+            time.sleep(pause)
+            self._put_back()
+
+    def _put_back(self) -> None:
+        given_back.pop(self.id, None)
+        self.reject(requeue=True)
+
+
+class _Running:
+    """Makes a request the current one, for the task's own handlers in the main process.
+
+    That process starts others by forking, so it keeps no connection to the database open.
+    """
+
+    def __init__(self, request: Request) -> None:
+        self._task, self._context = request.task, request._context
+
+    def __enter__(self) -> None:
+        _task_stack.push(self._task)
+        self._task.request_stack.push(self._context)
+
+    def __exit__(self, *_: object) -> None:
+        self._task.request_stack.pop()
+        _task_stack.pop()
+        connection.engine().dispose()
