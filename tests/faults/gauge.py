@@ -3,6 +3,7 @@
 import psycopg
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
+from kombu.transport.pyamqp import Channel
 
 from tests.integration.machine import Machine
 
@@ -30,7 +31,7 @@ class Gauge:
         self._count = count
         self._queue = queue
         self._database: psycopg.Connection | None = None
-        self._broker: Connection | None = None
+        self._channel: Channel | None = None
 
     def rows(self) -> int | None:
         """Return how many tasks have a row; None while the database does not answer."""
@@ -53,19 +54,22 @@ class Gauge:
 
     def close(self) -> None:
         """Close the connections."""
-        for connection in filter(None, (self._database, self._broker)):
-            connection.close()
+        if self._database is not None:
+            self._database.close()
+        self._hang_up()
 
     def _depth(self, queue: str) -> int | None:
         try:
-            if self._broker is None:
+            if self._channel is None:
                 connection = Connection(self._broker_url, connect_timeout=2)
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-                self._broker = connection
-            with self._broker.channel() as channel:
-                return Queue(queue, channel=channel).queue_declare(passive=True).message_count
+                self._channel = connection.channel()
+            return Queue(queue, channel=self._channel).queue_declare(passive=True).message_count
         except _BROKER_AWAY:
-            if self._broker is not None:
-                self._broker.collect()
-            self._broker = None
+            self._hang_up()
             return None
+
+    def _hang_up(self) -> None:
+        if self._channel is not None:
+            self._channel.connection.client.collect()
+            self._channel = None

@@ -6,7 +6,7 @@ from rich.table import Table
 from tests.faults import malformed
 from tests.faults.result import Result
 
-console = Console(highlight=False)
+console = Console(highlight=False, width=110)
 
 
 def show(result: Result, seed: int) -> None:

@@ -16,6 +16,8 @@ from tests.faults.timetable import Fault, Timetable
 Say = Callable[[str], None]
 
 _RECOVERY = 90
+_HELD = 3
+"""Tasks that workers must hold at least when a fault strikes; six is the most that they take."""
 _SERVICES = {
     "broker killed": "rabbitmq",
     "broker restarted": "rabbitmq",
@@ -78,8 +80,9 @@ class Run:
             nonlocal held
             accepted = len(self._producer.accepted)
             self._read()
-            held = self._subject.in_flight(accepted, self._waiting, self._rows + self._dead)
-            return held > 0
+            refused = min(self._dead, len(self._producer.malformed))
+            held = self._subject.in_flight(accepted, self._waiting, self._rows + self._dead - refused)
+            return held >= _HELD
 
         self._until(in_flight, "tasks in flight")
         moment = time.monotonic()
