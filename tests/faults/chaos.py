@@ -14,13 +14,13 @@ from pathlib import Path
 import click
 
 from tests.faults import malformed, timetable
+from tests.faults.aftermath import poison
 from tests.faults.course import Course
 from tests.faults.fleet import Control
 from tests.faults.report import console, show
 from tests.faults.result import Result
 from tests.faults.run import Run
 from tests.faults.stage import stage
-from tests.integration.machine import Machine
 
 WINDOW = 300
 """Tasks that wait in the queue while the producer keeps it filled."""
@@ -32,7 +32,7 @@ WINDOW = 300
 @click.option("--few", is_flag=True, help="Each kind of fault, but fewer of each.")
 @click.option("--control", is_flag=True, help="Test the design of 2018 with Celery's defaults instead.")
 @click.option("--mild", is_flag=True, help="Leave out the four messages that kill every worker of Celery.")
-@click.option("--pace", default=55.0, show_default=True, help="Milliseconds that each task waits.")
+@click.option("--pace", default=45.0, show_default=True, help="Milliseconds that each task waits.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the result there too.")
 @click.option("--logs", type=click.Path(path_type=Path), help="Leave the services' logs there.")
 def main(
@@ -59,17 +59,16 @@ def run(
 ) -> Result:
     """Make one run on a stack of its own."""
     faults = timetable.FEW if few else timetable.ALL
-    numbers = list(range(len(malformed.SHAPES)))[len(malformed.KILLERS) if control or mild else 0 :]
+    numbers = [] if control else list(range(len(malformed.SHAPES)))[len(malformed.KILLERS) if mild else 0 :]
     plan = timetable.draw(seed, tasks, faults, 20 if few else 100, numbers)
-    make = partial(_control, pace) if control else Course
+    make = partial(Control, pace=pace) if control else Course
     console.print("Starting a stack of its own ...")
     with stage(make, pace, logs) as scene:
         whole = Run(scene, plan, seed, min(WINDOW, tasks // 20), console.print)
-        return whole.go({task.id for task in plan.tasks})
-
-
-def _control(pace: float, machine: Machine) -> Control:
-    return Control(machine, pace)
+        result = whole.go({task.id for task in plan.tasks})
+        if control and not result.stuck:
+            result.poisoned = poison(scene, seed)
+    return result
 
 
 if __name__ == "__main__":

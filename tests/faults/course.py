@@ -21,7 +21,7 @@ class Course:
     key = ROUTING_KEY
     task = do_task.name
     refuses = True
-    patience = 60
+    patience = 25
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

@@ -15,6 +15,11 @@ def show(result: Result, seed: int) -> None:
     console.print(_ends(result))
     if result.stuck:
         console.print(f"The run stood still and was given up. {result.stuck}")
+    if result.poisoned:
+        ends, good, rows = result.poisoned
+        console.print(
+            f"Then 40 malformed messages: workers ended {ends} times in 20 s, {rows} of {good} good tasks ran"
+        )
     for line in result.ended:
         console.print(f"Not killed by the timetable: {line}")
     for text, count in sorted(result.raised.items(), key=lambda item: -item[1])[:8]:

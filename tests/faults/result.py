@@ -34,7 +34,29 @@ class Struck:
 
 @dataclass
 class Result:
-    """A whole run."""
+    """A whole run.
+
+    Attributes
+    ----------
+    subject : str
+        What was tested.
+    seconds : float
+        How long it took, without starting and stopping.
+    tally : Tally
+        What became of the tasks.
+    faults : list of Struck
+        What struck.
+    ended : list of str
+        Workers that ended without having been killed by the timetable, and how.
+    raised : dict
+        How often sending raised what; each was sent again under its id.
+    longest_send : float
+        Seconds.
+    stuck : str
+        What the run waited for in vain, if it was given up.
+    poisoned : tuple of int, optional
+        For the control: see `tests.faults.aftermath.poison`.
+    """
 
     subject: str
     seconds: float
@@ -44,6 +66,7 @@ class Result:
     raised: dict[str, int] = field(default_factory=dict)
     longest_send: float = 0
     stuck: str = ""
+    poisoned: tuple[int, int, int] | None = None
 
     @property
     def good(self) -> bool:
