@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import click
 
-from workshop import cli_challenges, cli_course, machine
+from workshop import cli_challenges, cli_course, cli_ledger, machine
 from workshop.challenges import source
 from workshop.stack import control
 from workshop.stack.condition import StartFailed
@@ -24,6 +24,7 @@ def main() -> None:
 
 for _command in [*cli_challenges.challenges.commands.values(), *cli_course.course.commands.values()]:
     main.add_command(_command)
+main.add_command(cli_ledger.ledger)
 
 
 @main.command()

@@ -7,6 +7,7 @@ import celery.worker.consumer
 from celery.utils.log import get_logger
 from kombu import Message
 
+from workshop.delivery.dead import bury
 from workshop.delivery.guard import fault
 
 _logger = get_logger(__name__)
@@ -33,4 +34,8 @@ class Consumer(celery.worker.consumer.Consumer):
 
     def _refuse(self, message: Message, reason: str) -> None:
         _logger.error('Refused a message, now in the queue "dead": %s', reason)
-        message.reject_log_error(_logger, self.connection_errors)
+        try:
+            bury(self.app, message, reason)
+            message.ack_log_error(_logger, self.connection_errors)
+        except Exception:  # a machine without the right to write there, or a message that can't be copied
+            message.reject_log_error(_logger, self.connection_errors)

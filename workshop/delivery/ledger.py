@@ -19,9 +19,6 @@ from workshop.delivery.record import Published, published
 from workshop.delivery.report import ask_workers
 from workshop.delivery.topology import SQUARES
 
-LOST_PROCESS = "its process ended each time it ran, or it was revoked; see the worker's log"
-"""The reason of a dead letter that is a task like others, and about which nothing else is known."""
-
 
 @dataclass
 class Ledger:
@@ -83,8 +80,8 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
     letters = list(dead.letters(names or None))
     stored = _stored(None if tasks is None else ids)
     now.rows = stored & ids
-    faults = {letter.id: letter.fault for letter in letters if letter.id in ids - now.rows}
-    now.dead = faults | _reasons({id for id, fault in faults.items() if not fault})
+    ended = {letter.id: letter.fault or letter.reason for letter in letters if letter.id in ids - now.rows}
+    now.dead = ended | _logged(ended)
     now.refused = [letter.fault for letter in letters if letter.fault and letter.id not in ids]
     nowhere = ids - now.rows - now.dead.keys() - now.held
     if not now.waiting:
@@ -139,12 +136,9 @@ def _stored(ids: Collection[str] | None) -> set[str]:
     return {str(id) for id in execute(query).scalars()}
 
 
-def _reasons(ids: Collection[str]) -> dict[str, str]:
-    """Return why tasks failed, from the task log."""
+def _logged(ids: Collection[str]) -> dict[str, str]:
+    """Return why tasks failed, as the task log has it."""
     log = db.TaskLog
     wanted = any_(literal([UUID(id) for id in ids], ARRAY(Uuid)))
-    query = (
-        select(log.task_id, log.error).where(log.state == "FAILURE", log.task_id == wanted).order_by(log.id)
-    )
-    found = {str(row.task_id): row.error for row in execute(query)}
-    return {id: found.get(id, LOST_PROCESS) for id in ids}
+    query = select(log.task_id, log.error).where(log.state == "FAILURE", log.task_id == wanted)
+    return {str(row.task_id): row.error for row in execute(query.order_by(log.id))}

@@ -29,7 +29,7 @@ def write_task_log(state: str, error: BaseException) -> None:
         What ended the attempt.
     """
     attempt = current_attempt()
-    text = f"{type(error).__name__}: {error}"[:2000].replace("\0", "")
+    text = f"{type(error).__name__}: {error}".partition("\n[SQL: ")[0][:2000].replace("\0", "")
     line = {
         "task_id": attempt.task_id,
         "state": state,

@@ -76,7 +76,8 @@ def send(app: celery.Celery, task_id: str, publish: Callable[..., Answer]) -> An
             producer.connection.collect()
             cause = error.__cause__ or error
             refused = isinstance(cause, ChannelError)
-            raise NotSent(task_id, _in_words(cause, bool(alarm)), perhaps=not refused) from error
+            text = _in_words(cause, bool(alarm), app.conf.broker_url)
+            raise NotSent(task_id, text, perhaps=not refused) from error
         except BaseException:  # such as a time limit or Ctrl-C while it waits: the answer would come later
             producer.connection.collect()
             raise
@@ -102,11 +103,12 @@ def _connect(producer: Producer, url: str) -> str:
     return ""
 
 
-def _in_words(error: BaseException, alarm: bool) -> str:
+def _in_words(error: BaseException, alarm: bool, url: str) -> str:
     if alarm:
         return "RabbitMQ takes no messages for now: its disk or memory is nearly full."
     if isinstance(error, TimeoutError):
         return f"RabbitMQ did not confirm the task within {CONFIRM} s."
     if isinstance(error, ChannelError):
         return f"RabbitMQ refuses the task: {error}."
-    return "The connection to RabbitMQ broke before it confirmed the task."
+    now = broker_trouble(url)
+    return "The connection broke before RabbitMQ confirmed the task." + (f" {now.text}" if now else "")

@@ -12,6 +12,7 @@ from celery import Celery
 from celery.worker import state as worker_state
 from celery.worker.control import inspect_command
 from celery.worker.request import Request
+from kombu import Connection
 
 from workshop.delivery.request import given_back
 from workshop.machine import ROOT
@@ -74,7 +75,11 @@ def ask_workers(
     dict
         The report of each worker that answered, by the worker's name.
     """
-    with Celery(broker=broker_url, set_as_current=False) as application:
-        application.conf.broker_connection_timeout = 3
-        answers = application.control.broadcast("course_report", reply=True, timeout=seconds, limit=expected)
+    with (
+        Celery(broker=broker_url, set_as_current=False) as application,
+        Connection(broker_url, connect_timeout=3) as connection,  # one from the pool may be dead by now
+    ):
+        answers = application.control.broadcast(
+            "course_report", reply=True, timeout=seconds, limit=expected, connection=connection
+        )
     return {name: report for answer in answers or [] for name, report in answer.items() if "pid" in report}

@@ -13,12 +13,13 @@ from typing import Any
 import celery.worker.request
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from celery._state import _task_stack
-from celery.exceptions import Reject, WorkerLostError
+from celery.exceptions import Reject, TimeLimitExceeded, WorkerLostError
 from celery.utils.log import get_logger
 from celery.worker.state import task_ready
 from kombu.asynchronous import get_event_loop
 
 from workshop import connection
+from workshop.delivery.dead import bury
 
 LONGEST_PAUSE = 8
 """Seconds between two attempts in an outage, at most."""
@@ -37,10 +38,13 @@ given_back: dict[str, float] = {}
 class Request(celery.worker.request.Request):
     """One message in the worker's main process; `workshop.delivery.task.Task` names it."""
 
+    _why = ""
+
     def on_failure(self, exc_info: ExceptionInfo, *args: Any, **options: Any) -> None:
         """Put a task back after an outage, and one whose process died; the rest is Celery's."""
         error = exc_info.exception
         error = error.exc if isinstance(error, ExceptionWithTraceback) else error
+        self._why = f"{type(error).__name__}: {error}"
         if isinstance(error, Reject) and error.requeue:
             task_ready(self)
             self._give_back(str(error.reason))
@@ -48,12 +52,12 @@ class Request(celery.worker.request.Request):
             task_ready(self)
             self._after_loss(error, exc_info)
         else:
+            if isinstance(error, TimeLimitExceeded):
+                self.reject(requeue=False)  # a dead letter: it would be as long the next time
             super().on_failure(exc_info, *args, **options)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Let a task that did not even end at its hard limit be a dead letter, not run for ever."""
-        if not soft:
-            self.reject(requeue=False)
+        """Write the failure of a task that did not even end at its hard limit to the task log."""
         with _Running(self):
             super().on_timeout(soft, timeout)
 
@@ -64,10 +68,21 @@ class Request(celery.worker.request.Request):
         _losses.pop(self.id, None)
         super().acknowledge()
 
-    def _announce_revoked(self, *args: Any) -> None:
+    def reject(self, requeue: bool = False) -> None:
+        """Put the message back on the queue, or for good into the queue `dead`."""
+        if not requeue and not self.acknowledged:
+            try:
+                bury(self.app, self.message, self._why)
+                super().acknowledge()
+            except Exception as error:  # a machine without the right to write there: RabbitMQ moves it
+                _logger.warning("Task %s is rejected: %s", self.id, error)
+        super().reject(requeue)
+
+    def _announce_revoked(self, reason: str, *args: Any) -> None:
         """Let a task that was revoked, terminated or has expired be a dead letter, not vanish."""
+        self._why = f"the task was {reason}"
         self.reject(requeue=False)
-        super()._announce_revoked(*args)
+        super()._announce_revoked(reason, *args)
 
     def _is_over(self) -> bool:
         return self._already_cancelled or self._already_revoked
@@ -79,6 +94,7 @@ class Request(celery.worker.request.Request):
             return
         del _losses[self.id]
         reason = WorkerLostError(f"The process that ran it ended, {LOSSES} times: {error}")
+        self._why = f"WorkerLostError: {reason}"
         _logger.error("Task %s is a dead letter now: %s", self.id, reason)
         self.reject(requeue=False)
         with _Running(self):

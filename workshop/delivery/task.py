@@ -41,7 +41,9 @@ class Task(celery.Task):
             result = self.run(*args, **kwargs)
         except (Retry, Reject):
             raise
-        except SystemExit as error:  # Celery would end the whole worker
+        except SystemExit as error:
+            if isinstance(error.code, int) and error.code < 0:
+                raise  # a signal, such as that of the hard time limit
             raise RuntimeError(f"The task called exit({error.code or ''})") from error
         except Exception:
             self._give_back_after_outage()
@@ -72,7 +74,7 @@ class Task(celery.Task):
         With ``WORKSHOP_HASTE=10`` in the environment each retry comes ten times sooner, for tests.
         """
         self._give_back_after_outage()
-        headers = (self.request.headers or {}) | {ERRORS: current_attempt().errors + 1}
+        headers = self.request.as_execution_options()["headers"] | {ERRORS: current_attempt().errors + 1}
         self.request.countdown = countdown
         if options.get("eta") is None:
             seconds = self.default_retry_delay if countdown is None else countdown
@@ -84,19 +86,19 @@ class Task(celery.Task):
             raise
         except Reject as error:
             self.request.unsent = f"its retry could not be sent: {error.reason}"
-            raise Reject(self.request.unsent, requeue=True) from error
+            raise Reject(self.request.unsent, requeue=True) from None
 
     def _give_back_after_outage(self) -> None:
         if self.request.called_directly:
             return
         if unsent := self.request.get("unsent"):
-            raise Reject(unsent, requeue=True)
+            raise Reject(unsent, requeue=True) from None
         if (trouble := connection.trouble()) is None:
             return
         if trouble.late:
             _late[self.request.id] = _late.get(self.request.id, 0) + 1
         if not trouble.late or _late[self.request.id] <= LATE:
-            raise Reject(f"the database: {trouble.text}", requeue=True)
+            raise Reject(f"the database: {trouble.text}", requeue=True) from None
 
 
 def follow_settings(app: celery.Celery) -> None:

@@ -1,0 +1,108 @@
+"""Whatever a task's own code does, the worker lives, and the task ends as one row or one dead letter."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from tests.conftest import wait_for
+from tests.integration import odd_tasks
+from tests.integration.machine import Machine
+from tests.integration.own_stack import EDINBURGH, done, own_stack, task_of
+from workshop import db, maps
+from workshop.connection import execute
+from workshop.delivery.ledger import ledger
+from workshop.tasks import do_task
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory) -> Iterator[Machine]:
+    with own_stack(tmp_path_factory.mktemp("odd"), "postgis", "rabbitmq") as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def worker(machine) -> Iterator[subprocess.Popen[str]]:
+    """One worker with two processes that knows the odd tasks too."""
+    options = ("worker", "-n", "odd@%h", "-c", "2", "--without-mingle", "--without-gossip", "-l", "WARNING")
+    with (machine.state / "odd.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "tests.integration.odd_tasks:application", *options],
+            env=machine.environment | {"ODD_WITNESS": str(machine.state / "witness")},
+            cwd=machine.course,
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+            text=True,
+        )
+        try:
+            yield process
+            assert process.poll() is None, "the worker has ended"
+        finally:
+            os.killpg(process.pid, 9)
+            process.wait()
+
+
+def send(task) -> str:
+    return task.apply_async(EDINBURGH, task_id=str(uuid4())).id
+
+
+def good_task_runs() -> None:
+    end = done([task_of(do_task.delay(*EDINBURGH).id)])
+    assert end.done == 1
+
+
+def reason(id: str, seconds: float = 40) -> str:
+    """Return why a task became a dead letter."""
+    wait_for(lambda: ledger([task_of(id)]).balanced, seconds, "an end of the task")
+    return ledger([task_of(id)]).dead[id]
+
+
+@pytest.mark.parametrize(
+    ("task", "why"),
+    [
+        (odd_tasks.dies, "WorkerLostError: The process that ran it ended, 4 times"),
+        (odd_tasks.leaves, "RuntimeError: The task called exit(3)"),
+        (odd_tasks.out_of_memory, "WorkerLostError: The process that ran it ended, 4 times"),
+        (odd_tasks.never_ends, "TimeLimitExceeded"),
+    ],
+    ids=["dies", "leaves", "out of memory", "never ends"],
+)
+def test_it_is_a_dead_letter_with_its_reason(worker, task, why):
+    id = send(task)
+    assert why in reason(id)
+    good_task_runs()
+
+
+def test_a_process_that_died_once_costs_no_retry(worker):
+    id = send(odd_tasks.dies_once)
+    assert done([task_of(id)]).done == 1
+    assert list(maps.read_squares([id]).attempt) == [1]
+
+
+@contextmanager
+def no_nations() -> Iterator[None]:
+    nations = execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
+    execute(sa.delete(db.UkBoundary))
+    try:
+        yield
+    finally:
+        for code, name, geom in nations:
+            execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
+
+
+@pytest.mark.parametrize("task", [odd_tasks.swallows, odd_tasks.retries_everything], ids=["logs", "retries"])
+def test_an_outage_costs_nothing_whatever_becomes_of_its_error(worker, machine, task):
+    log = machine.state / "odd.log"
+    before = log.stat().st_size
+    with no_nations():
+        id = send(task)
+        wait_for(lambda: b"goes back to the queue" in log.read_bytes()[before:], what="a task given back")
+    end = done([task_of(id)])
+    assert (end.done, end.retried) == (1, 0)
+    assert list(maps.read_squares([id]).attempt) == [1]

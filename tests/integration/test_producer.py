@@ -1,0 +1,187 @@
+"""`delay` tells the truth within seconds: the task is on the queue, or a sentence says why it may not be."""
+
+import re
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from uuid import uuid4
+
+import psutil
+import pytest
+
+from tests.conftest import wait_for
+from tests.integration.machine import Machine
+from tests.integration.own_stack import EDINBURGH, done, frozen, kill, own_stack, task_of, until_ready
+from workshop import maps
+from workshop.delivery.ledger import ledger
+from workshop.delivery.publisher import NotSent
+from workshop.delivery.record import published
+from workshop.stack import rabbitmq
+from workshop.stack.binaries import rabbitmq as rabbitmq_server
+from workshop.stack.running import running_site
+from workshop.tasks import do_task
+
+LIMIT = 5.5
+"""Seconds: five, and a little for a busy machine."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory) -> Iterator[Machine]:
+    with own_stack(tmp_path_factory.mktemp("producer")) as machine:
+        yield machine
+
+
+def refusal(**options) -> NotSent:
+    """Send a task that can't be sent, and return what the sender is told."""
+    began = time.monotonic()
+    with pytest.raises(NotSent) as told:
+        do_task.apply_async(EDINBURGH, **options)
+    assert time.monotonic() - began < LIMIT
+    assert "Next: workshop status" in str(told.value)
+    assert told.value.task_id in str(told.value)
+    return told.value
+
+
+def sent_again_makes_one_row(id: str) -> None:
+    do_task.apply_async(EDINBURGH, task_id=id)
+    done([task_of(id)])
+    marker = do_task.delay(*EDINBURGH).id
+    done([task_of(marker)])
+    assert len(maps.read_squares([id])) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "replacement", "sentence"),
+    [
+        (r"@127.0.0.1", "@nobody.invalid", 'host "nobody.invalid"'),
+        (r":secret@", ":wrong@", 'refuses the user "celery_user" with this password'),
+        (r"/celery_app", "/nowhere", 'no virtual host "nowhere"'),
+    ],
+    ids=["unknown host", "password", "virtual host"],
+)
+def test_a_wrong_address_is_named_by_its_part(machine, monkeypatch, part, replacement, sentence):
+    url = re.sub(part, replacement, machine.stack()["broker_url"])
+    monkeypatch.setenv("WORKSHOP_BROKER_URL", url)
+    error = refusal()
+    assert sentence in error.text
+    assert "The task is not on the queue" in str(error)
+    assert "wrong@" not in str(error)
+
+
+def test_a_wrong_port_is_named(machine, monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
+        assert refusal().text == f"Nothing listens at the broker's port {port} on 127.0.0.1."
+
+
+def test_a_host_that_does_not_answer_is_named(machine, monkeypatch):
+    """A queue of calls that is full is as silent as a cable that is cut."""
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent, ExitStack() as calls:
+        for _ in range(3):
+            call = calls.enter_context(socket.socket())
+            call.setblocking(False)
+            call.connect_ex(silent.getsockname())
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
+        assert refusal().text == f'The broker\'s host "127.0.0.1" does not answer at port {port}.'
+
+
+def test_what_could_not_be_sent_is_in_the_ledger(machine, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_BROKER_URL", "amqp://a:b@127.0.0.1:1/c")
+    id = refusal().task_id
+    monkeypatch.delenv("WORKSHOP_BROKER_URL")
+    task = next(task for task in published() if task.id == id)
+    assert task.unsent.startswith("Nothing listens")
+    assert [each.id for each in ledger([task]).unsent] == [id]
+    sent_again_makes_one_row(id)
+    assert not next(task for task in published() if task.id == id).unsent
+
+
+def test_a_broker_that_is_down(machine):
+    id = do_task.delay(*EDINBURGH).id
+    done([task_of(id)])
+    before = kill(machine, "rabbitmq")
+    psutil.wait_procs([psutil.Process(before)], timeout=5)
+    error = refusal()
+    assert "Nothing listens at the broker's port" in error.text
+    until_ready(machine, "rabbitmq", before)
+    sent_again_makes_one_row(error.task_id)
+
+
+def test_a_frozen_broker_that_was_known(machine):
+    do_task.delay(*EDINBURGH)
+    with frozen(machine.service("rabbitmq")["pid"]):
+        error = refusal()
+        assert error.text == "RabbitMQ did not confirm the task within 3 s."
+        assert "Perhaps it has the task, perhaps not" in str(error)
+    sent_again_makes_one_row(error.task_id)
+
+
+def test_a_frozen_broker_that_is_called_for_the_first_time(machine):
+    with frozen(machine.service("rabbitmq")["pid"]):
+        ended = machine.python(
+            "from workshop.tasks import do_task\n"
+            "from workshop.delivery.publisher import NotSent\n"
+            "import time; began = time.monotonic()\n"
+            "try: do_task.delay(1, 2)\n"
+            "except NotSent as error: print(error.text, time.monotonic() - began < 5.5)"
+        )
+    assert "takes the call, but says nothing for 3 s. True" in ended.stdout, ended.stdout + ended.stderr
+
+
+def test_an_alarm(machine):
+    """The alarm for memory stands in for that for the disk: RabbitMQ treats both alike."""
+    do_task.delay(*EDINBURGH)
+    with alarm(machine):
+        error = refusal()
+        assert error.text == "RabbitMQ takes no messages for now: its disk or memory is nearly full."
+    sent_again_makes_one_row(error.task_id)
+
+
+@contextmanager
+def alarm(machine: Machine) -> Iterator[None]:
+    ctl(machine, "set_vm_memory_high_watermark", "0.0000001")
+    try:
+        yield
+    finally:
+        ctl(machine, "set_vm_memory_high_watermark", "0.6")
+
+
+def ctl(machine: Machine, *command: str) -> None:
+    site = running_site()
+    assert site is not None
+    program = rabbitmq_server().with_name("rabbitmqctl")
+    subprocess.run(
+        [program, "-n", "workshop@localhost", *command],
+        env=rabbitmq.environment(site),
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+
+
+def test_what_was_never_confirmed_is_unknown_until_it_has_its_row(machine):
+    id = str(uuid4())
+    with frozen(machine.service("rabbitmq")["pid"]):
+        refusal(task_id=id)
+    task = next(task for task in published() if task.id == id)
+    assert not task.confirmed and not task.unsent
+    wait_for(lambda: ledger([task]).waiting == 0, what="an empty queue")
+    now = ledger([task])
+    assert (id in now.rows) != (id in [each.id for each in now.unknown])
+    sent_again_makes_one_row(id)
+
+
+def test_a_queue_that_is_declared_otherwise(machine, monkeypatch):
+    """RabbitMQ refuses what a sender declares; the sender is told in RabbitMQ's own words."""
+    with machine.amqp() as connection, connection.channel() as channel:
+        channel.queue_declare("other", durable=True, auto_delete=False, arguments={"x-max-length": 5})
+    from kombu import Queue
+
+    error = refusal(queue=Queue("other", durable=True))
+    assert "RabbitMQ refuses the task" in error.text and "PRECONDITION_FAILED" in error.text
+    assert "The task is not on the queue" in str(error)
