@@ -10,6 +10,7 @@ import sys
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +21,7 @@ from tests.faults.fleet import Control
 from tests.faults.report import console, show
 from tests.faults.result import Result
 from tests.faults.run import Run
+from tests.faults.scenarios import compare
 from tests.faults.stage import stage
 
 WINDOW = 300
@@ -32,26 +34,20 @@ WINDOW = 300
 @click.option("--few", is_flag=True, help="Each kind of fault, but fewer of each.")
 @click.option("--control", is_flag=True, help="Test the design of 2018 with Celery's defaults instead.")
 @click.option("--mild", is_flag=True, help="Leave out the four messages that kill every worker of Celery.")
+@click.option("--table", is_flag=True, help="Four faults one by one, the design of 2018 beside the course.")
 @click.option("--pace", default=45.0, show_default=True, help="Milliseconds that each task waits.")
 @click.option("--json", "file", type=click.Path(path_type=Path), help="Write the result there too.")
 @click.option("--logs", type=click.Path(path_type=Path), help="Leave the services' logs there.")
-def main(
-    tasks: int,
-    seed: int,
-    few: bool,
-    control: bool,
-    mild: bool,
-    pace: float,
-    file: Path | None,
-    logs: Path | None,
-) -> None:
+def main(tasks: int, seed: int, table: bool, file: Path | None, **options: Any) -> None:
     """Break a private stack while it works, and count what became of every task."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    result = run(tasks, seed, few, control, mild, pace, logs)
+    if table:
+        sys.exit(not compare(seed, options["logs"]))
+    result = run(tasks, seed, **options)
     show(result, seed)
     if file:
-        file.write_text(json.dumps(asdict(result), indent=1))
-    sys.exit(not (result.tally.lost if control else result.good))
+        file.write_text(json.dumps(asdict(result) | {"good": result.good}, indent=1))
+    sys.exit(not (result.tally.lost if options["control"] else result.good))
 
 
 def run(

@@ -1,7 +1,7 @@
 """Forty messages that no well-meaning program sends, the four first of which kill every worker of Celery 5.7.
 
-Each differs from a good message in one thing. They carry their number in the property ``message_id``, as most
-have no usable task id, so that each can be found among the dead letters.
+Each differs from a good message in one thing. As many have no usable task id, they carry their number in a
+header of their own, so that each can be found among the dead letters.
 """
 
 import json
@@ -13,6 +13,8 @@ from uuid import UUID
 from kombu import Connection
 
 CONTENT = "application/json"
+NUMBER = "malformed"
+"""The header that carries the number."""
 _EMBED = {"callbacks": None, "errbacks": None, "chain": None, "chord": None}
 _SIGNATURE = {"task": "workshop.tasks.do_task", "args": [1, 2], "kwargs": {}, "options": {}}
 
@@ -130,15 +132,21 @@ def sender(
                 shape.body,
                 exchange=exchange,
                 routing_key=key,
-                headers=headers if shape.all_headers else {},
+                headers=headers | {NUMBER: number} if shape.all_headers else {},
                 content_type=shape.content_type,
                 content_encoding=shape.content_encoding,
                 confirm_timeout=5,
-                message_id=str(number),
                 correlation_id=id,
             )
 
     return send
+
+
+def number_of(headers: dict[str, Any]) -> int | None:
+    """Return which malformed message has these headers; None if it is none of them."""
+    if "task" in headers or NUMBER in headers:
+        return headers.get(NUMBER)
+    return next(number for number, shape in enumerate(SHAPES) if not shape.all_headers)
 
 
 def _for_task(shape: Shape, task: str) -> Shape:

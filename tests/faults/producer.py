@@ -89,8 +89,9 @@ class Producer:
             else:
                 self._send(task)
         except Exception as error:  # whatever it is: what is not accepted is sent again
-            self.raised[f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"] += 1
             if task is not None:
+                [line, *_] = str(error).splitlines() or [""]
+                self.raised[f"{type(error).__name__}: {line}"] += 1
                 self.sent_twice.add(task.id)
             return False
         finally:

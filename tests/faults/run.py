@@ -99,7 +99,7 @@ class Run:
         self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
 
     def _settle(self) -> None:
-        """Let the tasks that the fault set back arrive again, so that the next fault is not charged for them."""
+        """Let the tasks that the fault set back end, so that the next fault is not charged for them."""
         ids = [id for _, id in self._arrivals.heard[-500:]]
         end = time.monotonic() + (_SETTLING if self._subject.refuses else 1)
         while time.monotonic() < end and self._progress.without_row(ids):

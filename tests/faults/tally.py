@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from kombu import Connection, Queue
+from kombu import Queue
 
+from tests.faults import malformed
 from tests.faults.course import Course
 from tests.faults.fleet import Control
 from tests.faults.producer import Producer
@@ -96,15 +97,12 @@ _ROWS = "SELECT task_id::text, count(*) FROM {} GROUP BY task_id"
 def _dead_letters(machine: Machine) -> tuple[set[str], set[int]]:
     """Take all dead letters; return the ids of tasks and the numbers of malformed messages."""
     ids, numbers = set(), set()
-    with _plain(machine) as connection, connection.channel() as channel:
+    with machine.amqp() as connection, connection.channel() as channel:
         while (message := channel.basic_get("dead")) is not None:
             channel.basic_ack(message.delivery_tag)
-            if "message_id" in message.properties:
-                numbers.add(int(message.properties["message_id"]))
+            number = malformed.number_of(message.headers or {})
+            if number is None:
+                ids.add(str(message.headers["id"]))
             else:
-                ids.add(str((message.headers or {}).get("id")))
+                numbers.add(number)
     return ids, numbers
-
-
-def _plain(machine: Machine) -> Connection:
-    return Connection(machine.stack()["broker_url"], connect_timeout=5)
