@@ -33,19 +33,19 @@ def stage(make: Callable[[Machine], Course | Control], pace: float, logs: Path |
     machine = Machine(folder / "state")
     _use(machine)
     ports = {name: _port(machine, name) for name in ("rabbitmq", "postgis")}
-    try:
-        with Relays(ports).running() as relays:
+    with Relays(ports).running() as relays:  # workers need them until they have stopped
+        try:
             addresses = _join(relays)
             subject = make(machine)
             _start(machine, subject, pace)
             with subject.working(addresses):
                 _until_ready(subject)
                 yield Scene(machine, subject, relays)
-    finally:
-        if logs:
-            shutil.copytree(machine.state / "logs", logs, dirs_exist_ok=True)
-        machine.workshop("down", "--purge")
-        shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            if logs:
+                shutil.copytree(machine.state / "logs", logs, dirs_exist_ok=True)
+            machine.workshop("down", "--purge")
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _use(machine: Machine) -> None:
