@@ -9,6 +9,7 @@ from kombu import Message
 
 from workshop.delivery.dead import bury
 from workshop.delivery.guard import fault
+from workshop.delivery.room import make_room
 
 _logger = get_logger(__name__)
 
@@ -19,6 +20,7 @@ class Consumer(celery.worker.consumer.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
         receive = super().create_task_handler(*args, **options)
+        make_room(self)
 
         def receive_guarded(message: Message) -> None:
             if reason := fault(message, self.app.tasks):

@@ -22,7 +22,10 @@ LARGEST = 64 * 1024
 """Bytes of a body. That of a point has about 100."""
 
 FARTHEST = timedelta(days=1)
-"""How far ahead a message may ask to be run. A worker holds it unacknowledged until then."""
+"""How far ahead a message may ask to be run. A worker holds it unacknowledged until then.
+
+RabbitMQ's ``consumer_timeout`` must be longer.
+"""
 
 
 def fault(message: Message, known: Container[str] | None = None) -> str | None:

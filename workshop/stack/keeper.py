@@ -98,6 +98,8 @@ class Keeper:
         self.note(state="starting")
         try:
             process = await self._start()
+        except StartFailed:
+            raise
         except NotReady as reason:
             return str(reason)
         except Exception as error:  # whatever it is, the other services go on
@@ -114,8 +116,18 @@ class Keeper:
         self.note(pid=process.pid, born=born(process.pid))
         await self._until_answering(process)
         if not self._anew:
-            await asyncio.to_thread(self.service.finish, self._site)
+            await self._finish()
         return process
+
+    async def _finish(self) -> None:
+        try:
+            news = await asyncio.to_thread(self.service.finish, self._site)
+        except StartFailed as error:
+            if not self._ever_ready:
+                raise
+            news = str(error)
+        if news:
+            self.note(message=news)
 
     async def _until_answering(self, process: Popen[bytes]) -> None:
         end = time.monotonic() + self.service.patience

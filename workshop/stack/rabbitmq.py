@@ -9,10 +9,13 @@ from pathlib import Path
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from workshop.stack import queues
 from workshop.stack.binaries import epmd, rabbitmq
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 
+# A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
+# minutes, and then it closes the worker's channel. It counts milliseconds.
 CONFIGURATION = """\
 listeners.tcp.1 = {host}:{rabbitmq}
 management.tcp.ip = {host}
@@ -22,6 +25,7 @@ default_user = celery_user
 default_pass = secret
 default_user_tags.administrator = true
 disk_free_limit.absolute = 50MB
+consumer_timeout = 90000000
 log.console = true
 log.console.level = warning
 log.console.use_colors = off
@@ -77,6 +81,11 @@ def probe(site: Site) -> None:
         raise NotReady(str(error)) from error
 
 
+def finish(site: Site) -> str:
+    """Declare the course's queues; return what had to be replaced."""
+    return queues.declare(site.broker_url)
+
+
 def get(site: Site, path: str) -> bytes:
     """Return what RabbitMQ's management interface answers.
 
@@ -117,6 +126,7 @@ SERVICE = Service(
     probe,
     environment=environment,
     prepare=prepare,
+    finish=finish,
     needs=("epmd",),
     essential=True,
 )

@@ -29,8 +29,11 @@ class Service:
         Raises `NotReady` until the service does its work for real.
     environment : callable
         Site to the program's whole environment; by default that of this process.
-    prepare, finish : callable
-        What to do before the program starts, and once it is ready.
+    prepare : callable
+        What to do before the program starts.
+    finish : callable
+        What to do once it is ready; returns what is worth a line, if anything is. `StartFailed` ends a
+        first start; a service that was ready before goes on, with the text as its message.
     needs : tuple of str
         Services that must be ready before.
     essential : bool
@@ -48,7 +51,7 @@ class Service:
     probe: Callable[[Site], None]
     environment: Callable[[Site], dict[str, str]] | None = None
     prepare: Callable[[Site], None] = _nothing
-    finish: Callable[[Site], None] = _nothing
+    finish: Callable[[Site], str | None] = _nothing
     needs: tuple[str, ...] = field(default=())
     essential: bool = False
     reloads: bool = False

@@ -1,0 +1,1 @@
+"""Measurements that the course's choices rest on; each module can be run with ``python -m``."""
