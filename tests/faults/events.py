@@ -11,6 +11,8 @@ from celery import Celery
 from kombu import Consumer
 from kombu.exceptions import OperationalError
 
+_LATEST = 500
+
 
 class Arrivals:
     """Every arrival of a task at a worker, by the workers' events.
@@ -36,6 +38,10 @@ class Arrivals:
         finally:
             self._over.set()
             thread.join(5)
+
+    def latest(self) -> list[str]:
+        """Return the tasks of the latest arrivals."""
+        return [id for _, id in self.heard[-_LATEST:]]
 
     def redelivered(self, faults: list[float], sent_twice: set[str]) -> list[int]:
         """Return how many tasks arrived again after each fault and before the next.

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from signal import Signals
 
@@ -71,8 +71,8 @@ class Control:
         """Return how often each worker ended, and how it ended last."""
         return dict(self._ends)
 
-    def in_flight(self, accepted: int, waiting: int, ended: int) -> int:
-        """Return how many tasks the workers say they hold; lost ones make a subtraction useless here."""
+    def in_flight(self, without_row: Callable[[], int]) -> int:
+        """Return how many tasks the workers say they hold; here, many without a row are lost."""
         return sum(len(held) for kind in ("active", "reserved") for held in self._ask(kind).values())
 
     def _ask(self, what: str) -> dict:

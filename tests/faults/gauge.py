@@ -39,9 +39,9 @@ class Gauge:
         """Return how many tasks have a row; None while the database does not answer."""
         return self._ask(self._count)
 
-    def rows_of(self, ids: Collection[str]) -> int:
-        """Return how many of some tasks have a row; 0 while the database does not answer."""
-        return self._ask(f"{self._count} WHERE task_id::text = ANY(%s)", list(ids)) or 0
+    def rows_of(self, ids: Collection[str]) -> int | None:
+        """Return how many of some tasks have a row; None while the database does not answer."""
+        return self._ask(f"{self._count} WHERE task_id::text = ANY(%s)", list(ids))
 
     def waiting(self) -> int | None:
         """Return how many messages wait for a worker; None while the broker does not answer."""

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from tests.faults.course import Course
+from tests.faults.events import Arrivals
 from tests.faults.fleet import Control
 from tests.faults.gauge import Gauge
 from tests.faults.producer import Producer
@@ -18,9 +19,11 @@ _MOST = 6
 class Progress:
     """The numbers of one run, as they were read last."""
 
-    def __init__(self, gauge: Gauge, producer: Producer, subject: Course | Control) -> None:
+    def __init__(
+        self, gauge: Gauge, producer: Producer, subject: Course | Control, arrivals: Arrivals
+    ) -> None:
         self.rows = self.dead = self.waiting = 0
-        self._gauge, self._producer, self._subject = gauge, producer, subject
+        self._gauge, self._producer, self._subject, self._arrivals = gauge, producer, subject, arrivals
         self._before = gauge.rows() or 0
         self.close = gauge.close
 
@@ -47,16 +50,15 @@ class Progress:
         return len(self._producer.accepted) - self.waiting
 
     def held(self) -> int:
-        """Return how many tasks workers hold: read in an order that makes it too few rather than too many."""
-        accepted = len(self._producer.accepted)
+        """Return how many tasks workers hold: those that arrived at one lately and have no row."""
         self.read()
-        refused = min(self.dead, len(self._producer.malformed))
-        return self._subject.in_flight(accepted, self.waiting, self.rows + self.dead - refused)
+        return self._subject.in_flight(lambda: self.without_row(self._arrivals.latest()) or 0)
 
-    def without_row(self, ids: list[str]) -> int:
-        """Return how many of some accepted tasks have no row."""
+    def without_row(self, ids: list[str]) -> int | None:
+        """Return how many of some accepted tasks have no row; None while the database does not answer."""
         wanted = set(ids) & self._producer.accepted
-        return len(wanted) - self._gauge.rows_of(wanted)
+        rows = self._gauge.rows_of(wanted)
+        return None if rows is None else len(wanted) - rows
 
     def until_held(self) -> int:
         """Wait a moment for many tasks at workers, then be content with fewer, never none."""
@@ -67,7 +69,7 @@ class Progress:
             held, tries = self.held(), tries + 1
             if held < 1 and not self.waiting and self._producer.done.is_set():
                 raise TimeoutError("All tasks have ended before all faults struck")
-            return held >= max(1, _MOST - tries // 5)
+            return held >= max(1, _MOST - tries // 10)
 
         until(enough, "tasks in flight", pause=0.03)
         return held

@@ -39,8 +39,8 @@ class Run:
             scene.machine.amqp, self._subject.exchange, self._subject.key, self._subject.task, seed
         )
         self._producer = Producer(timetable, self._subject.send, send, self._senders.waiting, window)
-        self._progress = Progress(own, self._producer, self._subject)
         self._arrivals = Arrivals(scene.machine.stack()["broker_url"])
+        self._progress = Progress(own, self._producer, self._subject, self._arrivals)
         self._struck: list[Struck] = []
         self._killed: dict[str, int] = {}
 
@@ -100,9 +100,9 @@ class Run:
 
     def _settle(self) -> None:
         """Let the tasks that the fault set back end, so that the next fault is not charged for them."""
-        ids = [id for _, id in self._arrivals.heard[-500:]]
+        ids = self._arrivals.latest()
         end = time.monotonic() + (_SETTLING if self._subject.refuses else 1)
-        while time.monotonic() < end and self._progress.without_row(ids):
+        while time.monotonic() < end and self._progress.without_row(ids) != 0:
             time.sleep(0.1)
 
     def _running(self, gone: int | None) -> bool:
