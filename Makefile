@@ -18,7 +18,7 @@ test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
 	@$(LINT) && .venv/bin/python -m pytest tests/unit
 
-chaos:  ## 10,000 tasks while everything breaks, and what became of each; about four minutes
+chaos:  ## 10,000 tasks while everything breaks, and what became of each; three to four minutes
 	@sh setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
 

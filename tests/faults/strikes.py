@@ -1,5 +1,6 @@
 """The faults themselves: what each of them does to a private stack."""
 
+import os
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -34,7 +35,7 @@ def strike(fault: Fault, scene: Scene) -> str:
 
 def _worker_killed(fault: Fault, scene: Scene) -> str:
     name, pid = _worker(fault, scene)
-    psutil.Process(pid).kill()
+    os.killpg(pid, signal.SIGKILL)  # its children too, at once
     return name
 
 
