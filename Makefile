@@ -22,6 +22,10 @@ chaos:  ## 10,000 tasks while everything breaks, and what became of each; three 
 	@sh setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
 
+bench:  ## loss, idle time and poison for one queue or another
+	@sh setup.sh
+	@.venv/bin/python -m benchmarks.queue_choice
+
 stop:  ## stop all services; what they hold stays
 	@.venv/bin/workshop down
 
@@ -29,4 +33,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-fast chaos stop clean
+.PHONY: lab demo test test-fast chaos bench stop clean
