@@ -18,6 +18,14 @@ test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
 	@$(LINT) && .venv/bin/python -m pytest tests/unit
 
+chaos:  ## 10,000 tasks while everything breaks, and what became of each; three to four minutes
+	@sh setup.sh
+	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
+
+bench:  ## loss, idle time and poison for one queue or another
+	@sh setup.sh
+	@.venv/bin/python -m benchmarks.queue_choice
+
 stop:  ## stop all services; what they hold stays
 	@.venv/bin/workshop down
 
@@ -25,4 +33,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-fast stop clean
+.PHONY: lab demo test test-fast chaos bench stop clean

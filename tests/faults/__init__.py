@@ -1,0 +1,1 @@
+"""Breaks a private stack by a seeded timetable and counts what became of every task."""

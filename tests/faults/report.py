@@ -1,0 +1,71 @@
+"""Shows what a run found, as tables."""
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.faults import malformed
+from tests.faults.result import Result
+
+console = Console(highlight=False, width=110)
+
+
+def show(result: Result, seed: int) -> None:
+    """Show the faults of one run, then what became of its tasks."""
+    console.print(_faults(result, seed))
+    console.print(_ends(result))
+    if result.stuck:
+        console.print(f"The run stood still and was given up. {result.stuck}")
+    if result.poisoned:
+        ends, good, rows = result.poisoned
+        console.print(
+            f"Then 40 malformed messages: workers ended {ends} times in 20 s, {rows} of {good} good tasks ran"
+        )
+    for line in result.ended:
+        console.print(f"Not killed by the timetable: {line}")
+    for text, count in sorted(result.raised.items(), key=lambda item: -item[1])[:8]:
+        console.print(f"{count} sends raised  {text[:200]}", markup=False)
+    if result.tally.not_refused:
+        names = (malformed.SHAPES[number].name for number in result.tally.not_refused)
+        console.print(f"Not refused: {'; '.join(names)}", markup=False)
+    for what in ("lost", "dead"):
+        if ids := getattr(result.tally, what):
+            console.print(f"{what}: {' '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}")
+
+
+def _faults(result: Result, seed: int) -> Table:
+    table = Table(title=f"Faults against {result.subject}, seed {seed}")
+    table.add_column("fault")
+    table.add_column("hit")
+    for name in ("at, s", "in flight", "redelivered", "back after, s"):
+        table.add_column(name, justify="right")
+    for each in result.faults:
+        back = "" if each.back is None else f"{each.back:.1f}"
+        numbers = (f"{each.at:.1f}", str(each.in_flight), str(each.redelivered), back)
+        table.add_row(each.kind, each.detail, *numbers)
+    return table
+
+
+def _ends(result: Result) -> Table:
+    count = result.tally
+    table = Table(title=f"What became of the tasks of {result.subject}")
+    table.add_column("count", justify="right")
+    table.add_column("of")
+    for number, what in (
+        (count.accepted, "tasks accepted"),
+        (count.rows, "of them with a row"),
+        (len(count.lost), "lost: neither row nor dead letter"),
+        (count.twice, "rows too many (stored twice)"),
+        (len(count.dead), "good tasks among the dead letters"),
+        (count.refused, f"of {count.malformed} malformed messages refused"),
+        (count.strangers, "rows made by malformed messages"),
+        (len(result.ended), "workers that ended without having been killed by the timetable"),
+        (count.waiting, "messages left in the queue"),
+        (count.failures, "FAILURE lines in the task log"),
+        (count.retries, "RETRY lines in the task log"),
+        (count.used, "rows of a second attempt (a budget was used)"),
+        (sum(result.raised.values()), "sends that raised, each sent again under its id"),
+        (f"{result.longest_send:.1f}", "seconds, the longest send"),
+        (f"{result.seconds:.0f}", "seconds in all"),
+    ):
+        table.add_row(str(number), what)
+    return table

@@ -1,0 +1,76 @@
+"""What one run found."""
+
+from dataclasses import dataclass, field
+
+from tests.faults.tally import Tally
+
+
+@dataclass
+class Struck:
+    """A fault that struck.
+
+    Attributes
+    ----------
+    kind, detail : str
+        What happened, and to what exactly.
+    at : float
+        Seconds since the run began.
+    in_flight, redelivered : int
+        Tasks that workers held at that moment, and those that arrived at a worker again after it.
+    back : float
+        Seconds until all services were ready again and tasks went on.
+    moment : float
+        When it struck (`time.monotonic`).
+    """
+
+    kind: str
+    detail: str
+    at: float
+    in_flight: int
+    redelivered: int = 0
+    back: float | None = None
+    moment: float = 0
+
+
+@dataclass
+class Result:
+    """A whole run.
+
+    Attributes
+    ----------
+    subject : str
+        What was tested.
+    seconds : float
+        How long it took, without starting and stopping.
+    tally : Tally
+        What became of the tasks.
+    faults : list of Struck
+        What struck.
+    ended : list of str
+        Workers that ended without having been killed by the timetable, and how.
+    raised : dict
+        How often sending raised what; each was sent again under its id.
+    longest_send : float
+        Seconds.
+    stuck : str
+        What the run waited for in vain, if it was given up.
+    poisoned : tuple of int, optional
+        For the control: see `tests.faults.aftermath.poison`.
+    """
+
+    subject: str
+    seconds: float
+    tally: Tally
+    faults: list[Struck] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    raised: dict[str, int] = field(default_factory=dict)
+    longest_send: float = 0
+    stuck: str = ""
+    poisoned: tuple[int, int, int] | None = None
+
+    @property
+    def good(self) -> bool:
+        """Whether the promise held: nothing lost or twice, all malformed refused, no worker stopped."""
+        count = self.tally
+        whole = not (count.lost or count.twice or count.dead or count.not_refused or count.strangers)
+        return whole and not (self.ended or count.waiting or self.stuck)

@@ -1,0 +1,142 @@
+"""One run: sends by the timetable, strikes when tasks are in flight, waits for the end, counts."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from tests.faults import malformed
+from tests.faults.events import Arrivals
+from tests.faults.gauge import Gauge
+from tests.faults.producer import Producer
+from tests.faults.progress import Progress, until
+from tests.faults.result import Result, Struck
+from tests.faults.strikes import Scene, strike
+from tests.faults.tally import tally
+from tests.faults.timetable import Fault, Timetable
+
+Say = Callable[[str], None]
+
+_SETTLING = 10
+"""Seconds to wait, at most, until the tasks that a fault set back have ended."""
+_SERVICES = {
+    "broker killed": "rabbitmq",
+    "broker restarted": "rabbitmq",
+    "database killed": "postgis",
+    "database crashed": "postgis",
+    "database restarted": "postgis",
+}
+
+
+class Run:
+    """One timetable against one subject."""
+
+    def __init__(self, scene: Scene, timetable: Timetable, seed: int, window: int, say: Say) -> None:
+        self._scene, self._subject, self._timetable, self._say = scene, scene.subject, timetable, say
+        own, self._senders = (
+            Gauge(scene.machine, self._subject.count, self._subject.queue) for _ in range(2)
+        )
+        send = malformed.sender(
+            scene.machine.amqp, self._subject.exchange, self._subject.key, self._subject.task, seed
+        )
+        self._producer = Producer(timetable, self._subject.send, send, self._senders.waiting, window)
+        self._arrivals = Arrivals(scene.machine.stack()["broker_url"])
+        self._progress = Progress(own, self._producer, self._subject, self._arrivals)
+        self._struck: list[Struck] = []
+        self._killed: dict[str, int] = {}
+
+    def go(self, known: set[str]) -> Result:
+        """Run, and return what happened."""
+        ends, stuck = self._subject.ends(), ""
+        self._began = time.monotonic()
+        with (
+            closing(self._progress),
+            closing(self._senders),
+            self._arrivals.listening(),
+            self._producer.running(),
+        ):
+            try:
+                for fault in self._timetable.faults:
+                    self._meet(fault)
+                self._until_ended()
+            except TimeoutError as error:
+                stuck = str(error)
+        seconds = time.monotonic() - self._began
+        again = self._arrivals.redelivered([each.moment for each in self._struck], self._producer.sent_twice)
+        for each, count in zip(self._struck, again, strict=True):
+            each.redelivered = count
+        return Result(
+            self._subject.name,
+            seconds,
+            tally(self._scene.machine, self._subject, self._producer, known),
+            self._struck,
+            self._unexplained(ends),
+            dict(self._producer.raised),
+            self._producer.longest,
+            stuck,
+        )
+
+    def _meet(self, fault: Fault) -> None:
+        """Strike when the fault is due and workers hold tasks, and wait until everything runs again."""
+        until(
+            lambda: self._progress.taken() >= fault.due and self._subject.ready(), f"{fault.due} tasks taken"
+        )
+        held = self._progress.until_held()
+        moment = time.monotonic()
+        struck = Struck(fault.kind, "", moment - self._began, held, moment=moment)
+        self._struck.append(struck)
+        before = self._processes()
+        struck.detail = strike(fault, self._scene)
+        if fault.kind == "worker killed":
+            self._killed[struck.detail] = self._killed.get(struck.detail, 0) + 1
+        taken = self._progress.taken()
+        hit = _SERVICES.get(fault.kind, struck.detail)
+        until(
+            lambda: self._running(before.get(hit)) and self._progress.taken() >= taken + 5,
+            f"tasks going on after '{fault.kind}'",
+        )
+        struck.back = time.monotonic() - moment
+        self._settle()
+        self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
+
+    def _settle(self) -> None:
+        """Let the tasks that the fault set back end, so that the next fault is not charged for them."""
+        ids = self._arrivals.latest()
+        end = time.monotonic() + (_SETTLING if self._subject.refuses else 1)
+        while time.monotonic() < end and self._progress.without_row(ids) != 0:
+            time.sleep(0.1)
+
+    def _running(self, gone: int | None) -> bool:
+        """Return whether everything is ready, and the process that was hit is no longer `gone`."""
+        services = self._scene.machine.stack()["services"].values()
+        ready = all(each["state"] == "ready" for each in services) and self._subject.ready()
+        return ready and gone not in self._processes().values()
+
+    def _processes(self) -> dict[str, int]:
+        services = self._scene.machine.stack()["services"].items()
+        return {name: each["pid"] for name, each in services} | self._subject.workers()
+
+    def _until_ended(self) -> None:
+        """Wait until everything sent has ended, or nothing changed for the subject's patience."""
+        seen, since = None, time.monotonic()
+        wanted = len(self._timetable.tasks) + sum(s.kind == "malformed" for s in self._timetable.sendings)
+        while time.monotonic() - since < self._subject.patience:
+            self._progress.read()
+            now = self._progress.numbers()
+            if (
+                self._producer.done.is_set()
+                and self._progress.ended() >= wanted
+                and not self._progress.waiting
+            ):
+                return
+            if now != seen:
+                seen, since = now, time.monotonic()
+            time.sleep(0.1)
+
+    def _unexplained(self, before: dict[str, tuple[int, str]]) -> list[str]:
+        """Return which workers ended without having been killed by the timetable, and how."""
+        found = []
+        for name, (count, message) in self._subject.ends().items():
+            others = count - before.get(name, (0, ""))[0] - self._killed.get(name, 0)
+            if others > 0:
+                found.append(f"{name} ended {others} times: {message}")
+        return found

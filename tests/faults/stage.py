@@ -1,0 +1,91 @@
+"""A private stack whose workers and producer reach it through relays; nothing of it is left afterwards."""
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.faults.course import Course
+from tests.faults.fleet import PROCESSES, WORKERS, Control
+from tests.faults.relay import HOST, Relays
+from tests.faults.strikes import Scene
+from tests.integration.machine import Machine
+from workshop import machine as this_machine
+
+
+@contextmanager
+def stage(make: Callable[[Machine], Course | Control], pace: float, logs: Path | None) -> Iterator[Scene]:
+    """Start everything, and end it however the context ends.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the subject of a private machine.
+    pace : float
+        Milliseconds that each task of the course waits.
+    logs : pathlib.Path, optional
+        Where to leave the logs of the services.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="workshop-chaos-"))
+    machine = Machine(folder / "state")
+    _use(machine)
+    ports = {name: _port(machine, name) for name in ("rabbitmq", "postgis")}
+    with Relays(ports).running() as relays:  # workers need them until they have stopped
+        try:
+            addresses = _join(relays)
+            subject = make(machine)
+            _start(machine, subject, pace)
+            with subject.working(addresses):
+                _until_ready(subject)
+                yield Scene(machine, subject, relays)
+        finally:
+            if logs:
+                shutil.copytree(machine.state / "logs", logs, dirs_exist_ok=True)
+            machine.workshop("down", "--purge")
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _use(machine: Machine) -> None:
+    """Let this process, as a producer, use the private stack and nothing else."""
+    for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
+        del os.environ[name]
+    os.environ["WORKSHOP_STATE"] = str(machine.state)
+
+
+def _port(machine: Machine, name: str) -> Callable[[], int]:
+    return lambda: machine.stack()["ports"][name]
+
+
+def _join(relays: Relays) -> dict[str, str]:
+    """Point this process and the workers to the relays."""
+    addresses = {
+        "broker_url": f"amqp://celery_user:secret@{HOST}:{relays.port('rabbitmq')}/celery_app",
+        "database_url": (
+            f"postgresql+psycopg://geopython:geopython@{HOST}:{relays.port('postgis')}/geopython-db"
+        ),
+    }
+    this_machine.write("joined.json", addresses)
+    return addresses
+
+
+def _start(machine: Machine, subject: Course | Control, pace: float) -> None:
+    machine.workshop(
+        "up",
+        "--detach",
+        *subject.parts,
+        WORKSHOP_WORKERS=str(WORKERS),
+        WORKSHOP_PROCESSES=str(PROCESSES),
+        WORKSHOP_PACE=str(pace),
+        WORKSHOP_LEADER=str(os.getpid()),
+    )
+
+
+def _until_ready(subject: Course | Control) -> None:
+    end = time.monotonic() + 60
+    while not subject.ready():
+        if time.monotonic() > end:
+            raise TimeoutError("The workers are not ready after 60 s")
+        time.sleep(0.1)

@@ -1,0 +1,108 @@
+"""What became of every task and every malformed message, counted from the tables and queues themselves."""
+
+from dataclasses import dataclass, field
+
+from kombu import Queue
+
+from tests.faults import malformed
+from tests.faults.course import Course
+from tests.faults.fleet import Control
+from tests.faults.producer import Producer
+from tests.integration.machine import Machine
+
+
+@dataclass
+class Tally:
+    """The exact end of a run.
+
+    Attributes
+    ----------
+    accepted, rows : int
+        Tasks that the producer was told were accepted, and those of them with a row.
+    lost : list of str
+        Accepted tasks with neither row nor dead letter, wherever they are.
+    twice : int
+        Rows beyond the first of a task.
+    dead : list of str
+        Accepted tasks that ended as dead letters.
+    malformed, refused : int
+        Malformed messages that were sent, and those among the dead letters.
+    not_refused : list of int
+        The numbers of the others.
+    strangers : int
+        Rows of no task that was sent: malformed messages that ran.
+    waiting : int
+        Messages left in the queue.
+    failures, retries, used : int
+        Lines in the task log, and rows of a second attempt: a budget that something used.
+    """
+
+    accepted: int
+    rows: int
+    lost: list[str]
+    twice: int
+    dead: list[str]
+    malformed: int
+    refused: int
+    not_refused: list[int] = field(default_factory=list)
+    strangers: int = 0
+    waiting: int = 0
+    failures: int = 0
+    retries: int = 0
+    used: int = 0
+
+
+def tally(machine: Machine, subject: Course | Control, producer: Producer, known: set[str]) -> Tally:
+    """Count; the dead letters are taken out of their queue.
+
+    Parameters
+    ----------
+    machine : tests.integration.machine.Machine
+        The private stack.
+    subject : Course or Control
+        What was tested.
+    producer : Producer
+        Who sent.
+    known : set of str
+        All tasks that were to be sent in this stack; rows of any other are strangers.
+    """
+    rows = {id: int(count) for id, count in machine.sql(_ROWS.format(subject.table))}
+    dead_ids, refused = _dead_letters(machine) if subject.refuses else (set(), set())
+    ours = producer.accepted & rows.keys()
+    dead = producer.accepted & dead_ids
+    log = dict(machine.sql("SELECT state, count(*) FROM geopython.task_log GROUP BY state"))
+    used = machine.sql("SELECT count(*) FROM geopython.grid_squares WHERE attempt > 1")
+    with machine.amqp() as connection, connection.channel() as channel:
+        waiting = Queue(subject.queue, channel=channel).queue_declare(passive=True).message_count
+    return Tally(
+        accepted=len(producer.accepted),
+        rows=len(ours),
+        lost=sorted(producer.accepted - ours - dead),
+        twice=sum(rows[id] - 1 for id in ours),
+        dead=sorted(dead),
+        malformed=len(producer.malformed),
+        refused=len(producer.malformed & refused),
+        not_refused=sorted(producer.malformed - refused),
+        strangers=len(rows.keys() - known),
+        waiting=waiting,
+        failures=log.get("FAILURE", 0),
+        retries=log.get("RETRY", 0),
+        used=used[0][0],
+    )
+
+
+_ROWS = "SELECT task_id::text, count(*) FROM {} GROUP BY task_id"
+
+
+def _dead_letters(machine: Machine) -> tuple[set[str], set[int]]:
+    """Take all dead letters; return the ids of tasks and the numbers of malformed messages."""
+    ids, numbers = set(), set()
+    with machine.amqp() as connection, connection.channel() as channel:
+        while (message := channel.basic_get("dead")) is not None:
+            channel.basic_ack(message.delivery_tag)
+            number = malformed.number_of(message.headers or {})
+            if number is None:
+                ids.add(str(message.headers["id"]))
+            else:
+                numbers.add(number)
+    return ids, numbers

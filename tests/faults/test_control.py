@@ -1,0 +1,15 @@
+"""The design of 2018 loses tasks under the same faults; otherwise `test_chaos` would prove nothing."""
+
+from tests.faults.test_chaos import chaos
+
+
+def test_the_control_loses_tasks_and_stores_some_twice(tmp_path):
+    found = chaos(
+        tmp_path / "result.json", "--control", "--few", "--tasks", "1500", "--seed", "3", "--pace", "70"
+    )
+    assert found["stuck"] == ""
+    assert len(found["tally"]["lost"]) > 0
+    assert found["tally"]["twice"] > 0
+    ends, good, rows = found["poisoned"]
+    assert ends > 0, "malformed messages stop its workers"
+    assert found["code"] == 0
