@@ -5,6 +5,7 @@ from collections.abc import Callable
 from contextlib import closing
 
 from tests.faults import malformed
+from tests.faults.ends import Ends
 from tests.faults.events import Arrivals
 from tests.faults.gauge import Gauge
 from tests.faults.producer import Producer
@@ -42,11 +43,11 @@ class Run:
         self._arrivals = Arrivals(scene.machine.stack()["broker_url"])
         self._progress = Progress(own, self._producer, self._subject, self._arrivals)
         self._struck: list[Struck] = []
-        self._killed: dict[str, int] = {}
+        self._ends = Ends(self._subject)
 
     def go(self, known: set[str]) -> Result:
         """Run, and return what happened."""
-        ends, stuck = self._subject.ends(), ""
+        stuck = ""
         self._began = time.monotonic()
         with (
             closing(self._progress),
@@ -61,6 +62,7 @@ class Run:
             except TimeoutError as error:
                 stuck = str(error)
         seconds = time.monotonic() - self._began
+        self._ends.look()
         again = self._arrivals.redelivered([each.moment for each in self._struck], self._producer.sent_twice)
         for each, count in zip(self._struck, again, strict=True):
             each.redelivered = count
@@ -69,7 +71,8 @@ class Run:
             seconds,
             tally(self._scene.machine, self._subject, self._producer, known),
             self._struck,
-            self._unexplained(ends),
+            self._ends.unexplained,
+            self._ends.after_outage,
             dict(self._producer.raised),
             self._producer.longest,
             stuck,
@@ -85,9 +88,8 @@ class Run:
         struck = Struck(fault.kind, "", moment - self._began, held, moment=moment)
         self._struck.append(struck)
         before = self._processes()
+        self._ends.look()
         struck.detail = strike(fault, self._scene)
-        if fault.kind == "worker killed":
-            self._killed[struck.detail] = self._killed.get(struck.detail, 0) + 1
         taken = self._progress.taken()
         hit = _SERVICES.get(fault.kind, struck.detail)
         until(
@@ -96,6 +98,7 @@ class Run:
         )
         struck.back = time.monotonic() - moment
         self._settle()
+        self._ends.look(fault.kind, struck.detail)
         self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
 
     def _settle(self) -> None:
@@ -131,12 +134,3 @@ class Run:
             if now != seen:
                 seen, since = now, time.monotonic()
             time.sleep(0.1)
-
-    def _unexplained(self, before: dict[str, tuple[int, str]]) -> list[str]:
-        """Return which workers ended without having been killed by the timetable, and how."""
-        found = []
-        for name, (count, message) in self._subject.ends().items():
-            others = count - before.get(name, (0, ""))[0] - self._killed.get(name, 0)
-            if others > 0:
-                found.append(f"{name} ended {others} times: {message}")
-        return found
