@@ -1,13 +1,14 @@
 """Which workers ended without having been killed by the timetable, and whether an outage explains it.
 
-A worker of Celery 5.7 can end by itself when its broker was away (celery#9250); its supervisor starts it again.
-An end at any other time is the work of a message.
+A worker of Celery 5.7 can end by itself when its broker was away (celery#9250); its supervisor starts it
+again. An end at any other time is the work of a message.
 """
 
 from tests.faults.course import Course
 from tests.faults.fleet import Control
 
-_OUTAGES = ("broker killed", "broker restarted", "network cut", "frozen")
+OUTAGES = ("broker killed", "broker restarted", "network cut", "frozen")
+"""Faults after which workers connect to the broker anew."""
 
 
 class Ends:
@@ -39,5 +40,5 @@ class Ends:
         for name, (count, message) in self._seen.items():
             others = count - before.get(name, (0, ""))[0] - (name == killed)
             if others > 0:
-                found = self.after_outage if fault in _OUTAGES else self.unexplained
+                found = self.after_outage if fault in OUTAGES else self.unexplained
                 found.append(f"{name}, {others} times, {f'after {fault!r}, ' if fault else ''}{message}")

@@ -5,8 +5,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from tests.faults import malformed
-from tests.faults.ends import Ends
+from tests.faults.ends import OUTAGES, Ends
 from tests.faults.events import Arrivals
+from tests.faults.fleet import WORKERS
 from tests.faults.gauge import Gauge
 from tests.faults.producer import Producer
 from tests.faults.progress import Progress, until
@@ -19,6 +20,7 @@ Say = Callable[[str], None]
 
 _SETTLING = 10
 """Seconds to wait, at most, until the tasks that a fault set back have ended."""
+_AFTERWARDS = 3
 _SERVICES = {
     "broker killed": "rabbitmq",
     "broker restarted": "rabbitmq",
@@ -98,6 +100,9 @@ class Run:
         )
         struck.back = time.monotonic() - moment
         self._settle()
+        if fault.kind in OUTAGES:  # a worker may end a moment after it connected anew
+            time.sleep(_AFTERWARDS)
+            until(lambda: self._running(None), f"all workers after '{fault.kind}'")
         self._ends.look(fault.kind, struck.detail)
         self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
 
@@ -112,7 +117,8 @@ class Run:
         """Return whether everything is ready, and the process that was hit is no longer `gone`."""
         services = self._scene.machine.stack()["services"].values()
         ready = all(each["state"] == "ready" for each in services) and self._subject.ready()
-        return ready and gone not in self._processes().values()
+        all_listen = self._progress.consumers() == WORKERS
+        return ready and all_listen and gone not in self._processes().values()
 
     def _processes(self) -> dict[str, int]:
         services = self._scene.machine.stack()["services"].items()
