@@ -1,4 +1,4 @@
-"""What malformed messages do to the control. They come last: nothing runs after the first of them."""
+"""What malformed messages do to the control. They come last: its workers end again and again from then on."""
 
 import time
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 import psycopg
+from amqp.protocol import queue_declare_ok_t
 from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.pyamqp import Channel
@@ -51,6 +52,11 @@ class Gauge:
         """Return how many dead letters there are; None if nobody knows."""
         return self._depth("dead")
 
+    def consumers(self) -> int:
+        """Return how many workers listen to the queue; 0 while the broker does not answer."""
+        state = self._state(self._queue)
+        return state.consumer_count if state else 0
+
     def close(self) -> None:
         """Close the connections."""
         if self._database is not None:
@@ -68,12 +74,16 @@ class Gauge:
         return count
 
     def _depth(self, queue: str) -> int | None:
+        state = self._state(queue)
+        return state.message_count if state else None
+
+    def _state(self, queue: str) -> queue_declare_ok_t | None:
         try:
             if self._channel is None:
                 connection = Connection(self._broker_url, connect_timeout=2)
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
                 self._channel = connection.channel()
-            return Queue(queue, channel=self._channel).queue_declare(passive=True).message_count
+            return Queue(queue, channel=self._channel).queue_declare(passive=True)
         except _BROKER_AWAY:
             self._hang_up()
             return None

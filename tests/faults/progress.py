@@ -25,7 +25,7 @@ class Progress:
         self.rows = self.dead = self.waiting = 0
         self._gauge, self._producer, self._subject, self._arrivals = gauge, producer, subject, arrivals
         self._before = gauge.rows() or 0
-        self.close = gauge.close
+        self.close, self.consumers = gauge.close, gauge.consumers
 
     def read(self) -> None:
         """Read all numbers; those of a service that is away stay as they were."""

@@ -20,8 +20,8 @@ def show(result: Result, seed: int) -> None:
         console.print(
             f"Then 40 malformed messages: workers ended {ends} times in 20 s, {rows} of {good} good tasks ran"
         )
-    for line in result.ended:
-        console.print(f"Not killed by the timetable: {line}")
+    for line in (*result.ended, *result.ended_after_outage):
+        console.print(f"Not killed by the timetable: {line}", markup=False)
     for text, count in sorted(result.raised.items(), key=lambda item: -item[1])[:8]:
         console.print(f"{count} sends raised  {text[:200]}", markup=False)
     if result.tally.not_refused:
@@ -58,7 +58,8 @@ def _ends(result: Result) -> Table:
         (len(count.dead), "good tasks among the dead letters"),
         (count.refused, f"of {count.malformed} malformed messages refused"),
         (count.strangers, "rows made by malformed messages"),
-        (len(result.ended), "workers that ended without having been killed by the timetable"),
+        (len(result.ended), "workers stopped by a message, or by nothing that the timetable did"),
+        (len(result.ended_after_outage), "workers that ended by themselves after an outage of the broker"),
         (count.waiting, "messages left in the queue"),
         (count.failures, "FAILURE lines in the task log"),
         (count.retries, "RETRY lines in the task log"),

@@ -46,8 +46,9 @@ class Result:
         What became of the tasks.
     faults : list of Struck
         What struck.
-    ended : list of str
-        Workers that ended without having been killed by the timetable, and how.
+    ended, ended_after_outage : list of str
+        Workers that ended without having been killed by the timetable, and how: at any time, and after the
+        broker had been away, when Celery's do that by themselves.
     raised : dict
         How often sending raised what; each was sent again under its id.
     longest_send : float
@@ -63,6 +64,7 @@ class Result:
     tally: Tally
     faults: list[Struck] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
+    ended_after_outage: list[str] = field(default_factory=list)
     raised: dict[str, int] = field(default_factory=dict)
     longest_send: float = 0
     stuck: str = ""

@@ -5,7 +5,9 @@ from collections.abc import Callable
 from contextlib import closing
 
 from tests.faults import malformed
+from tests.faults.ends import OUTAGES, Ends
 from tests.faults.events import Arrivals
+from tests.faults.fleet import WORKERS
 from tests.faults.gauge import Gauge
 from tests.faults.producer import Producer
 from tests.faults.progress import Progress, until
@@ -18,6 +20,7 @@ Say = Callable[[str], None]
 
 _SETTLING = 10
 """Seconds to wait, at most, until the tasks that a fault set back have ended."""
+_AFTERWARDS = 3
 _SERVICES = {
     "broker killed": "rabbitmq",
     "broker restarted": "rabbitmq",
@@ -42,11 +45,11 @@ class Run:
         self._arrivals = Arrivals(scene.machine.stack()["broker_url"])
         self._progress = Progress(own, self._producer, self._subject, self._arrivals)
         self._struck: list[Struck] = []
-        self._killed: dict[str, int] = {}
+        self._ends = Ends(self._subject)
 
     def go(self, known: set[str]) -> Result:
         """Run, and return what happened."""
-        ends, stuck = self._subject.ends(), ""
+        stuck = ""
         self._began = time.monotonic()
         with (
             closing(self._progress),
@@ -61,6 +64,7 @@ class Run:
             except TimeoutError as error:
                 stuck = str(error)
         seconds = time.monotonic() - self._began
+        self._ends.look()
         again = self._arrivals.redelivered([each.moment for each in self._struck], self._producer.sent_twice)
         for each, count in zip(self._struck, again, strict=True):
             each.redelivered = count
@@ -69,7 +73,8 @@ class Run:
             seconds,
             tally(self._scene.machine, self._subject, self._producer, known),
             self._struck,
-            self._unexplained(ends),
+            self._ends.unexplained,
+            self._ends.after_outage,
             dict(self._producer.raised),
             self._producer.longest,
             stuck,
@@ -85,9 +90,8 @@ class Run:
         struck = Struck(fault.kind, "", moment - self._began, held, moment=moment)
         self._struck.append(struck)
         before = self._processes()
+        self._ends.look()
         struck.detail = strike(fault, self._scene)
-        if fault.kind == "worker killed":
-            self._killed[struck.detail] = self._killed.get(struck.detail, 0) + 1
         taken = self._progress.taken()
         hit = _SERVICES.get(fault.kind, struck.detail)
         until(
@@ -96,6 +100,10 @@ class Run:
         )
         struck.back = time.monotonic() - moment
         self._settle()
+        if fault.kind in OUTAGES:  # a worker may end a moment after it connected anew
+            time.sleep(_AFTERWARDS)
+            until(lambda: self._running(None), f"all workers after '{fault.kind}'")
+        self._ends.look(fault.kind, struck.detail)
         self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
 
     def _settle(self) -> None:
@@ -109,7 +117,8 @@ class Run:
         """Return whether everything is ready, and the process that was hit is no longer `gone`."""
         services = self._scene.machine.stack()["services"].values()
         ready = all(each["state"] == "ready" for each in services) and self._subject.ready()
-        return ready and gone not in self._processes().values()
+        all_listen = self._progress.consumers() == WORKERS
+        return ready and all_listen and gone not in self._processes().values()
 
     def _processes(self) -> dict[str, int]:
         services = self._scene.machine.stack()["services"].items()
@@ -131,12 +140,3 @@ class Run:
             if now != seen:
                 seen, since = now, time.monotonic()
             time.sleep(0.1)
-
-    def _unexplained(self, before: dict[str, tuple[int, str]]) -> list[str]:
-        """Return which workers ended without having been killed by the timetable, and how."""
-        found = []
-        for name, (count, message) in self._subject.ends().items():
-            others = count - before.get(name, (0, ""))[0] - self._killed.get(name, 0)
-            if others > 0:
-                found.append(f"{name} ended {others} times: {message}")
-        return found
