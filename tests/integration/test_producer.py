@@ -133,8 +133,7 @@ def test_a_frozen_broker_that_is_called_for_the_first_time(machine):
     assert "takes the call, but says nothing for 3 s. True" in ended.stdout, ended.stdout + ended.stderr
 
 
-def test_an_alarm(machine):
-    """The alarm for memory stands in for that for the disk: RabbitMQ treats both alike."""
+def test_a_disk_that_is_nearly_full(machine):
     do_task.delay(*EDINBURGH)
     with alarm(machine):
         error = refusal()
@@ -144,11 +143,11 @@ def test_an_alarm(machine):
 
 @contextmanager
 def alarm(machine: Machine) -> Iterator[None]:
-    ctl(machine, "set_vm_memory_high_watermark", "0.0000001")
+    ctl(machine, "set_disk_free_limit", "1000TB")
     try:
         yield
     finally:
-        ctl(machine, "set_vm_memory_high_watermark", "0.6")
+        ctl(machine, "set_disk_free_limit", "50MB")
 
 
 def ctl(machine: Machine, *command: str) -> None:

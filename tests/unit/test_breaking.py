@@ -50,10 +50,10 @@ def test_a_part_that_was_not_started(capsys):
     assert "started without worker1. Next: workshop down" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("state", ["broken", "ready"])
-def test_a_process_that_ended_meanwhile(state, capsys):
+@pytest.mark.parametrize("condition", ["broken", "ready"])
+def test_a_process_that_ended_meanwhile(condition, capsys):
     """A later process with the same number, here this one, is left alone."""
-    write_stack(worker1=state)
+    write_stack(worker1=condition)
     breaking.kill_worker()
     assert "Nothing was broken: worker1 is not ready. Next: workshop status" in capsys.readouterr().out
 
