@@ -29,7 +29,7 @@ def show(result: Result, seed: int) -> None:
         console.print(f"Not refused: {'; '.join(names)}", markup=False)
     for what in ("lost", "dead"):
         if ids := getattr(result.tally, what):
-            console.print(f"{what}: {' '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}")
+            console.print(f"{what}: {' '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}", markup=False)
 
 
 def _faults(result: Result, seed: int) -> Table:

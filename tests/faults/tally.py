@@ -24,7 +24,7 @@ class Tally:
     twice : int
         Rows beyond the first of a task.
     dead : list of str
-        Accepted tasks that ended as dead letters.
+        Accepted tasks that ended as dead letters, each with its reason.
     malformed, refused : int
         Malformed messages that were sent, and those among the dead letters.
     not_refused : list of int
@@ -67,9 +67,9 @@ def tally(machine: Machine, subject: Course | Control, producer: Producer, known
         All tasks that were to be sent in this stack; rows of any other are strangers.
     """
     rows = {id: int(count) for id, count in machine.sql(_ROWS.format(subject.table))}
-    dead_ids, refused = _dead_letters(machine) if subject.refuses else (set(), set())
+    reasons, refused = _dead_letters(machine) if subject.refuses else ({}, set())
     ours = producer.accepted & rows.keys()
-    dead = producer.accepted & dead_ids
+    dead = producer.accepted & reasons.keys()
     log = dict(machine.sql("SELECT state, count(*) FROM geopython.task_log GROUP BY state"))
     used = machine.sql("SELECT count(*) FROM geopython.grid_squares WHERE attempt > 1")
     with machine.amqp() as connection, connection.channel() as channel:
@@ -79,7 +79,7 @@ def tally(machine: Machine, subject: Course | Control, producer: Producer, known
         rows=len(ours),
         lost=sorted(producer.accepted - ours - dead),
         twice=sum(rows[id] - 1 for id in ours),
-        dead=sorted(dead),
+        dead=[f"{id} ({reasons[id]})" for id in sorted(dead)],
         malformed=len(producer.malformed),
         refused=len(producer.malformed & refused),
         not_refused=sorted(producer.malformed - refused),
@@ -94,15 +94,16 @@ def tally(machine: Machine, subject: Course | Control, producer: Producer, known
 _ROWS = "SELECT task_id::text, count(*) FROM {} GROUP BY task_id"
 
 
-def _dead_letters(machine: Machine) -> tuple[set[str], set[int]]:
-    """Take all dead letters; return the ids of tasks and the numbers of malformed messages."""
-    ids, numbers = set(), set()
+def _dead_letters(machine: Machine) -> tuple[dict[str, str], set[int]]:
+    """Take all dead letters; return the reasons of tasks by id, and the numbers of malformed messages."""
+    reasons: dict[str, str] = {}
+    numbers: set[int] = set()
     with machine.amqp() as connection, connection.channel() as channel:
         while (message := channel.basic_get("dead")) is not None:
             channel.basic_ack(message.delivery_tag)
             number = malformed.number_of(message.headers or {})
             if number is None:
-                ids.add(str(message.headers["id"]))
+                reasons[str(message.headers["id"])] = str(message.headers.get("reason"))
             else:
                 numbers.add(number)
-    return ids, numbers
+    return reasons, numbers

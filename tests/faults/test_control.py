@@ -7,9 +7,11 @@ def test_the_control_loses_tasks_and_stores_some_twice(tmp_path):
     found = chaos(
         tmp_path / "result.json", "--control", "--few", "--tasks", "1500", "--seed", "3", "--pace", "70"
     )
-    assert found["stuck"] == ""
+    ended_early = "All tasks have ended before all faults struck"
+    assert found["stuck"] in ("", ended_early)
     assert len(found["tally"]["lost"]) > 0
     assert found["tally"]["twice"] > 0
-    ends, good, rows = found["poisoned"]
-    assert ends > 0, "malformed messages stop its workers"
+    if not found["stuck"]:
+        ends, _, _ = found["poisoned"]
+        assert ends > 0, "malformed messages stop its workers"
     assert found["code"] == 0

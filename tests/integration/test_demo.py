@@ -29,7 +29,8 @@ def test_demo_makes_2500_rows_a_map_and_a_table(faults):
         == 2500
     )
     assert "<html" in target.read_text()
-    assert machine.read("settings.json") == {"fault_rate": 0.9, "pace": 3}, "what was set before is set again"
+    after = {name: value for name, value in machine.read("settings.json").items() if value is not None}
+    assert after == {"fault_rate": 0.9, "pace": 3}, "what was set before is set again"
 
 
 @pytest.mark.parametrize(

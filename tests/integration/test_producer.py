@@ -143,7 +143,7 @@ def test_a_disk_that_is_nearly_full(machine):
 
 @contextmanager
 def alarm(machine: Machine) -> Iterator[None]:
-    ctl(machine, "set_disk_free_limit", "1000TB")
+    ctl(machine, "set_disk_free_limit", "900000GB")
     try:
         yield
     finally:
