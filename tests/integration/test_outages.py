@@ -86,13 +86,16 @@ def test_an_outage_of_the_database(machine, said):
     assert said("goes back to the queue in")
 
 
-def test_an_outage_of_the_broker(machine):
+def test_an_outage_of_the_broker(machine, said):
     settings.change(pace=100)
     tasks = send_some()
     wait_for(lambda: live.progress(tasks).done > 2, what="the first rows")
     with gone(machine, "rabbitmq"):
         time.sleep(OUTAGE)
     all_at_the_first_attempt(tasks)
+    assert said("BrokerError: RabbitMQ is gone")
+    assert not said("SoftTimeLimitExceeded"), "no process that had done its work was struck by a late limit"
+    assert "it ended with exit code 1: BrokerError" in machine.service("worker1")["message"]
 
 
 def test_a_second_outage_of_the_broker_leaves_no_worker_without_work(machine):

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from celery import Celery
-from kombu import Queue, pools
+from kombu import Queue
 
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine, copy_course, lives
+from workshop.delivery.report import ask
 
 NEW_LINE = "\n"
 BROKEN = "\nundefined_name\n"
@@ -48,10 +48,8 @@ def machine(broken: tuple[Machine, str]) -> Machine:
 
 
 def pings(machine: Machine) -> set[str]:
-    pools.reset()  # a connection to a broker that was killed meanwhile is of no use
-    with Celery(broker=machine.stack()["broker_url"], set_as_current=False) as application:
-        answers = application.control.ping(timeout=1)
-    return {name.partition("@")[0] for answer in answers for name in answer}
+    answers = ask(machine.stack()["broker_url"], "ping", timeout=1)
+    return {name.partition("@")[0] for name in answers}
 
 
 def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str], course: Path) -> None:

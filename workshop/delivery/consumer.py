@@ -1,9 +1,12 @@
 """The part of a worker that receives messages: it refuses those that are no tasks, and lives on."""
 
+import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import celery.worker.consumer
+from celery.platforms import EX_FAILURE
 from celery.utils.log import get_logger
 from kombu import Message
 
@@ -29,6 +32,17 @@ class Consumer(celery.worker.consumer.Consumer):
                 receive(message)
 
         return receive_guarded
+
+    def on_connection_error_after_connected(self, exc: Exception) -> None:
+        """End this worker, as RabbitMQ is gone; its supervisor starts it anew when RabbitMQ is back.
+
+        Celery would wait within and connect again. Meanwhile it reads no results, so that time limits strike
+        processes that have done their work; and afterwards some workers end, or take nothing (celery#9250).
+        What this worker has not acknowledged, RabbitMQ delivers again.
+        """
+        why = f"BrokerError: RabbitMQ is gone ({type(exc).__name__}). It starts anew when RabbitMQ is back"
+        print(why, file=sys.stderr, flush=True)
+        os._exit(EX_FAILURE)  # without a broker an orderly end only adds errors to the log
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
         """Refuse what can't even be unpacked; Celery would acknowledge it, and it would be gone."""

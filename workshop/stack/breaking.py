@@ -81,7 +81,7 @@ def _break(what: str, service: str, choose: Choice, text: str) -> None:
         print("Nothing was broken: no task is running. Next: send tasks, and break while they run")
         return
     _note(what, len(busy))
-    if not until(lambda: _is_back(service, main, victims, size), PATIENCE):
+    if not until(lambda: _is_back(service, main, victims, size) and _is_ready(WORKER), PATIENCE):
         raise TimeoutError(f"{service} is not ready after {PATIENCE} s. Next: workshop status")
     print(text)
 
@@ -117,6 +117,11 @@ def _is_back(service: str, main: psutil.Process, victims: list[psutil.Process], 
     with suppress(psutil.NoSuchProcess):
         return main not in victims and len(set(main.children()) - set(victims)) >= size
     return False
+
+
+def _is_ready(service: str) -> bool:
+    """Return whether a service is ready; a worker ends with its broker, and is started anew."""
+    return _condition(service).get("state") == "ready"
 
 
 def _note(what: str, tasks: int) -> None:
