@@ -41,7 +41,7 @@ class Consumer(celery.worker.consumer.Consumer):
         What this worker has not acknowledged, RabbitMQ delivers again.
         """
         why = f"BrokerError: RabbitMQ is gone ({type(exc).__name__}). It starts anew when RabbitMQ is back"
-        print(why, file=sys.stderr, flush=True)
+        print(why, file=sys.__stderr__, flush=True)  # not as a line of the log, where nobody finds it
         os._exit(EX_FAILURE)  # without a broker an orderly end only adds errors to the log
 
     def on_decode_error(self, message: Message, exc: Exception) -> None:
