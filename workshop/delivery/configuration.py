@@ -34,7 +34,6 @@ broker_transport_options = {"confirm_publish": True}
 broker_connection_timeout = 3
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
-task_publish_retry_policy = {"max_retries": 2, "interval_start": 0.2, "interval_step": 0.3, "interval_max": 1}
 
 # Flower listens to these events; checks ask for the report.
 worker_send_task_events = True
