@@ -1,5 +1,6 @@
 """Sends all the time while faults happen, and sends again, under the same id, whatever was not accepted."""
 
+import math
 import threading
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from tests.faults.timetable import Sending, Task, Timetable
 
 _PAUSE = 0.05
 _AGAIN = 0.2
+_HELD_BACK = 0.5
 
 
 class Producer:
@@ -27,6 +29,12 @@ class Producer:
         Returns how many messages wait, or None. It is called in the producer's thread.
     window : int
         While so many wait, it sends slowly, one in 50 ms, so that it is still at work when the faults strike.
+
+    Attributes
+    ----------
+    hold_at : float
+        From so many accepted tasks on it sends hardly anything, two tasks a second: others wait for the
+        faults to come, however long the machine takes to recover from the one before.
     """
 
     def __init__(
@@ -43,6 +51,7 @@ class Producer:
         self.raised: Counter[str] = Counter()
         self.longest = 0.0
         self.done = threading.Event()
+        self.hold_at = math.inf
         self._timetable = timetable
         self._send, self._send_malformed = send, send_malformed
         self._waiting = waiting
@@ -71,6 +80,9 @@ class Producer:
         self.done.set()
 
     def _until_room(self) -> None:
+        if len(self.accepted) >= self.hold_at:
+            self._over.wait(_HELD_BACK)
+            return
         if self._at_once > 0:
             self._at_once -= 1
             return

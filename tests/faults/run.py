@@ -1,5 +1,6 @@
 """One run: sends by the timetable, strikes when tasks are in flight, waits for the end, counts."""
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +22,8 @@ Say = Callable[[str], None]
 _SETTLING = 10
 """Seconds to wait, at most, until the tasks that a fault set back have ended."""
 _AFTERWARDS = 3
+_RESERVE = 0.03
+"""The share of tasks that is sent after the last fault."""
 _SERVICES = {
     "broker killed": "rabbitmq",
     "broker restarted": "rabbitmq",
@@ -41,6 +44,7 @@ class Run:
         send = malformed.sender(
             scene.machine.amqp, self._subject.exchange, self._subject.key, self._subject.task, seed
         )
+        self._window, self._last = window, (1 - _RESERVE) * len(timetable.tasks)
         self._producer = Producer(timetable, self._subject.send, send, self._senders.waiting, window)
         self._arrivals = Arrivals(scene.machine.stack()["broker_url"])
         self._progress = Progress(own, self._producer, self._subject, self._arrivals)
@@ -58,8 +62,10 @@ class Run:
             self._producer.running(),
         ):
             try:
-                for fault in self._timetable.faults:
+                for fault, enough in zip(self._timetable.faults, self._enough(), strict=True):
+                    self._producer.hold_at = enough
                     self._meet(fault)
+                self._producer.hold_at = math.inf
                 self._until_ended()
             except TimeoutError as error:
                 stuck = str(error)
@@ -79,6 +85,10 @@ class Run:
             self._producer.longest,
             stuck,
         )
+
+    def _enough(self) -> list[float]:
+        """Return how many tasks are enough until the next fault can strike, for each fault."""
+        return [*(fault.due + self._window for fault in self._timetable.faults), self._last][1:]
 
     def _meet(self, fault: Fault) -> None:
         """Strike when the fault is due and workers hold tasks, and wait until everything runs again."""

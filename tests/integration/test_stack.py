@@ -44,9 +44,10 @@ def test_jupyterlab_wants_its_token(machine: Machine) -> None:
 
 
 def test_only_this_machine_is_listened_on(machine: Machine) -> None:
+    supervisor = psutil.Process(machine.stack()["pid"])
     listening = {
         (connection.laddr.ip, connection.laddr.port)
-        for process in machine.processes()
+        for process in [supervisor, *supervisor.children(recursive=True)]
         for connection in process.net_connections("inet")
         if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and connection.laddr
     }
