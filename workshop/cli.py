@@ -5,12 +5,13 @@ import sys
 import time
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from workshop import cli_challenges, cli_course, cli_ledger, machine
 from workshop.challenges import source
-from workshop.stack import control
+from workshop.stack import containers, control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
 from workshop.stack.logs import tail
@@ -36,6 +37,8 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
     """Start all services, or only those named, and keep them running until Ctrl-C."""
 
     def when_ready() -> None:
+        if containers.inside() and "lab" not in services:
+            return  # JupyterLab's container says for all where they are
         with suppress(OSError):  # the reader of this may be gone
             click.echo(control.addresses())
             click.echo(control.readiness())
@@ -95,7 +98,7 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
     if not found:
         raise click.ClickException("There are no logs yet. Next: workshop up")
     if service:
-        chosen = [log for log in found if log.stem.rstrip("0123456789") == service or log.stem == service]
+        chosen = [log for log in found if service in (log.stem, _part(log), _part(log).rstrip("0123456789"))]
         if not chosen:
             names = ", ".join(log.stem for log in found) or "none yet"
             raise click.ClickException(f"There is no log of {service}. Logs: {names}")
@@ -147,6 +150,11 @@ def demo() -> None:
     finally:
         if started:
             control.down(click.echo)
+
+
+def _part(log: Path) -> str:
+    """Return whose log it is; in containers the name of the container follows it."""
+    return log.stem.partition("@")[0]
 
 
 def _code_of_workers() -> list[str]:

@@ -5,7 +5,7 @@ from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from workshop.machine import read
+from workshop.stack.running import running_site
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -32,12 +32,13 @@ def do_not_store(response: Any) -> Any:
     return response
 
 
-_ports = read("stack.json")["ports"]
-_flower_login = b64encode(f"flower:{read('token.json')['token']}".encode()).decode()
+_site = running_site()
+assert _site is not None, "JupyterLab is started by workshop up"
+_flower_login = b64encode(f"flower:{_site.token}".encode()).decode()
 c.ServerProxy.servers = {
     "flower": {
         "command": [],
-        "port": _ports["flower"],
+        "port": _site.ports["flower"],
         "absolute_url": True,
         "request_headers_override": {"Authorization": f"Basic {_flower_login}"},
         "new_browser_tab": False,
@@ -45,7 +46,7 @@ c.ServerProxy.servers = {
     },
     "rabbitmq": {
         "command": [],
-        "port": _ports["management"],
+        "port": _site.ports["management"],
         "new_browser_tab": False,
         "rewrite_response": do_not_store,
         "launcher_entry": {"title": "RabbitMQ"},
