@@ -101,7 +101,10 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
         chosen = [log for log in found if service in (log.stem, _part(log), _part(log).rstrip("0123456789"))]
         if not chosen:
             names = ", ".join(log.stem for log in found) or "none yet"
-            raise click.ClickException(f"There is no log of {service}. Logs: {names}")
+            text = f"There is no log of {service}. Logs: {names}"
+            if containers.inside():
+                text += f"\nNext: in a terminal of your own computer: docker compose logs {service}"
+            raise click.ClickException(text)
         found = chosen
     for log in found:
         click.echo(f"{log}\n{tail(log, lines)}")
