@@ -35,10 +35,11 @@ main.add_command(cli_ledger.ledger)
 @click.option("--open", "open_browser", is_flag=True, help="Open JupyterLab in the browser.")
 def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bool) -> None:
     """Start all services, or only those named, and keep them running until Ctrl-C."""
+    speaks = not containers.inside() or "lab" in services  # of several containers, JupyterLab's does for all
 
     def when_ready() -> None:
-        if containers.inside() and "lab" not in services:
-            return  # JupyterLab's container says for all where they are
+        if not speaks:
+            return
         with suppress(OSError):  # the reader of this may be gone
             click.echo(control.addresses())
             click.echo(control.readiness())
@@ -48,7 +49,8 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
             _open_lab()
 
     try:
-        source.keep_copy()
+        if speaks:
+            source.keep_copy()
     except OSError as error:
         click.echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
