@@ -39,7 +39,7 @@ def copy_course(target: Path) -> None:
             shutil.copy(ROOT / name, target / name, follow_symlinks=False)
     me = ("-c", "user.name=Ann", "-c", "user.email=ann@localhost", "-c", "commit.gpgsign=false")
     for command in (("init", "-b", "main"), ("add", "."), (*me, "commit", "-m", "The course")):
-        subprocess.run(["git", *command, "--quiet"], cwd=target, check=True)
+        subprocess.run(["git", *command], cwd=target, capture_output=True, check=True)
 
 
 @dataclass
