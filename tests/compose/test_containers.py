@@ -49,9 +49,9 @@ def test_no_other_address_of_this_computer_answers(project: Project) -> None:
 def test_nobody_in_a_container_is_root(service: str, project: Project) -> None:
     assert project.exec(service, "id", "-u").strip() != "0"
     [container] = project.inspect(service)
-    table = project.run("docker", "top", container["Id"], "-eo", "uid,comm").splitlines()
+    table = project.run("docker", "top", container["Id"], "-eo", "pid,uid,comm").splitlines()
     assert len(table) > 1
-    assert [line for line in table[1:] if line.split()[0] == "0"] == []
+    assert [line for line in table[1:] if line.split()[1] == "0"] == []
 
 
 @pytest.mark.parametrize("service", ["worker", "flower", "lab"])

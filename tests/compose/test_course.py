@@ -46,7 +46,7 @@ def test_the_doctor_finds_nothing(project: Project) -> None:
 
 @pytest.mark.parametrize("name", ["worker", "flower", "lab"])
 def test_logs_are_seen_in_lab_and_outside(name: str, project: Project) -> None:
-    assert "=== start at" in project.exec("lab", "workshop", "logs", name)
+    assert "=== start at" in project.exec("lab", "workshop", "logs", name, "--lines", "5000")
     assert "ready after" in project.compose("logs", name)
 
 

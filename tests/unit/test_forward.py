@@ -26,7 +26,10 @@ def answer_in_capitals(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 def forwarding(talk: Callable[[int], Awaitable[None]]) -> None:
     """Run `talk` with a port at 127.0.0.1 that is forwarded to the same port of 127.0.0.2."""
 
+    unheard: list[object] = []
+
     async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context))
         port = await _free_port()
         site = Site(Path(), {"flower": port}, "", {"flower": NEIGHBOUR})
         task = asyncio.create_task(forward(site, "flower"))
@@ -38,6 +41,7 @@ def forwarding(talk: Callable[[int], Awaitable[None]]) -> None:
                 await task
 
     asyncio.run(run())
+    assert unheard == []
 
 
 async def _free_port() -> int:
