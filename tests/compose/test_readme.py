@@ -14,7 +14,7 @@ from tests.conftest import wait_for
 pytestmark = pytest.mark.solved_course
 
 HEADING = "\n## With Docker Compose\n"
-_FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 
 SAYS = {
     "docker compose ps": "(healthy)",

@@ -228,6 +228,7 @@ def test_a_log_that_is_not_there_is_named(state: Path) -> None:
     done: Any = CliRunner().invoke(main, ["logs", "flower"])
     assert done.exit_code == 1
     assert "There is no log of flower. Logs: lab@c" in done.output
+    assert "Next: in a terminal of your own computer: docker compose logs flower" in done.output
 
 
 def test_the_first_of_two_writers_wins(state: Path) -> None:
