@@ -98,6 +98,14 @@ def test_a_container_that_is_gone_says_nothing(say: Say, state: Path) -> None:
     assert [file.name for file in state.glob("stack@*")] == ["stack@here.json"]
 
 
+def test_a_container_that_ends_at_this_moment_says_nothing(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
+    say("ends", worker1="ready")
+    say("stays", lab="ready")
+    read = machine.read
+    monkeypatch.setattr(machine, "read", lambda name: {} if name == "stack@ends.json" else read(name))
+    assert states() == {"lab": "ready"}
+
+
 def test_a_supervisor_that_died_says_nothing(say: Say, state: Path) -> None:
     say("gone", lives=False, worker1="ready")
     (state / "lock@gone").touch()

@@ -54,7 +54,8 @@ def running() -> dict[str, Any] | None:
 
     A second container's worker has the container's name in its own, such as ``worker1@3f2a``.
     """
-    stacks = [machine.read(file.name) for file in sorted(_files()) if _is_held(_lock_of(file))]
+    living = [file.name for file in sorted(_files()) if _is_held(_lock_of(file))]
+    stacks = [stack for name in living if (stack := machine.read(name))]  # one may end at this moment
     services: dict[str, Any] = {}
     for stack in stacks:
         for name, service in stack["services"].items():
