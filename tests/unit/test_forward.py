@@ -1,6 +1,7 @@
 """A neighbour's port is reached at 127.0.0.1, in both directions, also when it is not there for a while."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,9 @@ from workshop.stack.site import HOST, Site
 
 PIECES = 40
 PIECE = b"x" * 100_000
-NEIGHBOUR = "127.0.0.2"
+NEIGHBOUR = (
+    "127.0.0.2" if sys.platform == "linux" else "::1"
+)  # macOS has one address of the kind of 127.0.0.1
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
@@ -24,7 +27,7 @@ def answer_in_capitals(reader: asyncio.StreamReader, writer: asyncio.StreamWrite
 
 
 def forwarding(talk: Callable[[int], Awaitable[None]]) -> None:
-    """Run `talk` with a port at 127.0.0.1 that is forwarded to the same port of 127.0.0.2."""
+    """Run `talk` with a port at 127.0.0.1 that is forwarded to the same port of another address."""
 
     unheard: list[object] = []
 
