@@ -20,7 +20,7 @@ def test_the_demo_makes_a_row_of_each_task(project: Project) -> None:
     before, _ = rows(project)
     said = project.exec("worker", "python", "-m", "workshop.demo")
     assert f"called do_task {TASKS} times asynchronously" in said
-    wait_for(lambda: rows(project)[0] >= before + TASKS, 120, "all rows")
+    wait_for(lambda: rows(project)[0] >= before + TASKS, 300, "all rows")
     assert rows(project) == (before + TASKS, before + TASKS)
     assert "The ledger balances" in project.exec("lab", "workshop", "ledger")
 
@@ -66,8 +66,10 @@ def test_a_reset_leaves_all_files_to_their_owner(project: Project) -> None:
         assert rows(project) == (0, 0)
         project.exec("lab", "workshop", "reset", "1", "--solved", "--yes")
         assert "called do_task" in project.exec("worker", "python", "-m", "workshop.demo")
-        wait_for(lambda: rows(project) == (TASKS, TASKS), 120, "all rows")
+        wait_for(lambda: rows(project) == (TASKS, TASKS), 300, "all rows")
     finally:
         project.exec("lab", "git", "switch", "--quiet", "main")
     assert project.foreign_files() == []
-    wait_for(lambda: "runs the code as saved" in project.exec("lab", "workshop", "status"), 60, "main's code")
+    wait_for(
+        lambda: "runs the code as saved" in project.exec("lab", "workshop", "status"), 180, "main's code"
+    )

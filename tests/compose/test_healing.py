@@ -37,10 +37,10 @@ def test_it_comes_back_and_nothing_is_lost(service: str, project: Project) -> No
     before = project.inspect(service)[0]["RestartCount"]
     began = time.monotonic()
     kill(project, service)
-    wait_for(lambda: project.inspect(service)[0]["RestartCount"] > before, 30, "the restart")
-    wait_for(project.is_healthy, 120, "health of all containers")
+    wait_for(lambda: project.inspect(service)[0]["RestartCount"] > before, 90, "the restart")
+    wait_for(project.is_healthy, 300, "health of all containers")
     print(f"{service} and all others were healthy again after {time.monotonic() - began:.1f} s")
-    wait_for(lambda: project.number(done) == TASKS, 120, f"a row of each of {TASKS} tasks")
+    wait_for(lambda: project.number(done) == TASKS, 300, f"a row of each of {TASKS} tasks")
 
 
 def test_the_ledger_agrees(project: Project) -> None:

@@ -52,9 +52,9 @@ def test_a_command_of_the_readme(line: str, project: Project, tmp_path: Path) ->
         said = project.run(*shlex.split(line))
         assert SAYS.get(line, "") in said
     if "worker=3" in words:
-        wait_for(lambda: project.is_healthy(len(ALWAYS) + 2), 60, "three workers")
+        wait_for(lambda: project.is_healthy(len(ALWAYS) + 2), 180, "three workers")
     elif "restart" in words or "--wait" in words:
-        wait_for(project.is_healthy, 60, "health of all containers")
+        wait_for(project.is_healthy, 180, "health of all containers")
     elif action == "down":
         left = {"volume"} if words[-1] == "down" else set()
         assert project.left().keys() == left
@@ -67,8 +67,8 @@ def in_the_foreground(project: Project, words: list[str], output: Path) -> None:
             words, cwd=project.root, env=project.environment, stdout=file, stderr=file, start_new_session=True
         )
     try:
-        wait_for(lambda: "ready after" in output.read_text(), 120, "what the containers say")
-        wait_for(project.is_healthy, 120, "health of all containers")
+        wait_for(lambda: "ready after" in output.read_text(), 300, "what the containers say")
+        wait_for(project.is_healthy, 300, "health of all containers")
         assert process.poll() is None, output.read_text()
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=90) in (0, 130), output.read_text()

@@ -35,7 +35,7 @@ def edited(project: Project, old: str, new: str) -> Iterator[Path]:
         yield path
     finally:
         path.write_text(before, encoding="utf-8")
-        wait_for(lambda: is_running(project), 60, "the first version")
+        wait_for(lambda: is_running(project), 180, "the first version")
 
 
 def status(project: Project) -> str:
@@ -51,7 +51,7 @@ def easting(project: Project) -> int:
     """Send one task and return the easting in its row."""
     id = project.python(SEND).strip()
     query = f"SELECT x FROM grid_squares WHERE task_id = '{id}'"
-    wait_for(lambda: project.sql(query), 60, "the row")
+    wait_for(lambda: project.sql(query), 180, "the row")
     return int(float(project.sql(query)[0][0]))
 
 
@@ -63,7 +63,7 @@ def seconds_to_reload(project: Project) -> float:
     with edited(project, CALL, "geoprocess(x + 1000, y)"):
         began = time.monotonic()
         wait_for(
-            lambda: project.run(*said.split()).count("worker1    ready after") > before, 60, "the new worker"
+            lambda: project.run(*said.split()).count("worker1    ready after") > before, 180, "the new worker"
         )
         seconds = time.monotonic() - began
         assert easting(project) == 326_200
@@ -79,7 +79,7 @@ def test_a_saved_edit_is_run(project: Project) -> None:
 
 def test_a_syntax_error_is_told_and_mended(project: Project) -> None:
     with edited(project, CALL, "geoprocess(x, y") as path:
-        wait_for(lambda: "still the version before" in status(project), 30, "the word of the error")
+        wait_for(lambda: "still the version before" in status(project), 90, "the word of the error")
         line = path.read_text(encoding="utf-8").partition("geoprocess(x, y")[0].count("\n") + 1
         assert f"workshop/tasks.py, line {line}" in status(project)
         assert "ENV-SYNTAX-ERROR" in project.exec("lab", "workshop", "check", "1", code=1)

@@ -24,10 +24,10 @@ def test_three_workers_share_one_queue(project: Project) -> None:
         assert said.count("\nworker1") == 6  # the state and the code of each
         listed = ", ".join(f"'{id}'" for id in project.python(SEND).split())
         chosen = f"FROM grid_squares WHERE task_id IN ({listed})"
-        wait_for(lambda: project.number(f"SELECT count(*) {chosen}") == 600, 60, "all rows")
+        wait_for(lambda: project.number(f"SELECT count(*) {chosen}") == 600, 180, "all rows")
         shares = project.sql(f"SELECT worker, count(*) {chosen} GROUP BY worker")
         assert len(shares) == 3, shares
         assert all(int(number) > 60 for _, number in shares), shares
     finally:
         project.compose("up", "--detach", "--wait", "--scale", "worker=1")
-    wait_for(lambda: project.exec("lab", "workshop", "status").count("worker1") == 2, 30, "one worker")
+    wait_for(lambda: project.exec("lab", "workshop", "status").count("worker1") == 2, 90, "one worker")
