@@ -39,11 +39,11 @@ if [ ! -e .venv/complete ] || [ requirements.lock -nt .venv/complete ] || [ pypr
     fi
     echo "Installing the Python packages into .venv ..."
     "$python" -m venv .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" uv
-    .venv/bin/uv pip install --quiet --python .venv/bin/python "$@" --require-hashes -r requirements.lock || {
-        [ -z "$offline" ] || echo "The bundle does not serve this machine. Next: make bundle, on a machine like this one" >&2
+    if ! { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" uv &&
+        .venv/bin/uv pip install --quiet --python .venv/bin/python "$@" --require-hashes -r requirements.lock; }; then
+        [ -z "$offline" ] || echo "The bundle lacks what this machine needs. Next: make bundle, on one like it" >&2
         exit 1
-    }
+    fi
     .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
     touch .venv/complete
 fi
