@@ -76,6 +76,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     StartFailed
         If a service did not become ready.
     """
+    _refuse_on_windows()
 
     def speak(line: str) -> None:
         with suppress(OSError):  # the terminal may be closed
@@ -89,6 +90,14 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         for line in elsewhere():
             speak(f"Note: {line}")
         _run(names or NAMES, periodic, speak, when_ready)
+
+
+def _refuse_on_windows() -> None:
+    if machine.WINDOWS:
+        raise StartFailed(
+            "On Windows the services run in Docker or in WSL2. Next: docker compose up --build, "
+            "or the same command in WSL2"
+        )
 
 
 def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
@@ -122,6 +131,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     StartFailed
         If a service did not become ready.
     """
+    _refuse_on_windows()
     if is_locked():
         raise AlreadyRunning
     log = machine.state_dir() / "stack.log"
