@@ -37,8 +37,8 @@ def prepare(site: Site) -> None:
     """Write the broker's configuration."""
     home = _home(site)
     home.mkdir(exist_ok=True)
-    (home / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, **site.ports))
-    (home / "enabled_plugins").write_text("[rabbitmq_management].\n")
+    (home / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, **site.ports), encoding="utf-8")
+    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 
 
 def environment(site: Site) -> dict[str, str]:
