@@ -9,6 +9,7 @@ from itertools import starmap
 from typing import Any
 
 from workshop import machine
+from workshop.stack import outside
 from workshop.stack.process import born
 from workshop.stack.site import HOST, Site
 
@@ -115,10 +116,13 @@ def addresses() -> str:
     """
     site, names = running_site(), services()
     assert site is not None
+    lab = outside.address(site.lab_url, "lab/tree/notebooks/00-start-here.ipynb")
+    flower = outside.address(site.flower_url, "flower/")
+    management = outside.address(site.management_url, "rabbitmq/")
     lines = {
-        "lab": f"JupyterLab  {site.lab_url}",
-        "flower": f"Flower      {site.flower_url}  user flower, password {site.token}",
-        "rabbitmq": f"RabbitMQ    {site.management_url}  user celery_user, password secret",
+        "lab": f"JupyterLab  {lab}",
+        "flower": f"Flower      {flower}  user flower, password {site.token}",
+        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password secret",
         "postgis": f"PostGIS     host {HOST}, port {site.ports['postgis']}, database geopython-db,\n"
         "            schema geopython, user geopython, password geopython",
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import machine
+from workshop.stack import outside
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -61,8 +62,8 @@ class Site:
 
     @property
     def flower_url(self) -> str:
-        """The address of Flower."""
-        return f"http://{HOST}:{self.ports['flower']}/flower"
+        """The address of Flower, whose path is the one that its page has inside JupyterLab."""
+        return f"http://{HOST}:{self.ports['flower']}{outside.below()}flower"
 
     @property
     def lab_url(self) -> str:

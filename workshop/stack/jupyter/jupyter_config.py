@@ -1,11 +1,18 @@
-"""What JupyterLab is told when the stack starts it. Jupyter runs this file and provides `get_config`."""
+"""What JupyterLab is told. Jupyter runs this file and provides `get_config`.
+
+The stack starts JupyterLab with it. Where somebody else does, as on Binder, the folder of this file is in
+``JUPYTER_CONFIG_PATH``; what stands in the command line wins. It opens also if the services did not start.
+"""
 
 import os
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
-from workshop.machine import read
+from workshop.machine import read, state_dir
+from workshop.stack import outside
+from workshop.stack.running import running_site
+from workshop.stack.site import USUAL_PORTS, Site
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -32,12 +39,14 @@ def do_not_store(response: Any) -> Any:
     return response
 
 
-_ports = read("stack.json")["ports"]
-_flower_login = b64encode(f"flower:{read('token.json')['token']}".encode()).decode()
+_site = running_site() or Site(state_dir(), USUAL_PORTS, read("token.json").get("token", ""))
+_flower_login = b64encode(f"flower:{_site.token}".encode()).decode()
+if outside.in_codespaces():
+    c.ServerApp.allow_origin = outside.origin(_site.ports["lab"])
 c.ServerProxy.servers = {
     "flower": {
         "command": [],
-        "port": _ports["flower"],
+        "port": _site.ports["flower"],
         "absolute_url": True,
         "request_headers_override": {"Authorization": f"Basic {_flower_login}"},
         "new_browser_tab": False,
@@ -45,7 +54,7 @@ c.ServerProxy.servers = {
     },
     "rabbitmq": {
         "command": [],
-        "port": _ports["management"],
+        "port": _site.ports["management"],
         "new_browser_tab": False,
         "rewrite_response": do_not_store,
         "launcher_entry": {"title": "RabbitMQ"},
