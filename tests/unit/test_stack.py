@@ -111,6 +111,15 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
     assert logs.last_error(tmp_path / "none.log") is None
 
 
+def test_what_ended_a_start_in_the_background(tmp_path: Path) -> None:
+    log = tmp_path / "stack.log"
+    assert logs.failed_start(log) == ""
+    log.write_text("Starting postgis ...\npostgis    ready after 1.2 s\nREADY\n")
+    assert logs.failed_start(log) == ""
+    log.write_text("Starting postgis ...\nError: postgis did not start.\nNext: workshop logs\n")
+    assert logs.failed_start(log) == "postgis did not start.\nNext: workshop logs"
+
+
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -48,6 +48,7 @@ def environment(site: Site) -> dict[str, str]:
         name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))
     }
     return inherited | {
+        "PATH": f"{epmd().parent}{os.pathsep}{os.environ.get('PATH', '')}",  # there is its Erlang too
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "RABBITMQ_ALLOW_INPUT": "1",
