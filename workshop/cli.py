@@ -14,7 +14,7 @@ from workshop.challenges import source
 from workshop.stack import containers, control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
-from workshop.stack.logs import tail
+from workshop.stack.logs import failed_start, tail
 from workshop.stack.plan import NAMES
 
 
@@ -198,7 +198,9 @@ def _show_running() -> None:
 def _site() -> control.Site:
     site = control.running_site()
     if site is None:
-        raise click.ClickException("The services are not running. Next: make lab, or workshop up")
+        reason = failed_start(machine.state_dir() / "stack.log")
+        start = f"The last start failed: {reason}\n" if reason else ""
+        raise click.ClickException(f"The services are not running. {start}Next: make lab, or workshop up")
     return site
 
 

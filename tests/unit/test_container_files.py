@@ -96,7 +96,8 @@ def test_images_have_a_version() -> None:
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_what_a_build_copies_is_sent_to_it(path: Path) -> None:
-    sent = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    ignored = path.with_name(f"{path.name}.dockerignore").read_text(encoding="utf-8")
+    sent = [line[1:] for line in ignored.splitlines() if line.startswith("!")]
     copies = re.findall(r"^COPY (?!--from)(.+) \S+$", path.read_text(encoding="utf-8"), re.MULTILINE)
     sources = " ".join(copies).split()
     assert sources

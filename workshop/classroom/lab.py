@@ -1,4 +1,4 @@
-"""Talks to the running JupyterLab, so that a reset neither loses unsaved edits nor leaves old pages open."""
+"""Talks to each running JupyterLab, so that a reset neither loses unsaved edits nor leaves old pages open."""
 
 import json
 import os
@@ -9,20 +9,26 @@ from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
 from uuid import uuid4
 
-from websocket import WebSocketException, WebSocketTimeoutException, create_connection
+from websocket import WebSocketException, WebSocketTimeoutException
 
 from workshop import machine
+from workshop.classroom.servers import Server, servers
 from workshop.stack.lab import RESET
-from workshop.stack.running import running, running_site
-from workshop.stack.site import HOST, Site
 
 _HEARS, _SAVES, _ANSWERS = 3, 4, 6
 """Seconds in which a page hears a command, saves a document, answers."""
 
+_FOREIGN = """\
+A JupyterLab that the course did not start has a page of this course open. Nothing is reset.
+Next: save your work there (Ctrl-S), close that page, then reset again"""
+
 _COMMAND = "https://events.jupyter.org/jupyterlab_command_toolkit/lab_command/v1"
+
+
+Pages = list[list[dict[str, Any]]]
+"""What each page has open of the documents in question."""
 
 
 class PagesNotSaved(Exception):
@@ -38,8 +44,8 @@ def save(paths: Collection[str]) -> None:
         If a document can't be saved within a few seconds.
     """
     with _answering():
-        if site := _site():
-            _save(site, paths)
+        for server in servers():
+            _save(server, paths)
 
 
 def save_and_close(paths: Collection[str]) -> list[str]:
@@ -70,7 +76,8 @@ def save_and_close(paths: Collection[str]) -> list[str]:
             "Next: type it in a terminal (File, New, Terminal)"
         )
     with _answering():
-        was_open = _close(site, paths) if (site := _site()) else set()
+        found = [(server, _save(server, paths)) for server in servers()]
+        was_open = {path for server, pages in found for path in _close(server, paths, pages)}
     guard(paths)
     return sorted(was_open)
 
@@ -87,8 +94,8 @@ def guard(paths: Collection[str]) -> None:
 def reopen(path: str) -> None:
     """Open a document in the connected pages, if there are any."""
     with suppress(OSError):
-        if site := _site():
-            _emit(site, {"name": "docmanager:open", "args": {"path": path}})
+        for server in servers():
+            _emit(server, {"name": "docmanager:open", "args": {"path": path}})
 
 
 @contextmanager
@@ -101,26 +108,19 @@ def _answering() -> Iterator[None]:
         ) from error
 
 
-def _site() -> Site | None:
-    """Return the site of the running stack if its JupyterLab is ready."""
-    services = (running() or {}).get("services", {})
-    return running_site() if services.get("lab", {}).get("state") == "ready" else None
-
-
-def _close(site: Site, paths: Collection[str]) -> set[str]:
-    pages = _save(site, paths)
+def _close(server: Server, paths: Collection[str], pages: Pages) -> set[str]:
     if pages:
-        _save(site, paths, close=True, pages=len(pages))
-    return {document["path"] for page in pages for document in page} | _end_kernels(site, paths)
+        _save(server, paths, close=True, pages=len(pages))
+    return {document["path"] for page in pages for document in page} | _end_kernels(server, paths)
 
 
-def _save(
-    site: Site, paths: Collection[str], close: bool = False, pages: int | None = None
-) -> list[list[dict[str, Any]]]:
+def _save(server: Server, paths: Collection[str], close: bool = False, pages: int | None = None) -> Pages:
     """Have each page save these documents; return what each had open."""
     arguments = {"paths": sorted(paths), "close": close, "milliseconds": _SAVES * 1000}
-    answers = _ask(site, "workshop:save", arguments, pages)
+    answers = _ask(server, "workshop:save", arguments, pages)
     if failed := [answer["error"] for answer in answers if not answer["success"]]:
+        if "not registered" in failed[0]:
+            raise PagesNotSaved(_FOREIGN)
         raise PagesNotSaved(
             f"A page of JupyterLab could not save its documents ({failed[0]}). Nothing is reset.\n"
             "Next: save them there (Ctrl-S), load the page again (F5), then reset again"
@@ -134,15 +134,13 @@ def _save(
     return found
 
 
-def _ask(site: Site, command: str, arguments: dict[str, Any], pages: int | None) -> list[dict[str, Any]]:
+def _ask(server: Server, command: str, arguments: dict[str, Any], pages: int | None) -> list[dict[str, Any]]:
     """Send a command to all pages and return their answers; stop early when `pages` have answered."""
     request, start = uuid4().hex, time.monotonic()
     heard = 0
     answers: list[dict[str, Any]] = []
-    address = f"ws://{HOST}:{site.ports['lab']}/api/events/subscribe"
-    authorization = [f"Authorization: token {site.token}"]
-    with closing(create_connection(address, timeout=_HEARS, header=authorization)) as events:
-        _emit(site, {"name": command, "args": arguments, "requestId": request})
+    with closing(server.events(_HEARS)) as events:
+        _emit(server, {"name": command, "args": arguments, "requestId": request})
         while len(answers) != pages:
             left = start + (_ANSWERS if heard > len(answers) else _HEARS) - time.monotonic()
             if left <= 0:
@@ -157,22 +155,14 @@ def _ask(site: Site, command: str, arguments: dict[str, Any], pages: int | None)
     return answers + silent * [{"success": False, "error": f"no answer within {_ANSWERS} s"}]
 
 
-def _emit(site: Site, command: dict[str, Any]) -> None:
-    _request(site, "POST", "events", {"schema_id": _COMMAND, "version": "1", "data": command})
+def _emit(server: Server, command: dict[str, Any]) -> None:
+    server.request("POST", "events", {"schema_id": _COMMAND, "version": "1", "data": command})
 
 
-def _end_kernels(site: Site, paths: Collection[str]) -> set[str]:
+def _end_kernels(server: Server, paths: Collection[str]) -> set[str]:
     """End the kernels of these documents; return which had one."""
-    sessions = [session for session in _request(site, "GET", "sessions") if session["path"] in paths]
+    sessions = [session for session in server.request("GET", "sessions") if session["path"] in paths]
     for session in sessions:
         with suppress(HTTPError):  # it ended meanwhile
-            _request(site, "DELETE", f"sessions/{session['id']}")
+            server.request("DELETE", f"sessions/{session['id']}")
     return {session["path"] for session in sessions}
-
-
-def _request(site: Site, method: str, what: str, body: object = None) -> Any:
-    address = f"http://{HOST}:{site.ports['lab']}/api/{what}"
-    data = None if body is None else json.dumps(body).encode()
-    request = Request(address, data, {"Authorization": f"token {site.token}"}, method=method)
-    with urlopen(request, timeout=10) as answer:
-        return json.loads(answer.read() or "null")

@@ -1,8 +1,8 @@
 """Where this machine keeps the programs of PostgreSQL and RabbitMQ.
 
-Conda is asked first, then Debian, then Homebrew, then the PATH. Only the standard library is used, so
-that the set-up can run this file before anything is installed: it prints the Debian packages that are
-missing, one a line.
+Conda is asked first (the environment that is active, then the one whose Python runs this), then Debian,
+then Homebrew, then the PATH. Only the standard library is used, so that the set-up can run this file before
+anything is installed: it prints the Debian packages that are missing, one a line.
 """
 
 import os
@@ -73,9 +73,7 @@ def missing_packages() -> list[str]:
 
 
 def _folders(in_conda: str, in_debian: str, in_homebrew: str) -> list[Path]:
-    folders = []
-    if prefix := os.environ.get("CONDA_PREFIX"):
-        folders.append(Path(prefix, in_conda))
+    folders = [prefix / in_conda for prefix in _conda()]
     folders += sorted(Path("/").glob(in_debian[1:]), reverse=True)
     for home in ("/opt/homebrew", "/usr/local"):
         folders += sorted(Path(home).glob(in_homebrew.removeprefix("*/")), reverse=True)
@@ -83,6 +81,12 @@ def _folders(in_conda: str, in_debian: str, in_homebrew: str) -> list[Path]:
         if found := shutil.which(name):
             folders.append(Path(found).resolve().parent)
     return folders
+
+
+def _conda() -> list[Path]:
+    """Return conda's environments: the active one, and this Python's own, which need not be active."""
+    active, own = os.environ.get("CONDA_PREFIX"), Path(sys.prefix)
+    return [*([Path(active)] if active else []), *([own] if (own / "conda-meta").is_dir() else [])]
 
 
 def _has_postgis(folder: Path) -> bool:

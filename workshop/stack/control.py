@@ -77,6 +77,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     StartFailed
         If a service did not become ready.
     """
+    _refuse_on_windows()
 
     def speak(line: str) -> None:
         with suppress(OSError):  # the terminal may be closed
@@ -100,6 +101,14 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
     if "lab" in names or not containers.inside():
         (machine.state_dir() / "settings.json").unlink(missing_ok=True)
         containers.forget_the_gone()
+
+
+def _refuse_on_windows() -> None:
+    if machine.WINDOWS:
+        raise StartFailed(
+            "On Windows the services run in Docker or in WSL2. Next: docker compose up --build, "
+            "or the same command in WSL2"
+        )
 
 
 def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
@@ -133,6 +142,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     StartFailed
         If a service did not become ready.
     """
+    _refuse_on_windows()
     if is_locked():
         raise AlreadyRunning
     log = machine.state_dir() / "stack.log"

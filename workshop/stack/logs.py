@@ -38,6 +38,11 @@ def last_error(log: Path) -> str | None:
     return errors[-1].group() + (" ({}, line {})".format(*places[-1]) if places else "")
 
 
+def failed_start(log: Path) -> str:
+    """Return what ended the last start of the services in the background; nothing if it went well."""
+    return _text(log).partition("\nError: ")[2].strip()
+
+
 def _text(log: Path) -> str:
     try:
         return _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))

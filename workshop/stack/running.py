@@ -1,6 +1,5 @@
 """Whether the stack of this course runs, and where its services are."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -9,7 +8,7 @@ from itertools import starmap
 from typing import IO, Any
 
 from workshop import machine
-from workshop.stack import containers
+from workshop.stack import containers, outside
 from workshop.stack.process import born
 from workshop.stack.site import HOST, Site, site_of_containers
 
@@ -38,13 +37,18 @@ def only_one() -> Iterator[None]:
     AlreadyRunning
         If another process holds it.
     """
-    with (machine.state_dir() / containers.own("lock")).open("a") as lock:
+    if machine.WINDOWS:  # no stack runs there
+        yield
+        return
+    with (machine.state_dir() / containers.own("lock")).open("a", encoding="utf-8") as lock:
         if not until(lambda: _takes(lock), _LOOKING):
             raise AlreadyRunning
         yield
 
 
 def _takes(lock: IO[str]) -> bool:
+    import fcntl
+
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -132,10 +136,13 @@ def addresses() -> str:
     inside, names = running_site(), services()
     assert inside is not None
     site = inside.outside()
+    lab = outside.address(site.lab_url, "lab/tree/notebooks/00-start-here.ipynb")
+    flower = outside.address(site.flower_url, "flower/")
+    management = outside.address(site.management_url, "rabbitmq/")
     lines = {
-        "lab": f"JupyterLab  {site.lab_url}",
-        "flower": f"Flower      {site.flower_url}  user flower, password {site.token}",
-        "rabbitmq": f"RabbitMQ    {site.management_url}  user celery_user, password secret",
+        "lab": f"JupyterLab  {lab}",
+        "flower": f"Flower      {flower}  user flower, password {site.token}",
+        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password secret",
         "postgis": f"PostGIS     host {HOST}, port {site.ports['postgis']}, database geopython-db,\n"
         "            schema geopython, user geopython, password geopython",
     }

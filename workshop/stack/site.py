@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workshop import machine
-from workshop.stack import containers
+from workshop.stack import containers, outside
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -79,8 +79,8 @@ class Site:
 
     @property
     def flower_url(self) -> str:
-        """The address of Flower."""
-        return f"http://{self.place('flower')}/flower"
+        """The address of Flower, whose path is the one that its page has inside JupyterLab."""
+        return f"http://{self.place('flower')}{outside.below()}flower"
 
     @property
     def lab_url(self) -> str:

@@ -8,6 +8,7 @@ import urllib.request
 from celery import Celery
 
 from workshop import settings
+from workshop.stack import outside
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
 
@@ -80,7 +81,7 @@ def _flower_command(site: Site) -> list[str]:
         "flower",
         f"--address={site.listen}",
         f"--port={site.ports['flower']}",
-        "--url_prefix=flower",
+        f"--url_prefix={outside.below().lstrip('/')}flower",
     )
 
 

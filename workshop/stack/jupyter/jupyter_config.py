@@ -1,11 +1,18 @@
-"""What JupyterLab is told when the stack starts it. Jupyter runs this file and provides `get_config`."""
+"""What JupyterLab is told. Jupyter runs this file and provides `get_config`.
+
+The stack starts JupyterLab with it. Where somebody else does, as on Binder, the folder of this file is in
+``JUPYTER_CONFIG_PATH``; what stands in the command line wins. It opens also if the services did not start.
+"""
 
 import os
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
+from workshop.machine import read, state_dir
+from workshop.stack import outside
 from workshop.stack.running import running_site
+from workshop.stack.site import USUAL_PORTS, Site
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 
@@ -32,9 +39,10 @@ def do_not_store(response: Any) -> Any:
     return response
 
 
-_site = running_site()
-assert _site is not None, "JupyterLab is started by workshop up"
+_site = running_site() or Site(state_dir(), USUAL_PORTS, read("token.json").get("token", ""))
 _flower_login = b64encode(f"flower:{_site.token}".encode()).decode()
+if outside.in_codespaces():
+    c.ServerApp.allow_origin = outside.origin(_site.ports["lab"])
 c.ServerProxy.servers = {
     "flower": {
         "command": [],

@@ -1,0 +1,47 @@
+"""The files that Binder and Codespaces read say what is true of this course."""
+
+import json
+import os
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from workshop import machine
+from workshop.stack.plan import NAMES
+from workshop.stack.site import USUAL_PORTS
+
+ROOT = machine.ROOT
+
+
+@pytest.fixture
+def devcontainer() -> dict[str, Any]:
+    text = (ROOT / ".devcontainer/devcontainer.json").read_text()
+    return json.loads(re.sub(r"^\s*//.*$", "", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", ["start", "postBuild"])
+def test_binder_can_run_its_scripts(name: str) -> None:
+    script = ROOT / name
+    assert script.read_bytes().startswith(b"#!/bin/sh\n")
+    assert b"\r" not in script.read_bytes()
+    assert os.access(script, os.X_OK)
+    assert subprocess.run(["sh", "-n", script]).returncode == 0
+
+
+def test_a_codespace_runs_the_five_parts_of_the_compose_file(devcontainer: dict[str, Any]) -> None:
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    parts = {devcontainer["service"], *devcontainer["runServices"]}
+    assert parts == set(NAMES) <= set(services)
+    lab = services[devcontainer["service"]]
+    assert f".:{devcontainer['workspaceFolder']}:z" in lab["volumes"]
+
+
+def test_a_codespace_forwards_ports_of_its_own_container_only(devcontainer: dict[str, Any]) -> None:
+    """Codespaces knows numbers, but no port of another container, such as ``flower:5555``."""
+    pages = [USUAL_PORTS[name] for name in ("lab", "flower", "management")]
+    assert devcontainer["forwardPorts"] == pages
+    assert list(devcontainer["portsAttributes"]) == [str(port) for port in pages]
+    assert devcontainer["portsAttributes"]["8888"]["onAutoForward"] == "openBrowser"

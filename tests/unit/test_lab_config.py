@@ -1,0 +1,34 @@
+"""What JupyterLab is told, also where the services did not start, or a browser comes from elsewhere."""
+
+from pathlib import Path
+
+import pytest
+from traitlets.config import Config, PyFileConfigLoader
+
+from workshop import machine
+from workshop.stack.lab import CONFIG
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+    monkeypatch.delenv("CODESPACES", raising=False)
+
+
+def config() -> Config:
+    return PyFileConfigLoader("jupyter_config.py", path=str(CONFIG)).load_config()
+
+
+def test_it_opens_without_services_and_knows_their_usual_ports() -> None:
+    machine.write("token.json", {"token": "t"})
+    servers = config().ServerProxy.servers
+    assert servers["flower"]["port"] == 5555
+    assert servers["flower"]["request_headers_override"] == {"Authorization": "Basic Zmxvd2VyOnQ="}
+    assert servers["rabbitmq"]["port"] == 15672
+
+
+def test_only_the_page_of_this_codespace_may_talk_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "allow_origin" not in config().ServerApp
+    monkeypatch.setenv("CODESPACES", "true")
+    monkeypatch.setenv("CODESPACE_NAME", "parakeet")
+    assert config().ServerApp.allow_origin == "https://parakeet-8888.app.github.dev"
