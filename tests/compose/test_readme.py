@@ -44,7 +44,10 @@ def test_a_command_of_the_readme(line: str, project: Project, tmp_path: Path) ->
     action = words[2]
     if action not in ("up", "down", "run") and not project.is_healthy():
         project.compose("up", "--detach", "--wait", "--scale", "worker=1")
-    if (action == "up" and "--detach" not in words) or "--follow" in words:
+    if action == "up" and "--detach" not in words:
+        project.compose("stop")  # what runs already has nothing new to say
+        in_the_foreground(project, words, tmp_path / "said")
+    elif "--follow" in words:
         in_the_foreground(project, words, tmp_path / "said")
     elif action == "run":
         in_the_image_of_the_tests(project, words)
