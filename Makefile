@@ -1,4 +1,4 @@
-# Every recipe can be typed without make. PYTHON names another Python than python3.
+# Every recipe can be typed without make. PYTHON names another Python than python3, OFFLINE a folder from `make bundle`.
 export PYTHON ?= python3
 LINT = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
@@ -26,6 +26,9 @@ bench:  ## loss, idle time and poison for one queue or another
 	@sh setup.sh
 	@.venv/bin/python -m benchmarks.queue_choice
 
+bundle:  ## all Python packages in the folder bundle, or BUNDLE, for machines without network
+	@sh bundle.sh
+
 stop:  ## stop all services; what they hold stays
 	@.venv/bin/workshop down
 
@@ -33,4 +36,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-fast chaos bench stop clean
+.PHONY: lab demo test test-fast chaos bench bundle stop clean

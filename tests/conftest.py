@@ -15,17 +15,20 @@ from pathlib import Path
 import pytest
 
 from workshop.challenges.source import challenge_here
+from workshop.machine import WINDOWS
 
 _HERE = challenge_here()
 _FIRST_OPEN = _HERE["challenge"] + _HERE.get("solved", False) if _HERE else 99
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """On a starter, leave out what needs the solved course, and say so."""
+    """Leave out what needs the solved course, on a starter, and what Windows lacks, there; say so."""
     reason = "this branch holds starters; the solved course is on main"
     for item in items:
         if _HERE and item.get_closest_marker("solved_course"):
             item.add_marker(pytest.mark.xfail(reason=reason, run=False))
+        if WINDOWS and item.get_closest_marker("posix"):
+            item.add_marker(pytest.mark.skip(reason="needs what Windows lacks"))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,12 +5,13 @@ import sys
 import time
 import webbrowser
 from contextlib import suppress
+from pathlib import Path
 
 import click
 
 from workshop import cli_challenges, cli_course, cli_ledger, machine
 from workshop.challenges import source
-from workshop.stack import control
+from workshop.stack import containers, control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
 from workshop.stack.logs import failed_start, tail
@@ -34,8 +35,11 @@ main.add_command(cli_ledger.ledger)
 @click.option("--open", "open_browser", is_flag=True, help="Open JupyterLab in the browser.")
 def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bool) -> None:
     """Start all services, or only those named, and keep them running until Ctrl-C."""
+    speaks = not containers.inside() or "lab" in services  # of several containers, JupyterLab's does for all
 
     def when_ready() -> None:
+        if not speaks:
+            return
         with suppress(OSError):  # the reader of this may be gone
             click.echo(control.addresses())
             click.echo(control.readiness())
@@ -45,7 +49,8 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
             _open_lab()
 
     try:
-        source.keep_copy()
+        if speaks:
+            source.keep_copy()
     except OSError as error:
         click.echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
@@ -95,10 +100,13 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
     if not found:
         raise click.ClickException("There are no logs yet. Next: workshop up")
     if service:
-        chosen = [log for log in found if log.stem.rstrip("0123456789") == service or log.stem == service]
+        chosen = [log for log in found if service in (log.stem, _part(log), _part(log).rstrip("0123456789"))]
         if not chosen:
             names = ", ".join(log.stem for log in found) or "none yet"
-            raise click.ClickException(f"There is no log of {service}. Logs: {names}")
+            text = f"There is no log of {service}. Logs: {names}"
+            if containers.inside():
+                text += f"\nNext: in a terminal of your own computer: docker compose logs {service}"
+            raise click.ClickException(text)
         found = chosen
     for log in found:
         click.echo(f"{log}\n{tail(log, lines)}")
@@ -147,6 +155,11 @@ def demo() -> None:
     finally:
         if started:
             control.down(click.echo)
+
+
+def _part(log: Path) -> str:
+    """Return whose log it is; in containers the name of the container follows it."""
+    return log.stem.partition("@")[0]
 
 
 def _code_of_workers() -> list[str]:

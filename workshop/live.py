@@ -198,7 +198,7 @@ def _short(now: Progress | None) -> str:
 
 def _not_ready() -> str:
     """Return which services of this machine are not ready, and what happened to them."""
-    services = machine.read("stack.json").get("services", {}).items()
+    services = machine.services().items()
     missing = {name: each for name, each in services if each["state"] != "ready"}
     said = {name: f" ({each['message']})" if each["message"] else "" for name, each in missing.items()}
     return "".join(f"; {name} is {each['state']}{said[name]}" for name, each in missing.items())

@@ -3,6 +3,7 @@
 import json
 import os
 import time
+from contextlib import suppress
 from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
@@ -10,6 +11,9 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of the course."""
+
+WINDOWS = os.name == "nt"
+"""Whether this is Windows itself. Notebooks and checks can be read there; the services can't run."""
 
 CHALLENGE = ROOT / "workshop" / "challenge.json"
 """What the starter of a challenge says of itself; the solved course has no such file."""
@@ -29,15 +33,36 @@ def read_json(path: Path) -> dict[str, Any]:
         return {}
 
 
-def write(name: str, content: dict[str, Any]) -> None:
-    """Replace a JSON file in the state folder as a whole; only this user can read it."""
+def services() -> dict[str, Any]:
+    """Return how each service of this machine said to be last, by name; empty where none was started."""
+    found = [read(file.name).get("services", {}) for file in state_dir().glob("stack*.json")]
+    return {name: service for each in found for name, service in each.items()}
+
+
+def write(name: str, content: dict[str, Any], replace: bool = True) -> None:
+    """Write a JSON file in the state folder as a whole; only this user can read it.
+
+    Parameters
+    ----------
+    name : str
+        Its name.
+    content : dict
+        What it is to hold.
+    replace : bool
+        Whether to replace a file that is there; if not, the first one to write it wins.
+    """
     path = state_dir() / name
     draft = path.with_name(f".{name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
     # Two writes within one tick of the file system's clock would look the same to `read`.
     os.utime(draft, ns=(now := time.time_ns(), now))
-    draft.replace(path)
+    if replace:
+        draft.replace(path)
+        return
+    with suppress(FileExistsError):
+        path.hardlink_to(draft)
+    draft.unlink()
 
 
 def state_dir() -> Path:
@@ -67,7 +92,8 @@ def _keeps_permissions(folder: Path) -> bool:
         folder.chmod(0o700)
     except OSError:
         return False
-    return folder.stat().st_mode & 0o077 == 0 and os.access(folder, os.W_OK)
+    private = WINDOWS or folder.stat().st_mode & 0o077 == 0  # Windows has other means for that
+    return private and os.access(folder, os.W_OK)
 
 
 @lru_cache(maxsize=16)

@@ -64,6 +64,6 @@ def test_what_was_broken_since(state):
         {"what": "broker", "tasks": 2, "at": "2026-01-01T10:00:05.000+00:00"},
     ]
     assert breaking.broken("2026") == set()
-    (state / breaking.FILE).write_text("".join(json.dumps(note) + "\n" for note in notes))
+    (state / breaking.FILE).write_text("".join(json.dumps(note) + "\n" for note in notes), encoding="utf-8")
     assert breaking.broken("2026") == {"worker", "broker"}
     assert breaking.broken("2026-01-01T10:00:05.000+00:00") == {"broker"}

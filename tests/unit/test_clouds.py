@@ -36,7 +36,7 @@ def test_a_codespace_runs_the_five_parts_of_the_compose_file(devcontainer: dict[
     parts = {devcontainer["service"], *devcontainer["runServices"]}
     assert parts == set(NAMES) <= set(services)
     lab = services[devcontainer["service"]]
-    assert f".:{devcontainer['workspaceFolder']}" in lab["volumes"]
+    assert f".:{devcontainer['workspaceFolder']}:z" in lab["volumes"]
 
 
 def test_a_codespace_forwards_ports_of_its_own_container_only(devcontainer: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ HEAD = "@application.task(bind=True, autoretry_for=(ServiceError,))\ndef do_task
 def written(tmp_path, monkeypatch):
     def write(body: str):
         path = tmp_path / "tasks.py"
-        path.write_text(HEAD + body)
+        path.write_text(HEAD + body, encoding="utf-8")
         monkeypatch.setattr(program, "TASKS", path)
         return program.read_task()
 

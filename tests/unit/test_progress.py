@@ -18,7 +18,7 @@ def test_nothing_is_passed_at_first():
 
 def test_a_pass_is_a_line_that_a_person_can_read(state):
     progress.note(2, "passed")
-    line = (state / "progress.txt").read_text().split()
+    line = (state / "progress.txt").read_text(encoding="utf-8").split()
     assert line[2:] == ["challenge", "2", "passed"]
     assert f"✔ passed {' '.join(line[:2])}" in progress.show().splitlines()[1]
 
@@ -32,7 +32,7 @@ def test_the_first_pass_counts_and_a_reset_does_not_take_it_back():
 
 
 def test_lines_of_someone_else_do_no_harm(state):
-    (state / "progress.txt").write_text("hello\nchallenge 1 passed\n\n")
+    (state / "progress.txt").write_text("hello\nchallenge 1 passed\n\n", encoding="utf-8")
     assert progress.when_passed(1) is None
 
 

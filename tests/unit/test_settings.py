@@ -36,7 +36,7 @@ def test_a_starter_brings_its_own_numbers(state: Path, monkeypatch: pytest.Monke
     challenge = state.parent / "challenge.json"
     monkeypatch.setattr(settings, "CHALLENGE", challenge)
     assert settings.fault_rate() == 0
-    challenge.write_text('{"challenge": 2, "fault_rate": 0.1}')
+    challenge.write_text('{"challenge": 2, "fault_rate": 0.1}', encoding="utf-8")
     assert settings.fault_rate() == 0.1
     machine.write("stack.json", {"fault_rate": 0.2})
     assert settings.fault_rate() == 0.2
@@ -59,9 +59,10 @@ def test_a_change_is_taken_back_by_none_and_zero_is_a_value(monkeypatch: pytest.
     assert (settings.fault_rate(), settings.pace()) == (0.5, 20)
 
 
+@pytest.mark.posix
 def test_files_are_private_and_replaced_as_a_whole(state: Path) -> None:
     machine.write("joined.json", {"password": "long " * 1000})
-    with (state / "joined.json").open() as reader:
+    with (state / "joined.json").open(encoding="utf-8") as reader:
         machine.write("joined.json", {"password": "short"})
         assert len(json.load(reader)["password"]) == 5000
     assert machine.read("joined.json") == {"password": "short"}
@@ -75,6 +76,7 @@ def test_a_change_is_seen_at_once() -> None:
         assert settings.pace() == number
 
 
+@pytest.mark.posix
 def test_a_folder_that_ignores_permissions_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: Path
 ) -> None:

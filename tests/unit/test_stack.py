@@ -63,6 +63,7 @@ def test_the_set_up_can_ask_without_any_package() -> None:
     assert b"no-such-program" in done.stdout
 
 
+@pytest.mark.posix
 def test_two_sites_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
     with ExitStack() as marks:
         for usual in ("any", ""):
@@ -73,6 +74,7 @@ def test_two_sites_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
             assert usual != "any" or not set(USUAL_PORTS.values()) & set(first.values())
 
 
+@pytest.mark.posix
 def test_a_taken_port_is_replaced_by_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_PORTS", raising=False)
     with ExitStack() as marks, socket.socket() as other:
@@ -85,6 +87,7 @@ def test_a_taken_port_is_replaced_by_the_next_free_one(monkeypatch: pytest.Monke
         assert taken < free_ports(marks)["postgis"] <= taken + 100
 
 
+@pytest.mark.posix
 def test_born_tells_a_process_from_others() -> None:
     assert born(os.getpid()) == born(os.getpid())
     process = subprocess.Popen([sys.executable, "-c", ""])
@@ -96,7 +99,7 @@ def test_born_tells_a_process_from_others() -> None:
 def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
     log = tmp_path / "worker1.log"
     logs.begin(log)
-    with log.open("a") as output:
+    with log.open("a", encoding="utf-8") as output:
         output.write(
             f'  File "{machine.ROOT}/workshop/tasks.py", line 7, in <module>\n'
             '  File "/usr/lib/python3/json.py", line 3, in loads\n'
@@ -121,12 +124,12 @@ def test_a_log_is_shown_without_colours_and_put_aside_when_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = tmp_path / "rabbitmq.log"
-    log.write_text("one\n\x1b[38;5;246mtwo\x1b[0m\nthree\n")
+    log.write_text("one\n\x1b[38;5;246mtwo\x1b[0m\nthree\n", encoding="utf-8")
     assert logs.tail(log, 2) == "    two\n    three"
     monkeypatch.setattr(logs, "LIMIT", 5)
     logs.begin(log)
     assert (tmp_path / "rabbitmq.log.1").exists()
-    assert "three" not in log.read_text()
+    assert "three" not in log.read_text(encoding="utf-8")
 
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,16 +165,19 @@ def run_keeper(tmp_path: Path, code: str, **options: Any) -> list[dict[str, obje
     return told
 
 
+@pytest.mark.posix
 def test_a_service_that_ends_is_told_with_its_error(tmp_path: Path) -> None:
     told = run_keeper(tmp_path, "1 / 0", probe=_refuse)
     assert "exit code 1: ZeroDivisionError: division by zero; started again" in str(told[-1]["message"])
 
 
+@pytest.mark.posix
 def test_a_prober_of_any_kind_does_not_end_the_keeper(tmp_path: Path) -> None:
     told = run_keeper(tmp_path, "import time; time.sleep(60)", probe=_burst, patience=0.3)
     assert "did not answer within 0 s: KeyError: 'what'" in str(told[-1]["message"])
 
 
+@pytest.mark.posix
 def test_an_essential_service_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(StartFailed, match="short did not start: it was ended by SIGKILL") as failed:
         run_keeper(tmp_path, "import os; os.kill(os.getpid(), 9)", probe=_refuse, essential=True)
@@ -186,6 +192,7 @@ def _burst(site: Site) -> None:
     raise KeyError("what")
 
 
+@pytest.mark.posix
 def test_further_packages_are_known_by_their_program_or_library() -> None:
     found = {name: binaries._has_program_or_library(name) for name in ("sh", "no-such-program", "libc6")}
     assert found == {"sh": True, "no-such-program": False, "libc6": True}

@@ -1,5 +1,6 @@
 """How marked files become starters."""
 
+from io import StringIO
 from typing import Any
 
 import nbformat
@@ -118,11 +119,12 @@ def test_a_level_of_the_course() -> None:
     assert made.keys() == marked.keys() | {"workshop/challenge.json"}
 
 
-def test_a_notebook_is_written_as_nbformat_writes_it(tmp_path) -> None:
+def test_a_notebook_is_written_as_nbformat_writes_it() -> None:
     data = nbformat.writes(notebook()).encode()
     made = course({"notebooks/01.ipynb": File(data)}, Level(3))["notebooks/01.ipynb"].data
-    nbformat.write(nbformat.reads(made.decode(), 4), tmp_path / "again.ipynb")
-    assert (tmp_path / "again.ipynb").read_bytes() == made
+    again = StringIO()
+    nbformat.write(nbformat.reads(made.decode(), 4), again)
+    assert again.getvalue().encode() == made
 
 
 def test_the_solutions_of_a_challenge() -> None:

@@ -12,6 +12,7 @@ from workshop.challenges.checking import conclude, latest_full, running, runs_of
 from workshop.challenges.outcome import settle
 from workshop.challenges.verdict import Verdict, say
 from workshop.delivery.record import Run
+from workshop.stack import running as stack
 from workshop.stack.workers import machine_name
 
 NOTEBOOK = "03-scale-out"
@@ -93,7 +94,7 @@ def _judge(prediction: object, shares: object) -> Verdict:
 
 
 def _joined() -> Verdict | None:
-    joined, own = machine.read("joined.json"), machine.read("stack.json")
+    joined, own = machine.read("joined.json"), stack.running() or {}
     if not joined:
         return say(TEXTS, "C3-NOT-JOINED", reason="This machine left the central queue, or never joined it.")
     if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):

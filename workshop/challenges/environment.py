@@ -20,7 +20,6 @@ from workshop.delivery.report import ask_workers, code_version
 from workshop.stack import plan
 from workshop.stack.running import running, running_site, workers_ready
 from workshop.stack.watch import syntax_error
-from workshop.stack.workers import machine_name
 
 PATIENCE = 30
 """Seconds to wait for a worker that is starting."""
@@ -163,8 +162,11 @@ def _old(reports: dict[str, Any]) -> Verdict | None:
 
 def _own(name: str) -> str:
     """Return which service of this machine a worker is; nothing for another machine's."""
-    service, _, place = name.partition("@")
-    return service if place == machine_name() else ""
+    own, _, place = name.partition("@")
+    for service, condition in _worker_services().items():
+        if service.partition("@")[0] == own and condition["machine"] == place:
+            return service
+    return ""
 
 
 def _differing(report: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from workshop import machine
 from workshop.classroom.join import leave
+from workshop.stack import containers
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder, joined_here, remove_central
 from workshop.stack.running import CENTRAL, NotRunning, running, until
@@ -72,6 +73,12 @@ def start() -> Central:
     workshop.stack.condition.StartFailed
         If the central services do not start.
     """
+    if containers.inside():
+        raise StartFailed(
+            "A second queue and database on this machine need `workshop up`, but this runs in containers.\n"
+            "Next: take the address of your instructor. Or keep your own queue with more workers, in a\n"
+            "terminal of your own computer: docker compose up --detach --scale worker=3"
+        )
     stack = running()
     if stack is None:
         raise NotRunning("The services are not running. Next: workshop up")

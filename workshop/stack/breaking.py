@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from workshop import machine
+from workshop.stack import containers
 from workshop.stack.midtask import WORKER, held_still
 from workshop.stack.process import born
 from workshop.stack.running import elsewhere, running, until
@@ -21,6 +22,13 @@ FILE = "broken.jsonl"
 
 PATIENCE = 60
 """Seconds until what was killed must be ready again."""
+
+
+_IN_CONTAINERS = (
+    "the services run in containers, which can't reach each other's programs.\n"
+    "Next: in a terminal of your own computer, in the course's folder: docker compose kill worker\n"
+    "(or rabbitmq, or postgis), then docker compose up --detach. Nothing gets lost there either"
+)
 
 
 def kill_worker() -> None:
@@ -88,6 +96,8 @@ def _break(what: str, service: str, choose: Choice, text: str) -> None:
 
 def _refusal(service: str) -> str:
     """Return why a service can't be broken; empty if it can."""
+    if containers.inside():
+        return _IN_CONTAINERS
     if others := elsewhere():
         return f"{others[0]}. Only this machine's own services are broken on purpose"
     if running() is None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from workshop import machine
+from workshop.stack import containers
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
@@ -76,6 +77,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     StartFailed
         If a service did not become ready.
     """
+    _refuse_on_windows()
 
     def speak(line: str) -> None:
         with suppress(OSError):  # the terminal may be closed
@@ -84,11 +86,29 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     if wanted := os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
         os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
     with only_one():
-        end_leftovers(speak)
-        (machine.state_dir() / "settings.json").unlink(missing_ok=True)
+        _begin(names or NAMES, speak)
         for line in elsewhere():
             speak(f"Note: {line}")
         _run(names or NAMES, periodic, speak, when_ready)
+
+
+def _begin(names: tuple[str, ...], say: Say) -> None:
+    """Remove what an earlier start left; in containers, what all share is the lab's."""
+    if not containers.inside():
+        end_leftovers(say)
+    elif not os.access(machine.ROOT, os.W_OK):
+        raise StartFailed(containers.not_writable(machine.ROOT))
+    if "lab" in names or not containers.inside():
+        (machine.state_dir() / "settings.json").unlink(missing_ok=True)
+        containers.forget_the_gone()
+
+
+def _refuse_on_windows() -> None:
+    if machine.WINDOWS:
+        raise StartFailed(
+            "On Windows the services run in Docker or in WSL2. Next: docker compose up --build, "
+            "or the same command in WSL2"
+        )
 
 
 def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
@@ -122,6 +142,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     StartFailed
         If a service did not become ready.
     """
+    _refuse_on_windows()
     if is_locked():
         raise AlreadyRunning
     log = machine.state_dir() / "stack.log"

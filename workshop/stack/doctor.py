@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import machine
-from workshop.stack import binaries, plan
+from workshop.stack import binaries, containers, plan
 from workshop.stack.running import elsewhere, running, running_site
 from workshop.stack.site import Site
 from workshop.stack.watch import syntax_error
@@ -41,8 +41,9 @@ def examine() -> Iterator[Finding]:
     yield Finding(
         sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer"
     )
-    for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
-        yield _program(find)
+    if not containers.inside():
+        for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
+            yield _program(find)
     yield from _folder()
     for text in elsewhere():
         yield Finding(True, text)
@@ -53,7 +54,7 @@ def examine() -> Iterator[Finding]:
         yield Finding(False, "the services are not running", "make lab, or workshop up")
         return
     for name, condition in stack["services"].items():
-        yield _service(site, name, condition["message"])
+        yield _service(site, name, condition["machine"], condition["message"])
     yield _boundary()
 
 
@@ -74,8 +75,8 @@ def _folder() -> Iterator[Finding]:
     yield Finding(free > ENOUGH_DISK, f"{free / 1e9:.1f} GB of disk are free", "make room on the disk")
 
 
-def _service(site: Site, name: str, message: str) -> Finding:
-    trouble = plan.service(name).trouble(site)
+def _service(site: Site, name: str, place: str, message: str) -> Finding:
+    trouble = plan.service(name, place).trouble(site)
     if trouble:
         return Finding(False, f"{name} does not answer: {message or trouble}", f"workshop logs {name}")
     return Finding(True, f"{name} answers{f' ({message})' if message else ''}")

@@ -11,13 +11,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workshop import machine
-from workshop.stack import postgis
+from workshop.stack import containers, postgis
 from workshop.stack.process import born, kill_session
 from workshop.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
 
 Say = Callable[[str], None]
 
 _STOP_PATIENCE = 150
+_IN_A_CONTAINER = (
+    "The services run in containers, and this is one of them.\n"
+    "Next: in a terminal of your own computer, in the course's folder: docker compose down"
+)
 _COPY = "course"
 _OURS = (
     *("postgis*", "rabbitmq", "central", "logs", "course", "lock"),
@@ -41,6 +45,8 @@ def down(say: Say, purge: bool = False) -> None:
     TimeoutError
         If the stack does not stop.
     """
+    if containers.inside():
+        raise TimeoutError(_IN_A_CONTAINER + (" -v" if purge else ""))
     until(lambda: running() is not None or not is_locked(), seconds=15)
     stack = running()
     for each in filter(None, (running(CENTRAL), stack)):

@@ -17,6 +17,7 @@ from workshop.stack.watch import syntax_error
 TICK = 0.1
 _LONGEST_PAUSE = 30
 _ASK_AGAIN = 3
+_LOOK_AGAIN = 1
 
 
 class Keeper:
@@ -107,13 +108,14 @@ class Keeper:
         if not self._anew:
             self._ever_ready = True
             self.note(state="ready", seconds=round(time.monotonic() - began, 1))
-        await self._until(lambda: process.poll() is not None)
-        return self._ending(process)
+        return await self._until_ended(process)
 
-    async def _start(self) -> Popen[bytes]:
+    async def _start(self) -> Popen[bytes] | None:
         await asyncio.to_thread(self.service.prepare, self._site)
-        self._process = process = spawn(self.service, self._site)
-        self.note(pid=process.pid, born=born(process.pid))
+        process = None
+        if self.service.command(self._site):
+            self._process = process = spawn(self.service, self._site)
+            self.note(pid=process.pid, born=born(process.pid))
         await self._until_answering(process)
         if not self._anew:
             await self._finish()
@@ -129,11 +131,22 @@ class Keeper:
         if news:
             self.note(message=news)
 
-    async def _until_answering(self, process: Popen[bytes]) -> None:
+    async def _until_ended(self, process: Popen[bytes] | None) -> str:
+        """Wait until the program ends, or does not answer if someone else runs it; return the problem."""
+        if process:
+            await self._until(lambda: process.poll() is not None)
+            return self._ending(process)
+        trouble = None
+        while not self._anew and trouble is None:
+            await asyncio.sleep(_LOOK_AGAIN)
+            trouble = await asyncio.to_thread(self.service.trouble, self._site)
+        return trouble or ""
+
+    async def _until_answering(self, process: Popen[bytes] | None) -> None:
         end = time.monotonic() + self.service.patience
         while not self._anew:
             trouble = await asyncio.to_thread(self.service.trouble, self._site)
-            if process.poll() is not None:
+            if process and process.poll() is not None:
                 raise NotReady(self._ending(process))
             if trouble is None:
                 return
@@ -150,12 +163,15 @@ class Keeper:
     async def _recover(self, problem: str, lived: float) -> None:
         if self.service.essential and not self._ever_ready:
             raise StartFailed(self._explain(problem))
-        self._pause = 1 if lived > _LONGEST_PAUSE else min(self._pause * 2 or 1, _LONGEST_PAUSE)
+        watched = not self.service.command(self._site)
+        soon = lived > _LONGEST_PAUSE or watched
+        self._pause = 1 if soon else min(self._pause * 2 or 1, _LONGEST_PAUSE)
         again = time.monotonic() + self._pause
         self.note(
             state="broken",
             restarts=self.condition.restarts + 1,
-            message=f"{datetime.now():%H:%M:%S} {problem}; started again after {self._pause:.0f} s",
+            message=f"{datetime.now():%H:%M:%S} {problem}; {'looked at' if watched else 'started'} again "
+            f"after {self._pause:.0f} s",
         )
         await self._until(lambda: time.monotonic() > again)
 

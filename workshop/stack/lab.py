@@ -7,7 +7,7 @@ from pathlib import Path
 
 from workshop.machine import ROOT
 from workshop.stack.service import NotReady, Service
-from workshop.stack.site import HOST, Site
+from workshop.stack.site import Site
 
 CONFIG = Path(__file__).with_name("jupyter")
 """The folder with what JupyterLab is told: its server's settings, defaults and an extension of its pages."""
@@ -33,6 +33,7 @@ def command(site: Site) -> list[str]:
         "-m",
         "jupyterlab",
         f"--config={CONFIG / 'jupyter_config.py'}",
+        f"--ServerApp.ip={site.listen}",
         f"--ServerApp.port={site.ports['lab']}",
         f"--ServerApp.root_dir={ROOT}",
     ]
@@ -46,7 +47,7 @@ def environment(site: Site) -> dict[str, str]:
 
 def probe(site: Site) -> None:
     """Ask JupyterLab's server for its status, with the token."""
-    address = f"http://{HOST}:{site.ports['lab']}/api/status?token={site.token}"
+    address = f"http://{site.place('lab')}/api/status?token={site.token}"
     try:
         urllib.request.urlopen(address, timeout=2).close()
     except OSError as error:

@@ -3,8 +3,9 @@
 import os
 
 from workshop import settings
-from workshop.stack import lab, postgis, rabbitmq, workers
+from workshop.stack import containers, lab, postgis, rabbitmq, workers
 from workshop.stack.condition import StartFailed
+from workshop.stack.neighbours import NEIGHBOURS
 from workshop.stack.service import Service
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
@@ -32,7 +33,9 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         If a number in the settings is none.
     """
     wanted = [name for name in names if name in _FIXED]
-    if "rabbitmq" in names:
+    if containers.inside():
+        wanted = [*NEIGHBOURS, *(name for name in wanted if name not in NEIGHBOURS)]
+    elif "rabbitmq" in names:
         wanted.append("epmd")
     if "worker" in names and not settings.get("paused"):
         wanted += [f"worker{number}" for number in range(1, _number("workers", 1) + 1)]
@@ -41,13 +44,16 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     return {name: service(name) for name in wanted}
 
 
-def service(name: str) -> Service:
-    """Return a service by its name, such as ``postgis`` or ``worker2``."""
+def service(name: str, machine: str | None = None) -> Service:
+    """Return a service by its name, such as ``postgis`` or ``worker2``; of another container where named."""
+    if containers.inside() and name in NEIGHBOURS:
+        return NEIGHBOURS[name]
+    name = name.partition("@")[0]
     if name == "periodic":
         return workers.periodic()
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
-        return workers.worker(number, _number("processes", os.cpu_count() or 1))
+        return workers.worker(number, _number("processes", os.cpu_count() or 1), machine)
     return _FIXED[name]
 
 

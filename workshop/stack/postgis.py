@@ -1,7 +1,6 @@
 """PostGIS: a private PostgreSQL with the tables of the course."""
 
 import os
-import pwd
 import signal
 import subprocess
 from contextlib import suppress
@@ -29,6 +28,8 @@ def _as_ordinary_user() -> list[str]:
     """
     if os.geteuid() != 0:
         return []
+    import pwd  # not on Windows, where this module is imported too
+
     known = min(user.pw_uid for user in pwd.getpwall() if user.pw_uid)
     return ["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]
 
@@ -43,7 +44,7 @@ def prepare(site: Site) -> None:
     subprocess.run(["rm", "-rf", str(draft)], check=True)
     password = site.state / "postgis.password"
     password.touch(mode=0o600)
-    password.write_text(site.token)
+    password.write_text(site.token, encoding="utf-8")
     with site.log("postgis").open("ab") as log:
         made = subprocess.run(
             [
@@ -73,7 +74,7 @@ def _forget_dead_server(pid_file: Path) -> None:
     cases it decides better itself, as it also knows whether an old server still uses the files.
     """
     with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
-        pid = int(pid_file.read_text().splitlines()[0])
+        pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
         if psutil.Process(pid).name() != "postgres":
             pid_file.unlink()
 

@@ -6,13 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
 
 import psutil
 
 from workshop.machine import ROOT
-from workshop.stack import logs
+from workshop.stack import containers, logs
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 
@@ -29,7 +31,7 @@ def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
     """
     log = site.log(service.name)
     logs.begin(log)
-    with log.open("ab") as output:
+    with _output(log) as output:
         return subprocess.Popen(
             service.command(site),
             cwd=ROOT,
@@ -40,6 +42,19 @@ def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
             start_new_session=True,
             preexec_fn=_end_with_parent(service.stop_signal),
         )
+
+
+@contextmanager
+def _output(log: Path) -> Iterator[IO[bytes]]:
+    """Yield where a program writes: into its log, and in a container for ``docker compose logs`` too."""
+    if not containers.inside():
+        with log.open("ab") as file:
+            yield file
+        return
+    tee = subprocess.Popen(["tee", "--append", str(log)], stdin=subprocess.PIPE, start_new_session=True)
+    assert tee.stdin
+    with tee.stdin as pipe:
+        yield pipe
 
 
 def _end_with_parent(how: signal.Signals) -> Callable[[], None] | None:

@@ -37,8 +37,8 @@ def prepare(site: Site) -> None:
     """Write the broker's configuration."""
     home = _home(site)
     home.mkdir(exist_ok=True)
-    (home / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, **site.ports))
-    (home / "enabled_plugins").write_text("[rabbitmq_management].\n")
+    (home / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, **site.ports), encoding="utf-8")
+    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 
 
 def environment(site: Site) -> dict[str, str]:
@@ -63,7 +63,8 @@ def environment(site: Site) -> dict[str, str]:
         "RABBITMQ_PID_FILE": str(home / "pid"),
         "RABBITMQ_DIST_PORT": str(site.ports["erlang"]),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-            "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+            "-kernel inet_dist_use_interface {127,0,0,1} -mnesia core_dir false "
+            "+sbwt none +sbwtdcpu none +sbwtdio none"
         ),
         "ERL_EPMD_PORT": str(site.ports["epmd"]),
         "ERL_EPMD_ADDRESS": HOST,

@@ -1,20 +1,23 @@
 """Whether the stack of this course runs, and where its services are."""
 
-import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import starmap
-from typing import Any
+from typing import IO, Any
 
 from workshop import machine
-from workshop.stack import outside
+from workshop.stack import containers, outside
 from workshop.stack.process import born
-from workshop.stack.site import HOST, Site
+from workshop.stack.site import HOST, Site, site_of_containers
 
 CENTRAL = "central/stack.json"
 """What describes the central services of challenge 3, while this machine runs them."""
+
+
+_LOOKING = 0.3
+"""Seconds in which another program that only looks at the lock has let go of it."""
 
 
 class AlreadyRunning(Exception):
@@ -34,12 +37,23 @@ def only_one() -> Iterator[None]:
     AlreadyRunning
         If another process holds it.
     """
-    with (machine.state_dir() / "lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise AlreadyRunning from error
+    if machine.WINDOWS:  # no stack runs there
         yield
+        return
+    with (machine.state_dir() / containers.own("lock")).open("a", encoding="utf-8") as lock:
+        if not until(lambda: _takes(lock), _LOOKING):
+            raise AlreadyRunning
+        yield
+
+
+def _takes(lock: IO[str]) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def is_locked() -> bool:
@@ -53,6 +67,8 @@ def is_locked() -> bool:
 
 def running(file: str = "stack.json") -> dict[str, Any] | None:
     """Return the content of ``stack.json``, or of `CENTRAL`, if its supervisor lives, else None."""
+    if containers.inside():
+        return containers.running() if file == "stack.json" else None
     stack = machine.read(file)
     return stack if stack and born(stack["pid"]) == stack["born"] else None
 
@@ -62,7 +78,10 @@ def running_site() -> Site | None:
     stack = running()
     if stack is None:
         return None
-    return Site(machine.state_dir(), stack["ports"], machine.read("token.json")["token"])
+    token = machine.read("token.json")["token"]
+    if containers.inside():
+        return site_of_containers(token)
+    return Site(machine.state_dir(), stack["ports"], token)
 
 
 def services() -> dict[str, str]:
@@ -88,7 +107,7 @@ def conditions() -> str:
         If the stack is not running.
     """
     services()
-    return "\n".join(starmap(_condition, machine.read("stack.json")["services"].items()))
+    return "\n".join(starmap(_condition, (running() or {"services": {}})["services"].items()))
 
 
 def _condition(name: str, service: dict[str, Any]) -> str:
@@ -114,8 +133,9 @@ def addresses() -> str:
     NotRunning
         If the stack is not running.
     """
-    site, names = running_site(), services()
-    assert site is not None
+    inside, names = running_site(), services()
+    assert inside is not None
+    site = inside.outside()
     lab = outside.address(site.lab_url, "lab/tree/notebooks/00-start-here.ipynb")
     flower = outside.address(site.flower_url, "flower/")
     management = outside.address(site.management_url, "rabbitmq/")
@@ -131,7 +151,8 @@ def addresses() -> str:
 
 def readiness() -> str:
     """Return READY, and which services are not."""
-    broken = [name for name, state in services().items() if state != "ready"]
+    states = {name: service["state"] for name, service in containers.own_services().items()}
+    broken = [name for name, state in states.items() if state != "ready"]
     return f"READY, except {', '.join(broken)}. Next: workshop doctor" if broken else "READY"
 
 
@@ -140,7 +161,7 @@ def elsewhere() -> list[str]:
     found = [
         f"{key} is set in the environment, so tasks use that address and not this machine's {name}"
         for key, name in (("WORKSHOP_BROKER_URL", "RabbitMQ"), ("WORKSHOP_DATABASE_URL", "PostGIS"))
-        if os.environ.get(key)
+        if os.environ.get(key) and not containers.inside()
     ]
     if machine.read("joined.json"):
         found.append("this machine joined a central queue, so tasks go there")

@@ -1,5 +1,7 @@
 """Changes how many workers this machine runs, and lets them pause."""
 
+from collections.abc import Iterable
+
 from workshop import machine, settings
 from workshop.stack.running import NotRunning, running, services, until
 
@@ -85,7 +87,7 @@ def until_ready(patience: float = 60) -> None:
 
 def _has_workers(wanted: set[str]) -> bool:
     states = _workers() or {}
-    return states.keys() == wanted and set(states.values()) == {"ready"}
+    return _without_machine(states) == wanted and set(states.values()) == {"ready"}
 
 
 def _workers() -> dict[str, str] | None:
@@ -97,3 +99,8 @@ def _workers() -> dict[str, str] | None:
         return None
     services = stack["services"].items()
     return {name: service["state"] for name, service in services if name.startswith("worker")}
+
+
+def _without_machine(names: Iterable[str]) -> set[str]:
+    """Return the workers' names as each machine has them: containers of the course have a worker1 each."""
+    return {name.partition("@")[0] for name in names}

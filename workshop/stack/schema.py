@@ -10,6 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from workshop import db
 from workshop.data import BOUNDARY
 
+_ONE_AT_A_TIME = 27700
+"""The number of the lock that keeps two containers from creating the same table."""
+
 
 def create_schema(database_url: str) -> None:
     """Create the tables that are missing, and load the nations if there are none.
@@ -22,6 +25,7 @@ def create_schema(database_url: str) -> None:
     engine = create_engine(database_url)
     try:
         with engine.begin() as connection:
+            connection.execute(func.pg_advisory_xact_lock(_ONE_AT_A_TIME).select())
             db.Base.metadata.create_all(connection)
             if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
                 connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())

@@ -24,7 +24,7 @@ class Service:
     name : str
         Its name, the same as in docker-compose.yml.
     command : callable
-        Site to the program and its arguments.
+        Site to the program and its arguments; empty if someone else runs it, and it is only watched here.
     probe : callable
         Raises `NotReady` until the service does its work for real.
     environment : callable

@@ -5,11 +5,11 @@ import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from workshop import machine
-from workshop.stack import outside
+from workshop.stack import containers, outside
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -36,44 +36,61 @@ class Site:
     state : pathlib.Path
         The folder that holds data, logs and the files that describe the stack.
     ports : dict of str to int
-        The port of each program, all on 127.0.0.1.
+        The port of each program.
     token : str
         Opens JupyterLab, and is the password of PostgreSQL's superuser.
+    hosts : dict of str to str
+        The machine of each port; all are this one, except in containers.
+    listen : str
+        The address at which programs of this stack listen.
     """
 
     state: Path
     ports: dict[str, int]
     token: str
+    hosts: dict[str, str] = field(default_factory=lambda: dict.fromkeys(USUAL_PORTS, HOST))
+    listen: str = HOST
+
+    def place(self, name: str) -> str:
+        """Return host and port of a program, such as ``127.0.0.1:5672``."""
+        return f"{self.hosts[name]}:{self.ports[name]}"
+
+    def outside(self) -> "Site":
+        """Return the site as a browser or a program of this computer sees it: by what containers publish."""
+        if not containers.inside():
+            return self
+        here = dict.fromkeys(self.hosts, HOST)
+        return replace(self, ports=self.ports | containers.published(), hosts=here)
 
     @property
     def broker_url(self) -> str:
         """The address of RabbitMQ."""
-        return f"amqp://celery_user:secret@{HOST}:{self.ports['rabbitmq']}/celery_app"
+        return f"amqp://celery_user:secret@{self.place('rabbitmq')}/celery_app"
 
     @property
     def management_url(self) -> str:
         """The address of RabbitMQ's pages and its HTTP interface."""
-        return f"http://{HOST}:{self.ports['management']}"
+        return f"http://{self.place('management')}"
 
     @property
     def database_url(self) -> str:
         """The address of PostGIS, as SQLAlchemy writes it."""
-        return f"postgresql+psycopg://geopython:geopython@{HOST}:{self.ports['postgis']}/geopython-db"
+        return f"postgresql+psycopg://geopython:geopython@{self.place('postgis')}/geopython-db"
 
     @property
     def flower_url(self) -> str:
         """The address of Flower, whose path is the one that its page has inside JupyterLab."""
-        return f"http://{HOST}:{self.ports['flower']}{outside.below()}flower"
+        return f"http://{self.place('flower')}{outside.below()}flower"
 
     @property
     def lab_url(self) -> str:
         """The address of JupyterLab at the first notebook, which lets its reader in."""
         first = "lab/tree/notebooks/00-start-here.ipynb"
-        return f"http://{HOST}:{self.ports['lab']}/{first}?token={self.token}"
+        return f"http://{self.place('lab')}/{first}?token={self.token}"
 
     def log(self, name: str) -> Path:
         """Return the log file of a service."""
-        return self.state / "logs" / f"{name}.log"
+        return self.state / "logs" / containers.own(f"{name}.log")
 
 
 @contextmanager
@@ -81,12 +98,25 @@ def new_site() -> Iterator[Site]:
     """Hold free ports for as long as the stack runs; the passwords are those of earlier starts."""
     state = machine.state_dir()
     (state / "logs").mkdir(exist_ok=True)
-    token = machine.read("token.json").get("token")
-    if token is None:
-        token = secrets.token_hex(16)
-        machine.write("token.json", {"token": token})
+    if not machine.read("token.json"):
+        machine.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
+    token = machine.read("token.json")["token"]
+    if containers.inside():
+        yield site_of_containers(token)
+        return
     with ExitStack() as marks:
         yield Site(state, free_ports(marks), token)
+
+
+def site_of_containers(token: str) -> Site:
+    """Return the site of the course in containers, where each program has its usual port."""
+    return Site(
+        machine.state_dir(),
+        {name: USUAL_PORTS[name] for name in containers.HOSTS},
+        token,
+        containers.HOSTS,
+        containers.LISTEN,
+    )
 
 
 def free_ports(marks: ExitStack) -> dict[str, int]:

@@ -13,13 +13,15 @@ from functools import partial
 from typing import Any
 
 from workshop import machine
-from workshop.stack import plan
+from workshop.stack import containers, plan
 from workshop.stack.condition import StartFailed
+from workshop.stack.forward import forward
 from workshop.stack.keeper import TICK, Keeper
 from workshop.stack.process import born, end_with_leader
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 from workshop.stack.watch import code_changes, settings_changes, syntax_error
+from workshop.stack.workers import machine_name
 
 
 class Stopped(StartFailed):
@@ -62,7 +64,9 @@ class Supervisor:
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals(asyncio.current_task())
-        tasks = (self._follow_code(), self._follow_settings(), end_with_leader())
+        tasks = [self._follow_code(), self._follow_settings(), end_with_leader()]
+        if containers.inside() and "lab" in self.names:
+            tasks += [forward(self.site, page) for page in ("flower", "management")]
         followers = [asyncio.create_task(task) for task in tasks]
         ready = False
         self.say(f"Starting {', '.join(self.names)} ...")
@@ -174,9 +178,12 @@ class Supervisor:
             "broker_url": self.site.broker_url,
             "database_url": self.site.database_url,
             "matches": self._matches,
-            "services": {name: asdict(keeper.condition) for name, keeper in self._keepers.items()},
+            "services": {
+                name: asdict(keeper.condition) | {"machine": machine_name()}
+                for name, keeper in self._keepers.items()
+            },
         }
-        machine.write("stack.json", content)
+        machine.write(containers.own("stack.json"), content)
 
     async def _stop_all(self) -> None:
         """Stop first what nobody needs, so that workers still have a broker and a database to finish with."""
@@ -188,4 +195,4 @@ class Supervisor:
                 self._dismiss(name)
             await asyncio.gather(*(self._tasks[name] for name in left - needed), return_exceptions=True)
             left &= needed
-        (self.site.state / "stack.json").unlink(missing_ok=True)
+        (self.site.state / containers.own("stack.json")).unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from celery import Celery
 from workshop import settings
 from workshop.stack import outside
 from workshop.stack.service import NotReady, Service
-from workshop.stack.site import HOST, Site
+from workshop.stack.site import Site
 
 
 def machine_name() -> str:
@@ -18,7 +18,7 @@ def machine_name() -> str:
     return str(settings.get("machine") or socket.gethostname())
 
 
-def worker(number: int, processes: int) -> Service:
+def worker(number: int, processes: int, machine: str | None = None) -> Service:
     """Return one worker.
 
     Parameters
@@ -27,8 +27,10 @@ def worker(number: int, processes: int) -> Service:
         1 for the first worker of this machine, 2 for the second, and so on.
     processes : int
         How many tasks it runs side by side.
+    machine : str, optional
+        What its machine is called, if it is not this one.
     """
-    name = f"worker{number}@{machine_name()}"
+    name = f"worker{number}@{machine or machine_name()}"
     return Service(
         f"worker{number}",
         lambda site: _celery("workshop.tasks", "worker", *_ALONE, "-n", name, "-c", str(processes)),
@@ -77,7 +79,7 @@ def _flower_command(site: Site) -> list[str]:
     return _celery(
         "workshop.tasks",
         "flower",
-        f"--address={HOST}",
+        f"--address={site.listen}",
         f"--port={site.ports['flower']}",
         f"--url_prefix={outside.below().lstrip('/')}flower",
     )

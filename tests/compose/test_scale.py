@@ -1,0 +1,33 @@
+"""Challenge 3 at home: three containers with a worker each."""
+
+import pytest
+
+from tests.compose.project import ALWAYS, Project
+from tests.conftest import wait_for
+
+pytestmark = pytest.mark.solved_course
+
+SEND = """
+from workshop import demo, settings
+settings.change(pace=20)
+print(*(demo.do_task.delay(demo.get_random_x(), demo.get_random_y()).id for _ in range(600)))
+settings.change(pace=0)
+"""
+
+
+def test_three_workers_share_one_queue(project: Project) -> None:
+    project.compose("up", "--detach", "--wait", "--scale", "worker=3")
+    try:
+        assert project.is_healthy(len(ALWAYS) + 2), project.health()
+        said = project.exec("lab", "workshop", "status")
+        assert said.count("runs the code as saved") == 3
+        assert said.count("\nworker1") == 6  # the state and the code of each
+        listed = ", ".join(f"'{id}'" for id in project.python(SEND).split())
+        chosen = f"FROM grid_squares WHERE task_id IN ({listed})"
+        wait_for(lambda: project.number(f"SELECT count(*) {chosen}") == 600, 60, "all rows")
+        shares = project.sql(f"SELECT worker, count(*) {chosen} GROUP BY worker")
+        assert len(shares) == 3, shares
+        assert all(int(number) > 60 for _, number in shares), shares
+    finally:
+        project.compose("up", "--detach", "--wait", "--scale", "worker=1")
+    wait_for(lambda: project.exec("lab", "workshop", "status").count("worker1") == 2, 30, "one worker")

@@ -1,0 +1,37 @@
+"""Lets this container reach a neighbour's port at 127.0.0.1, where JupyterLab's proxy looks for pages."""
+
+import asyncio
+from contextlib import closing, suppress
+
+from workshop.stack.site import HOST, Site
+
+_PIECE = 65_536
+
+
+async def forward(site: Site, name: str) -> None:
+    """Hand connections to a neighbour's port on to it, until this is cancelled.
+
+    Parameters
+    ----------
+    site : Site
+        Where the neighbours are.
+    name : str
+        The port, such as ``flower``.
+    """
+
+    async def meet(near: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
+        with closing(near_out), suppress(OSError):
+            far, far_out = await asyncio.open_connection(site.hosts[name], site.ports[name])
+            with closing(far_out):
+                await asyncio.gather(_copy(near, far_out), _copy(far, near_out))
+
+    async with await asyncio.start_server(meet, HOST, site.ports[name]) as server:
+        await server.serve_forever()
+
+
+async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while piece := await source.read(_PIECE):
+        target.write(piece)
+        await target.drain()
+    if target.can_write_eof():
+        target.write_eof()
