@@ -29,6 +29,10 @@ bench:  ## loss, idle time and poison for one queue or another
 bundle:  ## all Python packages in the folder bundle, or BUNDLE, for machines without network
 	@sh bundle.sh
 
+lock:  ## requirements.lock with the newest versions that pyproject.toml allows
+	@sh setup.sh
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --group dev -o requirements.lock pyproject.toml
+
 stop:  ## stop all services; what they hold stays
 	@.venv/bin/workshop down
 
@@ -36,4 +40,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-fast chaos bench bundle stop clean
+.PHONY: lab demo test test-fast chaos bench bundle lock stop clean
