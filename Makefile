@@ -12,7 +12,8 @@ demo:  ## 2,500 tasks without a browser, then demo.html
 
 test:  ## the whole test suite, with services of its own
 	@sh setup.sh chromium libatomic1
-	@$(LINT) && .venv/bin/python -m pytest tests -n 3 --dist loadfile
+	@$(LINT) && .venv/bin/python -m pytest tests/compose \
+	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 3 --dist loadfile
 
 test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
@@ -29,6 +30,11 @@ bench:  ## loss, idle time and poison for one queue or another
 bundle:  ## all Python packages in the folder bundle, or BUNDLE, for machines without network
 	@sh bundle.sh
 
+lock:  ## requirements.lock with the newest versions that pyproject.toml allows
+	@sh setup.sh
+	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --group dev -o requirements.lock pyproject.toml
+	@.venv/bin/python -m tests.unit.test_conda
+
 stop:  ## stop all services; what they hold stays
 	@.venv/bin/workshop down
 
@@ -36,4 +42,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-fast chaos bench bundle stop clean
+.PHONY: lab demo test test-fast chaos bench bundle lock stop clean

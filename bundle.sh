@@ -32,7 +32,7 @@ check() {
     [ "$made_for" = "$(platform)" ] || fail "The bundle $1 is for $made_for, and this is $(platform)." \
         "make lab OFFLINE=... PYTHON=..., with a Python of that version, or $anew"
     if ! checked=$(cd "$1" && LC_ALL=C checksums --check SHA256SUMS 2>/dev/null); then
-        bad=$(echo "$checked" | sed -n 's/: FAILED.*//p' | tr '\n' ' ')
+        bad=$(echo "$checked" | sed -n 's/: FAILED.*//p' | sed '4,$d; 3s/$/ .../' | tr '\n' ' ')
         fail "In the bundle $1 is damaged or missing: ${bad:-SHA256SUMS}" "copy the bundle again, or $anew"
     fi
 }

@@ -31,7 +31,7 @@ def cut_off() -> list[str]:
     """Return what goes before a command so that it has no network; nothing where the machine forbids that."""
     for command, then in WAYS:
         words = [*command.split(), f'"$0" -c "{LOOPBACK}" && {then}', sys.executable]
-        if subprocess.run([*words, "true"], capture_output=True).returncode == 0:
+        if shutil.which("unshare") and subprocess.run([*words, "true"], capture_output=True).returncode == 0:
             return words
     return []
 
@@ -92,7 +92,7 @@ def test_a_machine_without_network_is_set_up_from_the_bundle(
                 env=environment | proxies,
                 capture_output=True,
                 text=True,
-                timeout=300,
+                timeout=600,
             )
         assert done.returncode == 0, done.stdout + done.stderr
         assert "The page says: JupyterLab" in done.stdout
@@ -122,7 +122,7 @@ def lacks_one_package(bundle: Path, course: Path, environment: dict[str, str]) -
         env=environment | {"OFFLINE": str(broken), "PYTHON": sys.executable},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
     )
     assert done.returncode == 1
     assert "celery" in done.stderr

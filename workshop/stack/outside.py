@@ -5,7 +5,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 _BINDER = """\
 You are on Binder. A session ends after about 10 minutes in which you do nothing, and after 6 hours at
-most. Then all that was here is gone.
+most. Then all that was here is gone. Memory is short: when you are done with a notebook, choose Close and
+Shut Down Notebook in the File menu.
 """
 _CODESPACES = """\
 You are in a codespace. It stops after 30 minutes in which you do nothing, and keeps your files: start it

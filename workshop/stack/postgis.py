@@ -91,6 +91,11 @@ def command(site: Site) -> list[str]:
     ]
 
 
+def environment(site: Site) -> dict[str, str]:
+    """Return an environment with a locale that every machine has; on macOS it does not start without one."""
+    return os.environ | {"LC_ALL": "C"}
+
+
 def probe(site: Site) -> None:
     """Log in as the superuser whose password only this stack knows."""
     try:
@@ -133,6 +138,7 @@ SERVICE = Service(
     "postgis",
     command,
     probe,
+    environment=environment,
     prepare=prepare,
     finish=finish,
     essential=True,
