@@ -1,5 +1,7 @@
 """What an attendee sees in JupyterLab, in a browser without the internet."""
 
+from urllib.parse import urljoin
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -79,11 +81,15 @@ def test_flower_shows_tasks_and_workers(inside, page, site, traffic):
     wait_for(task_is_shown, what="the task on Flower's page")
     page.goto(f"{root}/task/{id}{token}")
     expect(page.get_by_text("SUCCESS").first).to_be_visible()
-    page.goto(f"{root}/workers{token}")
-    expect(page.get_by_text("worker1@").first).to_be_visible()
-    page.get_by_text("worker1@").first.click()
-    expect(page.get_by_role("heading", name="Pool controls")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+
+    def worker_is_shown() -> bool:
+        page.goto(f"{root}/workers{token}")
+        worker = page.get_by_role("link", name="worker1@").first.get_attribute("href")
+        page.goto(urljoin(page.url, worker))
+        page.wait_for_load_state("networkidle")
+        return page.get_by_role("heading", name="Pool controls").count() > 0
+
+    wait_for(worker_is_shown, 60, "the worker's page, for which Flower waits a moment only")
     page.get_by_role("button", name="Grow").click()  # what Flower says of it depends on the worker's speed
     wait_for(lambda: pool_size() == processes + 1, what="one process more")
     page.get_by_role("button", name="Shrink").click()

@@ -81,6 +81,7 @@ def _flower_command(site: Site) -> list[str]:
         "flower",
         f"--address={site.listen}",
         f"--port={site.ports['flower']}",
+        "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
         f"--url_prefix={outside.below().lstrip('/')}flower",
     )
 
