@@ -1,6 +1,7 @@
 """The running stack: everything answers, on this machine only, and says so."""
 
 import stat
+import subprocess
 import urllib.request
 from base64 import b64encode
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 from celery import Celery
 
 from tests.integration.machine import Machine
+from workshop.stack import rabbitmq
+from workshop.stack.site import Site
 
 
 @pytest.fixture
@@ -46,15 +49,24 @@ def test_jupyterlab_wants_its_token(machine: Machine) -> None:
 def test_only_this_machine_is_listened_on(machine: Machine) -> None:
     supervisor = psutil.Process(machine.stack()["pid"])
     listening = {
-        (connection.laddr.ip, connection.laddr.port)
+        (connection.laddr.ip, connection.laddr.port, process.name())
         for process in [supervisor, *supervisor.children(recursive=True)]
         for connection in process.net_connections("inet")
         if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and connection.laddr
     }
     # Erlang's port mapper always adds ::1, which is this machine too.
-    assert {ip for ip, port in listening if port != machine.stack()["ports"]["epmd"]} == {"127.0.0.1"}
-    assert {ip for ip, _ in listening} <= {"127.0.0.1", "::1"}
-    assert {port for _, port in listening} >= set(machine.stack()["ports"].values())
+    assert not {each for each in listening if each[0] != "127.0.0.1" and each[::2] != ("::1", "epmd")}
+    assert {port for _, port, _ in listening} >= set(machine.stack()["ports"].values())
+
+
+def test_no_erlang_beside_the_broker_listens_to_others_either(machine: Machine) -> None:
+    # RabbitMQ starts one every minute, for half a second: too short to be met by looking at processes.
+    where = 'io:format("~p", [application:get_env(kernel, inet_dist_use_interface)]), halt().'
+    env = rabbitmq.environment(Site(machine.state, machine.stack()["ports"], token=""))
+    shown = subprocess.run(
+        ["erl", "-noinput", "-eval", where], env=env, capture_output=True, text=True, timeout=30
+    )
+    assert shown.stdout == "{ok,{127,0,0,1}}"
 
 
 def test_others_can_not_read_secrets(machine: Machine) -> None:

@@ -63,13 +63,14 @@ def environment(site: Site) -> dict[str, str]:
         "RABBITMQ_PID_FILE": str(home / "pid"),
         "RABBITMQ_DIST_PORT": str(site.ports["erlang"]),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-            "-kernel inet_dist_use_interface {127,0,0,1} -mnesia core_dir false "
-            "+sbwt none +sbwtdcpu none +sbwtdio none"
+            "-mnesia core_dir false +sbwt none +sbwtdcpu none +sbwtdio none"
         ),
         "ERL_EPMD_PORT": str(site.ports["epmd"]),
         "ERL_EPMD_ADDRESS": HOST,
         "ERL_CRASH_DUMP_SECONDS": "0",
-        "ERL_ZFLAGS": "-start_epmd false",  # RabbitMQ would start one that outlives the stack
+        # For every Erlang that this one starts, too: once a minute RabbitMQ starts one to make sure of its
+        # port mapper. It would listen to all addresses, or start a port mapper that outlives the stack.
+        "ERL_ZFLAGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
     }
 
 
