@@ -36,7 +36,10 @@ class UkBoundary(Base):
 
 
 class GridSquare(Base):
-    """One finished task: the 1 km square around its point."""
+    """One finished task: the 1 km square around its point.
+
+    `machine` is the account that wrote the row: the database fills it in, whatever a worker calls itself.
+    """
 
     __tablename__ = "grid_squares"
     task_id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -47,7 +50,8 @@ class GridSquare(Base):
     geom: Mapped[WKBElement] = mapped_column(Geometry("POLYGON", 27700))
     worker: Mapped[str]
     attempt: Mapped[int]
-    processed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    machine: Mapped[str] = mapped_column(server_default=sa.text("session_user"))
+    processed_at: Mapped[datetime] = mapped_column(server_default=sa.func.now(), index=True)
 
 
 class TaskLog(Base):
@@ -61,7 +65,8 @@ class TaskLog(Base):
     error: Mapped[str]
     worker: Mapped[str]
     countdown: Mapped[float | None]
-    at: Mapped[datetime] = mapped_column(server_default=sa.func.now())
+    machine: Mapped[str] = mapped_column(server_default=sa.text("session_user"))
+    at: Mapped[datetime] = mapped_column(server_default=sa.func.now(), index=True)
 
 
 def nation_at(x: sa.ColumnElement, y: sa.ColumnElement) -> sa.ColumnElement[str]:

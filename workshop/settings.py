@@ -54,6 +54,11 @@ def seed() -> int | None:
     return None if value is None else int(value)
 
 
+def joined() -> bool:
+    """Return whether this machine joined a central queue; there it may do only what its own work needs."""
+    return bool(read("joined.json"))
+
+
 def get(name: str) -> Any:
     """Return the value of a setting from the first source that has one."""
     from_environment = {name: os.environ.get(f"WORKSHOP_{name.upper()}") or None}

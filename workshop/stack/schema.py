@@ -4,7 +4,7 @@ from json import loads
 
 from geoalchemy2 import WKTElement
 from shapely.geometry import shape
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import Connection, FromClause, Table, create_engine, func, inspect, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from workshop import db
@@ -27,10 +27,24 @@ def create_schema(database_url: str) -> None:
         with engine.begin() as connection:
             connection.execute(func.pg_advisory_xact_lock(_ONE_AT_A_TIME).select())
             db.Base.metadata.create_all(connection)
+            for table in (db.GridSquare.__table__, db.TaskLog.__table__):
+                _complete(connection, table)
             if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
                 connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())
     finally:
         engine.dispose()
+
+
+def _complete(connection: Connection, table: FromClause) -> None:
+    """Add what a table of an older version of the course lacks."""
+    assert isinstance(table, Table)
+    there = {column["name"] for column in inspect(connection).get_columns(table.name, table.schema)}
+    if "machine" not in there:
+        connection.execute(
+            text(f"ALTER TABLE {table.fullname} ADD COLUMN machine text NOT NULL DEFAULT session_user")
+        )
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
 
 
 def nations() -> list[dict[str, object]]:

@@ -1,0 +1,74 @@
+"""A machine's card as a code that can be typed."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from workshop.classroom.card import Card, WrongCode, new_password, read_code
+
+UNTIL = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+CARD = Card(7, "22ysk9spxgj1z6vn", "192.168.8.10", 5672, 26007, UNTIL)
+
+
+def test_a_code_brings_back_the_card() -> None:
+    assert read_code(CARD.code) == CARD
+    assert len(CARD.code.split("-")) == 8
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        CARD.code.lower(),
+        CARD.code.replace("-", ""),
+        CARD.code.replace("-", " "),
+        f" {CARD.code}\n",
+        CARD.code.replace("0", "O").replace("1", "l"),
+    ],
+)
+def test_however_it_is_typed(typed: str) -> None:
+    assert read_code(typed) == CARD
+
+
+def test_each_wrong_letter_is_noticed() -> None:
+    plain = CARD.code.replace("-", "")
+    for place, letter in enumerate(plain):
+        wrong = plain[:place] + ("A" if letter != "A" else "B") + plain[place + 1 :]
+        with pytest.raises(WrongCode, match="typing mistake"):
+            read_code(wrong)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("", "This one has 0"),
+        (CARD.code[:-6], "This one has 35"),
+        (CARD.code + "5", "This one has 41"),
+        (CARD.code.replace(CARD.code[0], "?"), r"This one has \?"),
+        ("amqp://celery_user:secret@192.168.8.10", "only letters"),
+    ],
+)
+def test_what_is_no_code_is_refused_with_a_sentence(typed: str, said: str) -> None:
+    with pytest.raises(WrongCode, match=said):
+        read_code(typed)
+
+
+def test_the_parts_are_those_of_both_addresses() -> None:
+    assert CARD.broker.url == "amqp://machine07:22ysk9spxgj1z6vn@192.168.8.10:5672/celery_app"
+    assert CARD.database.url == (
+        "postgresql+psycopg://machine07:22ysk9spxgj1z6vn@192.168.8.10:26007/geopython-db"
+    )
+    assert "machine07" in repr(CARD)
+
+
+def test_passwords_are_random_and_survive_the_code() -> None:
+    passwords = {new_password() for _ in range(100)}
+    assert len(passwords) == 100
+    for password in passwords:
+        card = Card(1, password, "10.77.0.1", 1, 65535, UNTIL)
+        assert read_code(card.code).password == password
+
+
+def test_a_card_ends() -> None:
+    now = datetime.now(UTC)
+    assert Card(1, new_password(), "10.0.0.1", 1, 2, now - timedelta(seconds=2)).expired
+    assert not Card(1, new_password(), "10.0.0.1", 1, 2, now + timedelta(minutes=1)).expired
