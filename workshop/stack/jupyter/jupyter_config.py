@@ -5,6 +5,7 @@ The stack starts JupyterLab with it. Where somebody else does, as on Binder, the
 """
 
 import os
+import sys
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
@@ -58,5 +59,12 @@ c.ServerProxy.servers = {
         "new_browser_tab": False,
         "rewrite_response": do_not_store,
         "launcher_entry": {"title": "RabbitMQ"},
+    },
+    "projector": {
+        "command": [sys.executable, "-m", "workshop", "projector", "--port", "{port}"],
+        "timeout": 60,
+        "request_headers_override": {"Host": "localhost"},
+        "new_browser_tab": False,
+        "launcher_entry": {"title": "Projector"},
     },
 }
