@@ -11,7 +11,7 @@ from kombu import Connection, Message, Producer
 from workshop import settings
 from workshop.delivery import publisher
 from workshop.delivery.guard import fault
-from workshop.delivery.topology import DEAD, DEAD_EXCHANGE
+from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, is_guest
 
 REASON, SINCE = "reason", "dead_since"
 """The headers that say why a message is here, and since when."""
@@ -43,11 +43,15 @@ class DeadLetter:
 def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
     """Yield the messages in the queue `dead`, oldest first. They stay there.
 
+    A central's dead letters are not for its guests: there it yields none.
+
     Parameters
     ----------
     known : container of str, optional
         The names of the tasks that workers know; see `workshop.delivery.guard.fault`.
     """
+    if is_guest():
+        return
     with Connection(settings.broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
@@ -82,8 +86,11 @@ def bury(app: celery.Celery, message: Message, reason: str) -> None:
     Raises
     ------
     Exception
-        Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected.
+        Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected. At a central
+        queue always: nobody but RabbitMQ itself writes to `dead` there.
     """
+    if is_guest():
+        raise PermissionError("at a central queue RabbitMQ itself moves it to the queue dead")
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def publish(producer: Producer, **options: Any) -> None:
