@@ -113,9 +113,9 @@ def test_an_exchange_of_another_type_is_replaced(broker: Connection) -> None:
     assert length(broker, SQUARES.name) == 2
 
 
-def kill_broker(machine: Machine) -> None:
+def end_broker(machine: Machine) -> None:
     before = machine.service("rabbitmq")["pid"]
-    os.kill(before, signal.SIGKILL)
+    os.kill(before, signal.SIGTERM)  # killed, it would forget what was declared in the last seconds
     machine.until_again("rabbitmq", before)
 
 
@@ -123,7 +123,7 @@ def test_a_restarted_broker_says_what_is_wrong_and_runs(machine: Machine) -> Non
     with machine.amqp() as broker:
         redeclare(broker, SQUARES.name, SHORT)
         broker.Producer().publish({}, routing_key=SQUARES.name, delivery_mode=2)
-    kill_broker(machine)
+    end_broker(machine)
     assert "queue 'squares' with other arguments" in machine.service("rabbitmq")["message"]
     with machine.amqp() as broker:
         assert length(broker, SQUARES.name) == 1
