@@ -79,7 +79,7 @@ def shares(ids: list[str]) -> dict[str, int]:
 def test_the_parts_show_as_a_table(parts: Card) -> None:
     lines = repr(parts).splitlines()
     assert lines[0].split() == ["broker", "database"]
-    assert f"port          {parts.broker.port:<14}{parts.database.port}" in lines
+    assert f"port          {parts.broker.port:<20}{parts.database.port}" in lines
     assert lines[-1].split() == ["name", "geopython-db"]
 
 
