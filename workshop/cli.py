@@ -89,7 +89,7 @@ def status() -> None:
     click.echo(control.conditions())
     if joined := centrally.place():
         click.echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
-        click.echo(f"{centrally.WAY_BACK[0].upper()}{centrally.WAY_BACK[1:]}.")
+        click.echo("The way back to its own queue: workshop leave")
     for line in _code_of_workers():
         click.echo(line)
     click.echo(control.addresses())
