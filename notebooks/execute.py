@@ -1,6 +1,7 @@
 """Runs notebooks against services of their own and stores the outputs.
 
-``python notebooks/execute.py`` runs all, ``python notebooks/execute.py 01-enqueue`` one of them.
+``python notebooks/execute.py`` runs all, ``python notebooks/execute.py 01-enqueue`` or
+``python notebooks/execute.py instructor/projector`` one of them.
 
 The points come from a fixed seed, so that the stored outputs are the same each time, as the tests require.
 """
@@ -38,7 +39,10 @@ def execute(path: Path) -> None:
 
 def main(names: list[str]) -> None:
     """Start the services, run the named notebooks, or all, and stop the services."""
-    paths = [HERE / f"{name}.ipynb" for name in names] or sorted(HERE.glob("[0-9]*.ipynb"))
+    paths = [HERE / f"{name}.ipynb" for name in names] or [
+        *sorted(HERE.glob("[0-9]*.ipynb")),
+        *sorted(HERE.glob("instructor/*.ipynb")),
+    ]
     workshop = [sys.executable, "-m", "workshop"]
     with tempfile.TemporaryDirectory() as state:
         os.environ |= {"WORKSHOP_STATE": state, "WORKSHOP_PORTS": "any", "WORKSHOP_SEED": SEED}

@@ -12,7 +12,8 @@ from workshop import settings
 from workshop.stack import control
 
 HERE = Path(__file__).parent
-NOTEBOOKS = sorted((HERE.parent.parent / "notebooks").glob("[0-9]*.ipynb"))
+FOLDER = HERE.parent.parent / "notebooks"
+NOTEBOOKS = [*sorted(FOLDER.glob("[0-9]*.ipynb")), *sorted(FOLDER.glob("instructor/*.ipynb"))]
 IGNORE = "# NBVAL_IGNORE_OUTPUT"
 
 by_name = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -47,7 +48,7 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def test_all_notebooks_are_found():
-    names = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost"]
+    names = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "projector"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 

@@ -44,7 +44,7 @@ class PortTaken(Exception):
 
 
 class Projector:
-    """The page, served by a thread of this process until `stop`; a notebook shows it as it is.
+    """The page, served by a thread of this process until `stop`; a notebook shows a link to it.
 
     Parameters
     ----------
@@ -80,12 +80,8 @@ class Projector:
         return outside.address(f"http://{HOST}:{self.port}/", "projector/")
 
     def _repr_html_(self) -> str:
-        """Show the page with a link to it."""
-        url = escape(self.url)
-        return (
-            f'<p><a href="{url}" target="_blank">The projector, in a tab of its own</a></p>'
-            f'<iframe src="{url}" title="The projector" width="100%" height="640" style="border:0"></iframe>'
-        )
+        """Show a link to the page."""
+        return f'<a href="{escape(self.url)}" target="_blank">The projector, in a tab of its own</a>'
 
     def stop(self) -> None:
         """End the page."""

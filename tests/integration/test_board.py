@@ -1,0 +1,180 @@
+"""The board over a real PostGIS and RabbitMQ: what is counted once, and what is counted anew."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy.exc import SQLAlchemyError
+
+from tests import squares
+from tests.conftest import wait_for
+from tests.integration.machine import Machine
+from tests.integration.own_stack import own_stack
+from workshop import board as boards
+from workshop.board import Board, Line
+from workshop.classroom import frames
+from workshop.classroom.frames import Frames
+from workshop.stack.running import running_site
+from workshop.waiting import Waiting
+
+EDINBURGH = (325_200, 673_500)
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    with own_stack(tmp_path_factory.mktemp("board"), "postgis", "rabbitmq") as machine:
+        yield machine
+
+
+@pytest.fixture
+def url(services: Machine) -> str:
+    site = running_site()
+    assert site is not None
+    squares.clear(site.database_url)
+    return site.database_url
+
+
+@pytest.fixture
+def board(url: str) -> Iterator[Board]:
+    made = Board(url)
+    yield made
+    made.close()
+
+
+def line(board: Board, machine: str) -> Line:
+    return next(line for line in board.look().lines if line.machine == machine)
+
+
+def test_an_empty_table_has_an_empty_board(board: Board) -> None:
+    empty = board.look()
+    assert (empty.lines, empty.done, empty.rate, len(empty.raster)) == ([], 0, 0, 0)
+
+
+def test_each_machine_has_its_line(board: Board, url: str) -> None:
+    squares.add(url, "machine02", EDINBURGH, (500_000, 500_000), (0, 0), ago=60)
+    squares.add(url, "machine10", EDINBURGH, code="SCT")
+    squares.log(url, "machine02", "RETRY", ago=5)
+    squares.log(url, "machine02", "RETRY", ago=500)
+    squares.log(url, "machine02", "FAILURE", ago=90)
+    standing = board.look()
+    assert [each.machine for each in standing.lines] == ["machine02", "machine10"]
+    first, second = standing.lines
+    assert (first.done, first.share, first.retries, first.failures, first.rate) == (3, 0.75, 2, 1, 0)
+    assert 5 <= first.seen < 30
+    assert (second.done, second.rate) == (1, 1 / boards.SECONDS)
+    assert (standing.done, standing.nations["ENG"], standing.nations["SCT"]) == (4, 3, 1)
+    assert len(standing.raster) == 3, "two of the four rows are in one square"
+
+
+def test_a_machine_that_only_fails_is_on_the_board(board: Board, url: str) -> None:
+    squares.log(url, "machine03", "FAILURE")
+    assert line(board, "machine03").failures == 1
+
+
+def test_counts_stay_right_over_many_looks(board: Board, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(boards, "SECONDS", 0.2)
+    for number in range(20):
+        squares.load(url, 100, 10, first=100 * number, until=0, spread=0.3)
+        board.look()
+    wait_for(lambda: board.look().rate == 0, what="rows that are all settled")
+    standing = board.look()
+    assert (standing.done, len(standing.raster)) == (2000, 2000)
+    assert sum(each.retries + each.failures for each in standing.lines) == 200
+
+
+def test_a_row_whose_statement_takes_long_is_counted(board: Board, url: str) -> None:
+    with psycopg.connect(url.replace("+psycopg", "")) as slow:
+        slow.execute("SELECT now()")  # begins the transaction, whose time the row gets
+        squares.add(url, "machine01", EDINBURGH)
+        assert board.look().done == 1
+        slow.execute(
+            "INSERT INTO geopython.grid_squares SELECT gen_random_uuid(), grid_ref, style_cat, x, y, geom,"
+            " worker, attempt, 'machine02', now() FROM geopython.grid_squares"
+        )
+        assert board.look().done == 1
+        slow.commit()
+    assert board.look().done == 2
+
+
+def test_emptied_tables_are_noticed(board: Board, url: str) -> None:
+    squares.load(url, 1000, 100, until=30)
+    mark = board.look().mark
+    squares.clear(url)
+    squares.load(url, 1000, until=30)
+    standing = board.look()
+    assert standing.done == 1000
+    assert sum(each.retries for each in standing.lines) == 0
+    assert standing.mark != mark
+
+
+@pytest.mark.parametrize("point", [(float("nan"), 5), (-1, 5), (1e300, 5), (5, float("inf")), (700_000, 5)])
+def test_a_row_off_the_grid_counts_but_is_not_drawn(
+    board: Board, url: str, point: tuple[float, float]
+) -> None:
+    squares.add(url, "machine01", point, (699_999.9, 1_299_999.9))
+    standing = board.look()
+    assert (standing.done, len(standing.raster)) == (2, 1)
+
+
+def test_a_following_look_reads_only_late_rows(board: Board, url: str) -> None:
+    squares.load(url, 20_000, until=30)
+    board.look()
+    before = _rows_read(url)
+    squares.load(url, 50)
+    board.look()
+    assert board.look().done == 20_050
+    wait_for(lambda: _rows_read(url) > before, what="PostgreSQL's own statistics")
+    assert _rows_read(url) - before < 2_000
+
+
+def _rows_read(url: str) -> int:
+    query = """SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'grid_squares'"""
+    with psycopg.connect(url.replace("+psycopg", "")) as database:
+        found = database.execute(query).fetchone()
+    assert found
+    return found[0]
+
+
+def test_after_an_outage_it_goes_on(board: Board, url: str) -> None:
+    squares.load(url, 100, until=30)
+    assert board.look().done == 100
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
+        database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'projector'"
+        )
+    with pytest.raises(SQLAlchemyError):
+        board.look()
+    squares.add(url, "machine01", EDINBURGH)
+    assert board.look().done == 101
+
+
+def test_the_queue_is_counted_over_one_connection(services: Machine, url: str) -> None:
+    site = running_site()
+    assert site is not None
+    waiting = Waiting(site.broker_url)
+    first = waiting.count()
+    connection = waiting._connection.connection
+    assert waiting.count() == first == 0
+    assert waiting._connection.connection is connection
+    waiting.close()
+    assert waiting.count() == 0, "it opens another one"
+    waiting.close()
+
+
+def test_a_frame_says_what_is_away_and_keeps_the_rest(services: Machine, url: str) -> None:
+    found = frames.source()
+    assert found is not None and "geopython:geopython" not in repr(found)
+    squares.load(url, 100, until=30)
+    sources = [found, frames.Source("x", url, "amqp://nobody:x@127.0.0.1:9/x", found.begun)]
+    shown = Frames(lambda: sources[0])
+    try:
+        wait_for(lambda: shown.latest().content.get("done") == 100, what="a frame")
+        assert shown.latest().content["trouble"] == ""
+        sources.reverse()
+        away = "RabbitMQ does not answer. This page goes on by itself."
+        wait_for(lambda: shown.latest().content["trouble"] == away, what="a sentence")
+        assert (shown.latest().content["waiting"], shown.latest().content["done"]) == (None, 100)
+        sources.reverse()
+        wait_for(lambda: shown.latest().content["trouble"] == "", what="the queue's length again")
+    finally:
+        shown.end()
