@@ -45,7 +45,7 @@ def write(name: str, content: dict[str, Any], replace: bool = True) -> None:
     Parameters
     ----------
     name : str
-        Its name.
+        Its name, or its path below the state folder.
     content : dict
         What it is to hold.
     replace : bool
