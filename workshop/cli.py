@@ -11,7 +11,7 @@ import click
 
 from workshop import cli_challenges, cli_course, cli_ledger, machine
 from workshop.challenges import source
-from workshop.stack import containers, control
+from workshop.stack import centrally, containers, control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
 from workshop.stack.logs import failed_start, tail
@@ -85,6 +85,9 @@ def status() -> None:
     """Show each service, and the addresses of what can be looked at."""
     _site()
     click.echo(control.conditions())
+    if joined := centrally.place():
+        click.echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
+        click.echo("The way back to its own queue: workshop leave")
     for line in _code_of_workers():
         click.echo(line)
     click.echo(control.addresses())

@@ -162,7 +162,8 @@ def _ask(central: dict[str, Any], path: str, method: str = "GET", content: str |
     login = b64encode(f"{broker.username}:{broker.password}".encode()).decode()
     url = f"http://{broker.hostname}:{central['ports']['management']}/api/{path}"
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-    request = urllib.request.Request(url, content and content.encode(), headers, method=method)
+    body = None if content is None else content.encode()
+    request = urllib.request.Request(url, body, headers, method=method)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.loads(answer.read() or "null")
 
