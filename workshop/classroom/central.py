@@ -8,20 +8,20 @@ what is left.
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Address
 from typing import Any
 
 import psycopg
 
 from workshop import machine
+from workshop.classroom import cards_page
 from workshop.classroom.card import Broker, Card, Database, new_password
 from workshop.classroom.join import leave
+from workshop.classroom.own_address import require_own
 from workshop.stack import containers
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder, joined_here, remove_central
@@ -117,53 +117,43 @@ def cards() -> list[Card]:
     ]
 
 
-def stop() -> None:
+def stop() -> bool:
     """Close the central: end its services and remove its accounts.
 
     The squares stay for the next start; those of a central that ends with this machine's stack are removed.
+
+    Returns
+    -------
+    bool
+        Whether there was one.
     """
     if joined_here():
         leave()
     opened = opening(central_folder())
     if opened is None or opened.with_stack:
         remove_central(print)
-        return
+        return opened is not None
     from workshop.stack.roles import remove_roles
 
     with suppress(psycopg.Error, NotRunning):  # the next start removes them too
-        remove_roles(_site())
+        remove_roles(site())
     remove_central(print, purge=False)
-    for name in (FILE, "token.json", "cards.html"):
+    for name in (FILE, "token.json", cards_page.NAME):
         (central_folder() / name).unlink(missing_ok=True)
     shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
+    return True
 
 
-def require_own(address: str) -> None:
-    """Raise `StartFailed` if an address is no IPv4 address of this machine."""
-    try:
-        own = not IPv4Address(address).is_unspecified
-        with socket.socket() as trial:
-            trial.bind((address, 0))
-    except (ValueError, OSError):
-        own = False
-    if not own:
-        raise StartFailed(
-            f"{address} is no IPv4 address of this machine. "
-            f"It has: {', '.join(addresses()) or 'none but 127.0.0.1'}.\n"
-            "Next: workshop central --address with one of them"
-        )
+def site() -> Site:
+    """Return the site of the central that runs, with its administrators' addresses.
 
-
-def addresses() -> list[str]:
-    """Return the IPv4 addresses at which other machines may reach this one."""
-    import psutil
-
-    found = [each for every in psutil.net_if_addrs().values() for each in every]
-    return [
-        each.address
-        for each in found
-        if each.family == socket.AF_INET and not IPv4Address(each.address).is_loopback
-    ]
+    Raises
+    ------
+    workshop.stack.running.NotRunning
+        If no central runs here.
+    """
+    _, stack = _opened()
+    return Site(central_folder(), stack["ports"], machine.read("central/token.json")["token"])
 
 
 def _wished(before: Opening | None, machines: int, address: str, hours: float, flower: bool) -> Opening:
@@ -199,8 +189,8 @@ def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None
     if machines > room:
         raise StartFailed(f"The central that runs has room for {room} machines, not {machines}.\n{other}")
     machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
-    accounts.make_accounts(_site())
-    roles.make_roles(_site())
+    accounts.make_accounts(site())
+    roles.make_roles(site())
 
 
 def _start(wished: Opening) -> None:
@@ -232,12 +222,6 @@ def _opened() -> tuple[Opening, dict[str, Any]]:
     if opened is None or stack is None:
         raise NotRunning("No central runs on this machine. Next: workshop central")
     return opened, stack
-
-
-def _site() -> Site:
-    """Return the site of the central that runs."""
-    _, stack = _opened()
-    return Site(central_folder(), stack["ports"], machine.read("central/token.json")["token"])
 
 
 def _is_ready() -> bool:
