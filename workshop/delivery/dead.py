@@ -40,7 +40,7 @@ class DeadLetter:
     at: str = ""
 
 
-def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
+def letters(known: Container[str] | None = None, broker_url: str | None = None) -> Iterator[DeadLetter]:
     """Yield the messages in the queue `dead`, oldest first. They stay there.
 
     A central's dead letters are not for its guests: there it yields none.
@@ -49,10 +49,13 @@ def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
     ----------
     known : container of str, optional
         The names of the tasks that workers know; see `workshop.delivery.guard.fault`.
+    broker_url : str, optional
+        Whose queue; by default that of the broker that this machine uses.
     """
-    if is_guest():
+    if is_guest() and not broker_url:
         return
-    with Connection(settings.broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
+    url = broker_url or settings.broker_url()
+    with Connection(url, connect_timeout=3) as connection, connection.channel() as channel:
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
