@@ -107,10 +107,8 @@ def main(numbers: tuple[int, ...], tasks: int) -> None:
     most = CORES / cost
     click.echo(f"\nA central on {CORES} cores bears about {most:,.0f} tasks per second. It keeps up with")
     for number in (10, 30, 50, 200):
-        slots = number * PROCESSES
-        click.echo(
-            f"{number:>4} machines of {PROCESSES} processes, if a task takes {slots / most * 1000:.0f} ms or more"
-        )
+        least = number * PROCESSES / most * 1000
+        click.echo(f"{number:>4} machines of {PROCESSES} processes, with tasks of {least:.0f} ms or more")
 
 
 if __name__ == "__main__":
