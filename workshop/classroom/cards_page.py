@@ -1,4 +1,4 @@
-"""A page with the cards of a central, to print and hand out; it holds passwords, so only this user reads it."""
+"""A page with the cards of a central, to print and hand out; it holds passwords and is this user's own."""
 
 from html import escape
 from pathlib import Path
