@@ -76,8 +76,11 @@ def test_the_worker_has_the_name_on_the_card(guest: Machine, central: Machine) -
     note = json.loads((guest.state / "ready-worker1@machine02.json").read_text())
     assert note["pid"] == guest.service("worker1")["pid"]
     assert "worker1 answers" in guest.workshop("doctor")
-    users = {each["user"] for each in json.loads(manage(central, "GET", "connections"))}
-    assert "machine02" in users
+    wait_for(lambda: "machine02" in users(central), what="the account among the broker's connections")
+
+
+def users(central: Machine) -> set[str]:
+    return {each.get("user") for each in json.loads(manage(central, "GET", "connections"))}
 
 
 def test_each_process_has_its_connection_before_any_task(guest: Machine, central: Machine) -> None:
@@ -140,8 +143,9 @@ def test_a_guest_declares_and_commands_nothing(guest: Machine, central: Machine)
     assert ask_workers(url) == {}
     assert list(dead.letters()) == []
     assert time.monotonic() - began < 0.5
-    queues = {each["name"] for each in json.loads(manage(central, "GET", "queues"))}
-    assert queues <= {"squares", "dead"}, "the worker made no queue"
+    for kind in ("queues", "exchanges"):
+        names = [each["name"] for each in json.loads(manage(central, "GET", kind))]
+        assert not [name for name in names if "pidbox" in name or name == "celeryev"]
 
 
 def test_what_is_refused_becomes_a_dead_letter_and_costs_no_worker(guest: Machine, central: Machine) -> None:
