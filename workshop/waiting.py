@@ -15,17 +15,20 @@ class Waiting:
     """
 
     def __init__(self, broker_url: str) -> None:
-        options = {"read_timeout": 5, "write_timeout": 5}
-        self._connection = Connection(broker_url, connect_timeout=3, transport_options=options)
+        self._url = broker_url
+        self._connection: Connection | None = None
 
     def count(self) -> int:
         """Return how many tasks no worker has taken yet.
 
         Raises
         ------
-        OSError, amqp.exceptions.AMQPError, kombu.exceptions.OperationalError
+        OSError, amqp.exceptions.AMQPError, kombu.exceptions.KombuError
             If RabbitMQ does not answer or has no such queue; the next call tries a new connection.
         """
+        if self._connection is None:
+            options = {"read_timeout": 5, "write_timeout": 5}
+            self._connection = Connection(self._url, connect_timeout=3, transport_options=options)
         try:
             with self._connection.channel() as channel:
                 return SQUARES(channel).queue_declare(passive=True).message_count
@@ -35,4 +38,6 @@ class Waiting:
 
     def close(self) -> None:
         """Let go of RabbitMQ."""
-        self._connection.release()
+        if self._connection:
+            self._connection.release()
+        self._connection = None

@@ -10,7 +10,6 @@ from html import escape
 from pathlib import Path
 from threading import Thread
 from typing import Any, get_args
-from urllib.parse import urlsplit
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
@@ -97,7 +96,8 @@ class Projector:
             (r"/map\.png", _MapHandler, {"frames": self._frames}),
             (r"/(projector\.(?:css|js)|)", _FileHandler),
         ]
-        server = HTTPServer(Application(handlers, log_function=lambda handler: None))
+        pages = Application(handlers, default_handler_class=_NoPage, log_function=lambda handler: None)
+        server = HTTPServer(pages)
         server.add_sockets(self._sockets)
         self._loop.run_forever()
         server.stop()
@@ -112,12 +112,17 @@ class _Handler(RequestHandler):
 
     def prepare(self) -> None:
         """Refuse other names of this machine: a page elsewhere may have made one up to read this one."""
-        if urlsplit(f"//{self.request.host}").hostname not in (HOST, "localhost"):
+        if self.request.host_name not in (HOST, "localhost"):
             raise HTTPError(403)
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         self.set_header("Content-Type", "text/plain")
-        self.finish(f"{status_code}. The projector is at http://{HOST}, by that name only.\n")
+        self.finish(f"{status_code}. The projector is at http://{HOST} only, and has one page.\n")
+
+
+class _NoPage(_Handler):
+    def get(self) -> None:
+        raise HTTPError(404)
 
 
 class _FrameHandler(_Handler):
