@@ -45,8 +45,8 @@ WRONG_ADDRESSES = {
         "right_broker.replace(str(b.port), str(d.port)), right_database",
         ("broker", "port"),
     ),
-    "the database's user for the broker": (
-        "right_broker.replace(b.user, d.user), right_database",
+    "another machine's user": (
+        'right_broker.replace(b.user, "machine02"), right_database',
         ("broker", "user or password"),
     ),
     "no virtual host": (
@@ -79,6 +79,7 @@ RIGHT_SHARES = {
     "value_counts of a column in a list": 'squares[["machine"]].value_counts()',
     "groupby and count": 'squares.groupby("machine").count()',
     "by machine and worker": 'squares.groupby(["machine", "worker"]).size()',
+    "by machine and worker, a table": 'squares.groupby(["machine", "worker"]).size().reset_index()',
     "one column, counted": 'squares.groupby("machine")["task_id"].count()',
     "a table": f'{COUNT}.reset_index(name="tasks")',
     "a dictionary": "{name: len(rows) for name, rows in squares.groupby('machine')}",

@@ -141,16 +141,24 @@ def _is_number(value: object) -> bool:
     return pd.api.types.is_number(value) and not isinstance(value, bool)
 
 
+_WHO = ("machine", "worker")
+
+
 def counts(shares: object) -> dict[str, int] | None:
     """Return the tasks by machine or worker, however someone counted them; None if it is no such form."""
     if isinstance(shares, pd.DataFrame):
-        name = next((name for name in ("machine", "worker") if name in shares), None)
-        table = shares.set_index(name) if name else shares
+        named = set(_WHO) & set(shares.index.names)
+        columns = [name for name in _WHO if name in shares and not named]
+        table = shares.set_index(columns) if columns else shares
         shares = table.iloc[:, 0] if len(table.columns) else None
     if not isinstance(shares, pd.Series | Mapping):
         return None
-    found = {name[0] if isinstance(name, tuple) else name: count for name, count in shares.items()}
-    return found if all(map(_is_number, found.values())) else None
+    if not all(map(_is_number, shares.values() if isinstance(shares, Mapping) else shares)):
+        return None
+    found: Counter[str] = Counter()
+    for name, count in shares.items():
+        found[name[0] if isinstance(name, tuple) else name] += count
+    return found
 
 
 def _short(shares: object) -> str:
