@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from workshop import cli_challenges, cli_course, cli_ledger, cli_projector, machine
+from workshop import cli_central, cli_challenges, cli_course, cli_ledger, cli_projector, machine
 from workshop.challenges import source
 from workshop.stack import containers, control
 from workshop.stack.condition import StartFailed
@@ -26,6 +26,7 @@ def main() -> None:
 for _command in [*cli_challenges.challenges.commands.values(), *cli_course.course.commands.values()]:
     main.add_command(_command)
 main.add_command(cli_ledger.ledger)
+main.add_command(cli_central.central)
 main.add_command(cli_projector.projector)
 
 

@@ -45,14 +45,14 @@ def write(name: str, content: dict[str, Any], replace: bool = True) -> None:
     Parameters
     ----------
     name : str
-        Its name.
+        Its name, or its path below the state folder.
     content : dict
         What it is to hold.
     replace : bool
         Whether to replace a file that is there; if not, the first one to write it wins.
     """
     path = state_dir() / name
-    draft = path.with_name(f".{name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.touch(mode=0o600)
     draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
     # Two writes within one tick of the file system's clock would look the same to `read`.

@@ -16,6 +16,8 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from urllib.parse import quote
 
+from workshop.stack.opening import machine_called
+
 _LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password
 _RFC, _CROCKFORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TO_TEXT = str.maketrans(_RFC, _CROCKFORD)
@@ -130,11 +132,6 @@ class Card:
             both = (getattr(self.broker, part, ""), getattr(self.database, part, ""))
             lines.append(f"{part:<14}{both[0]:<20}{both[1]}".rstrip())
         return "\n".join(lines)
-
-
-def machine_called(number: int) -> str:
-    """Return what a machine is called at a central, such as ``machine07``."""
-    return f"machine{number:02}"
 
 
 def new_password() -> str:

@@ -1,77 +1,86 @@
-"""A central queue and database for challenge 3, as a class has one: a second, private stack on this machine.
+"""A central queue and database for challenge 3: a second, private stack on this machine, for other machines.
 
-It keeps its data in the folder ``central`` below the state folder, and ends with the stack of this machine:
-its supervisor watches that stack's process, and ``workshop down`` and ``workshop up`` remove what is left.
-Its worker stands for the other machines of a class.
+It keeps its data in the folder ``central`` below the state folder, and runs no worker. One that is opened to
+the network lives until `stop`. One at 127.0.0.1, as a notebook starts it, ends with the stack of this machine
+if that runs: its supervisor watches that stack's process, and ``workshop down`` and ``workshop up`` remove
+what is left.
 """
 
 import os
+import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
 
 from workshop import machine
+from workshop.classroom import cards_page
+from workshop.classroom.card import Broker, Card, Database, new_password
 from workshop.classroom.join import leave
+from workshop.classroom.own_address import require_own
 from workshop.stack import containers
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder, joined_here, remove_central
+from workshop.stack.opening import FILE, Opening, opening
 from workshop.stack.running import CENTRAL, NotRunning, running, until
+from workshop.stack.site import HOST, Site
 
 _PATIENCE = 60
 
 
-@dataclass(frozen=True)
-class Broker:
-    """The parts of the address of the central RabbitMQ."""
-
-    user: str
-    password: str
-    host: str
-    port: int
-    virtual_host: str
-
-
-@dataclass(frozen=True)
-class Database:
-    """The parts of the address of the central PostGIS."""
-
-    user: str
-    password: str
-    host: str
-    port: int
-    name: str
-
-
 @dataclass(frozen=True, repr=False)
 class Central:
-    """The parts of both addresses."""
+    """A central that runs.
 
-    broker: Broker
-    database: Database
+    Attributes
+    ----------
+    cards : list of Card
+        What each machine needs to join.
+    """
+
+    cards: list[Card]
+
+    @property
+    def broker(self) -> Broker:
+        """The parts of the first machine's address of the central RabbitMQ."""
+        return self.cards[0].broker
+
+    @property
+    def database(self) -> Database:
+        """The parts of the first machine's address of the central PostGIS."""
+        return self.cards[0].database
 
     def __repr__(self) -> str:
         """Show the parts as a table."""
-        lines = [f"{'':<14}{'broker':<14}database"]
-        for part in ("user", "password", "host", "port", "virtual_host", "name"):
-            both = (getattr(self.broker, part, ""), getattr(self.database, part, ""))
-            lines.append(f"{part:<14}{both[0]:<14}{both[1]}".rstrip())
-        return "\n".join(lines)
+        return repr(self.cards[0])
 
     def stop(self) -> None:
         """End the central services; see `stop`."""
         stop()
 
 
-def start() -> Central:
-    """Start the central queue and database unless they run, and return the parts of their addresses.
+def start(machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False) -> Central:
+    """Start a central, unless it runs as wished, and return its cards.
+
+    Parameters
+    ----------
+    machines : int
+        How many machines may join, 1 to 255. A central that runs takes some more in.
+    address : str
+        The IPv4 address of this machine at which the others reach it.
+    hours : float
+        When the cards end, counted from now. A central that runs keeps its end.
+    flower : bool
+        Whether Flower runs too, to be seen at that address with a password.
 
     Raises
     ------
-    workshop.stack.running.NotRunning
-        If the services of this machine do not run.
     workshop.stack.condition.StartFailed
-        If the central services do not start.
+        If the central does not start, or runs otherwise than wished.
     """
     if containers.inside():
         raise StartFailed(
@@ -79,40 +88,123 @@ def start() -> Central:
             "Next: take the address of your instructor. Or keep your own queue with more workers, in a\n"
             "terminal of your own computer: docker compose up --detach --scale worker=3"
         )
-    stack = running()
-    if stack is None:
-        raise NotRunning("The services are not running. Next: workshop up")
-    if running(CENTRAL) is None:
-        _start(stack["pid"])
+    if not 1 <= machines <= 255:
+        raise StartFailed(f"A central is for 1 to 255 machines, not {machines}.")
+    require_own(address)
+    before = opening(central_folder())
+    if running(CENTRAL) and before:
+        _take_in(before, machines, address, flower)
+    else:
+        _start(_wished(before, machines, address, hours, flower))
     if not until(_is_ready, _PATIENCE):
-        raise StartFailed("The central services are not ready. Next: central.stop(), then start again")
-    central = machine.read(CENTRAL)
-    broker, database = urlsplit(central["broker_url"]), urlsplit(central["database_url"])
-    return Central(
-        Broker(*_login(broker), virtual_host=broker.path[1:]),
-        Database(*_login(database), name=database.path[1:]),
-    )
+        raise StartFailed("The central services are not ready. Next: workshop central stop, then start again")
+    return Central(cards())
 
 
-def stop() -> None:
-    """Take this machine back if it joined the central services, then end and remove them."""
+def cards() -> list[Card]:
+    """Return the card of each machine that may join the central of this machine.
+
+    Raises
+    ------
+    workshop.stack.running.NotRunning
+        If no central runs here.
+    """
+    opened, stack = _opened()
+    ports = stack["ports"]
+    return [
+        Card(number, password, opened.address, ports["rabbitmq"], ports["postgis"], opened.until)
+        for number, password in opened.machines.items()
+    ]
+
+
+def stop() -> bool:
+    """Close the central: end its services and remove its accounts.
+
+    The squares stay for the next start; those of a central that ends with this machine's stack are removed.
+
+    Returns
+    -------
+    bool
+        Whether there was one.
+    """
     if joined_here():
         leave()
-    remove_central(print)
+    opened = opening(central_folder())
+    if opened is None or opened.with_stack:
+        remove_central(print)
+        return opened is not None
+    from workshop.stack.roles import remove_roles
+
+    with suppress(psycopg.Error, NotRunning):  # the next start removes them too
+        remove_roles(site())
+    remove_central(print, purge=False)
+    for name in (FILE, "token.json", cards_page.NAME):
+        (central_folder() / name).unlink(missing_ok=True)
+    shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
+    return True
 
 
-def _start(leader: int) -> None:
+def site() -> Site:
+    """Return the site of the central that runs, with its administrators' addresses.
+
+    Raises
+    ------
+    workshop.stack.running.NotRunning
+        If no central runs here.
+    """
+    _, stack = _opened()
+    return Site(central_folder(), stack["ports"], machine.read("central/token.json")["token"])
+
+
+def _wished(before: Opening | None, machines: int, address: str, hours: float, flower: bool) -> Opening:
+    """Return how to open; with the passwords and ports of one that was not stopped, and has not ended."""
+    if before and before.expired:
+        before = None
+    with_stack = address == HOST and running() is not None
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+    wished = Opening(address, until, {}, flower, with_stack)
+    if before:
+        wished = replace(wished, machines=before.machines, until=before.until, ports=before.ports)
+    return _with_machines(wished, machines)
+
+
+def _with_machines(opened: Opening, number: int) -> Opening:
+    more = {each: new_password() for each in range(len(opened.machines) + 1, number + 1)}
+    return replace(opened, machines=opened.machines | more)
+
+
+def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None:
+    """Make accounts for more machines at a central that runs."""
+    other = "Next: workshop central stop, then start it again. All machines need new cards then"
+    if opened.expired:
+        raise StartFailed(f"The cards of the central that runs ended at {opened.until:%H:%M} UTC.\n{other}")
+    if (opened.address, opened.flower) != (address, flower):
+        shows = "with" if opened.flower else "without"
+        raise StartFailed(f"A central runs already, at {opened.address} and {shows} Flower.\n{other}")
+    if machines <= len(opened.machines):
+        return
+    from workshop.stack import accounts, postgis, roles
+
+    room = postgis.room(len(opened.machines)) - 1
+    if machines > room:
+        raise StartFailed(f"The central that runs has room for {room} machines, not {machines}.\n{other}")
+    machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
+    accounts.make_accounts(site())
+    roles.make_roles(site())
+
+
+def _start(wished: Opening) -> None:
+    central_folder().mkdir(mode=0o700, exist_ok=True)
+    machine.write(f"central/{FILE}", wished.as_json())
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
-    own = {
-        "WORKSHOP_STATE": str(central_folder()),
-        "WORKSHOP_PORTS": "any",
-        "WORKSHOP_MACHINE": "central",
-        "WORKSHOP_PROCESSES": "1",
-        "WORKSHOP_FAULT_RATE": "0",
-        "WORKSHOP_LEADER": str(leader),
-    }
+    ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
+    own = {"WORKSHOP_STATE": str(central_folder()), "WORKSHOP_PORTS": ports}
+    stack = running()
+    if wished.with_stack and stack:
+        own["WORKSHOP_LEADER"] = str(stack["pid"])
+    names = ["postgis", "rabbitmq", *(["flower"] if wished.flower else [])]
     done = subprocess.run(
-        [sys.executable, "-m", "workshop", "up", "--detach", "postgis", "rabbitmq", "worker"],
+        [sys.executable, "-m", "workshop", "up", "--detach", *names],
         cwd=machine.ROOT,
         env=inherited | own,
         stdin=subprocess.DEVNULL,
@@ -121,6 +213,15 @@ def _start(leader: int) -> None:
     )
     if done.returncode:
         raise StartFailed(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
+    ports_now = machine.read(CENTRAL)["ports"]
+    machine.write(f"central/{FILE}", replace(wished, ports=ports_now).as_json())
+
+
+def _opened() -> tuple[Opening, dict[str, Any]]:
+    opened, stack = opening(central_folder()), running(CENTRAL)
+    if opened is None or stack is None:
+        raise NotRunning("No central runs on this machine. Next: workshop central")
+    return opened, stack
 
 
 def _is_ready() -> bool:
@@ -128,9 +229,3 @@ def _is_ready() -> bool:
     return stack is not None and all(
         service["state"] in ("ready", "broken") for service in stack["services"].values()
     )
-
-
-def _login(address: SplitResult) -> tuple[str, str, str, int]:
-    """Return user, password, host and port."""
-    assert address.username and address.password and address.hostname and address.port
-    return address.username, address.password, address.hostname, address.port

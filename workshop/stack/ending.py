@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from workshop import machine
 from workshop.stack import containers, postgis
+from workshop.stack.opening import opening
 from workshop.stack.process import born, kill_session
 from workshop.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
 
@@ -25,7 +26,7 @@ _IN_A_CONTAINER = (
 _COPY = "course"
 _OURS = (
     *("postgis*", "rabbitmq", "central", "logs", "course", "lock"),
-    *("beat-schedule*", "*.json*", ".*.json*", "progress.txt", "*.log"),
+    *("beat-schedule*", "*.json*", ".*.json*", "progress.txt", "*.log", "cards.html"),
 )
 """What a state folder holds. A folder with anything else in it, such as a home, is never removed."""
 
@@ -48,8 +49,8 @@ def down(say: Say, purge: bool = False) -> None:
     if containers.inside():
         raise TimeoutError(_IN_A_CONTAINER + (" -v" if purge else ""))
     until(lambda: running() is not None or not is_locked(), seconds=15)
-    stack = running()
-    for each in filter(None, (running(CENTRAL), stack)):
+    stack, central = running(), running(CENTRAL)
+    for each in filter(None, (central if _central_is_ours() else None, stack)):
         with suppress(ProcessLookupError):
             os.kill(each["pid"], signal.SIGTERM)
     if stack:
@@ -65,6 +66,8 @@ def down(say: Say, purge: bool = False) -> None:
     except AlreadyRunning as error:
         raise TimeoutError("The services are being started meanwhile. Next: workshop down again") from error
     say("All services are stopped.")
+    if central and not _central_is_ours():
+        say("The central for other machines still runs. Next: workshop central stop ends it too")
     if purge:
         _purge(say)
 
@@ -75,7 +78,8 @@ def _purge(say: Say) -> None:
     if others:
         say(f"{state} also holds {', '.join(sorted(others)[:5])}. It was not removed: remove it by hand")
         return
-    for path in [path for path in state.iterdir() if path.name != _COPY]:
+    kept = {_COPY} if _central_is_ours() or not running(CENTRAL) else {_COPY, central_folder().name}
+    for path in [path for path in state.iterdir() if path.name not in kept]:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     with suppress(OSError):
         state.rmdir()
@@ -83,14 +87,15 @@ def _purge(say: Say) -> None:
     if left in ([], [_COPY]):
         say(f"Removed {state}{', except the fresh copy of the course that a reset needs' if left else ''}")
     else:
-        say(f"Could not remove all of {state}")
+        say(f"{state} still holds {', '.join(sorted(left))}")
 
 
 def end_leftovers(say: Say) -> None:
     """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
-    if joined_here():
-        (machine.state_dir() / "joined.json").unlink(missing_ok=True)
-    remove_central(say)
+    if _central_is_ours():
+        if joined_here():
+            (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+        remove_central(say)
     for name, service in machine.read("stack.json").get("services", {}).items():
         if service["pid"] and born(service["pid"]) == service["born"]:
             say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
@@ -99,22 +104,38 @@ def end_leftovers(say: Say) -> None:
 
 
 def central_folder() -> Path:
-    """Return the folder of the central services of challenge 3, which end with the stack of this machine."""
+    """Return the folder of the central services of challenge 3."""
     return machine.state_dir() / "central"
+
+
+def _central_is_ours() -> bool:
+    """Return whether the central services, if there are any, end with the stack of this machine."""
+    opened = opening(central_folder())
+    return opened is None or opened.with_stack
 
 
 def joined_here() -> bool:
     """Return whether this machine joined central services that run on itself."""
+    opened = opening(central_folder())
+    own = ("127.0.0.1", "localhost", "::1", *([opened.address] if opened else []))
     broker = machine.read("joined.json").get("broker_url", "")
-    return central_folder().exists() and urlsplit(broker).hostname in ("127.0.0.1", "localhost", "::1")
+    return central_folder().exists() and urlsplit(broker).hostname in own
 
 
-def remove_central(say: Say) -> None:
-    """End the central services and remove their folder, if this machine runs them or did."""
+def remove_central(say: Say, purge: bool = True) -> None:
+    """End the central services, if this machine runs them or did.
+
+    Parameters
+    ----------
+    say : callable
+        Shows a line.
+    purge : bool
+        Whether to remove their folder too.
+    """
     if not (central_folder() / "token.json").exists():
         return
     done = subprocess.run(
-        [sys.executable, "-m", "workshop", "down", "--purge"],
+        [sys.executable, "-m", "workshop", "down", *(["--purge"] if purge else [])],
         cwd=machine.ROOT,
         env=os.environ | {"WORKSHOP_STATE": str(central_folder())},
         stdin=subprocess.DEVNULL,

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +13,17 @@ import psycopg
 from workshop.stack.binaries import postgres
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
+
+# The machines reach one database, and nothing else. Everyone else comes from this machine.
+RULES = """\
+host  postgres       postgres   127.0.0.1/32  scram-sha-256
+host  geopython-db   postgres   127.0.0.1/32  scram-sha-256
+host  geopython-db   geopython  127.0.0.1/32  scram-sha-256
+host  geopython-db   +machines  0.0.0.0/0     scram-sha-256
+"""
+
+SESSIONS = 20
+"""For each machine: 8 processes and a notebook, and the same again after it lost its network."""
 
 STOP = signal.SIGINT
 """Asks PostgreSQL to end without waiting for its clients."""
@@ -39,6 +51,7 @@ def prepare(site: Site) -> None:
     data = _data(site)
     if (data / "PG_VERSION").exists():
         _forget_dead_server(data / "postmaster.pid")
+        _prepare_central(site)
         return
     draft = data.with_name("postgis.draft")
     subprocess.run(["rm", "-rf", str(draft)], check=True)
@@ -65,6 +78,28 @@ def prepare(site: Site) -> None:
     if made.returncode != 0:
         raise NotReady(f"initdb could not make the database's files (exit code {made.returncode})")
     draft.rename(data)
+    _prepare_central(site)
+
+
+def _prepare_central(site: Site) -> None:
+    """Say who may log in to a central, and give its old data the superuser's password of this start."""
+    if not site.central:
+        return
+    _rules(site).write_text(RULES, encoding="utf-8")
+    with site.log("postgis").open("ab") as log:
+        done = subprocess.run(
+            [*_as_ordinary_user(), str(postgres() / "postgres"), "--single", f"-D{_data(site)}", "postgres"],
+            input=f"ALTER ROLE postgres PASSWORD '{site.token}'\n".encode(),
+            env=environment(site),
+            stdout=log,
+            stderr=log,
+        )
+    if done.returncode != 0:
+        raise NotReady(f"PostgreSQL could not set its superuser's password (exit code {done.returncode})")
+
+
+def _rules(site: Site) -> Path:
+    return site.state / "postgis.hba.conf"
 
 
 def _forget_dead_server(pid_file: Path) -> None:
@@ -80,15 +115,35 @@ def _forget_dead_server(pid_file: Path) -> None:
 
 
 def command(site: Site) -> list[str]:
-    """Return the server's command: on 127.0.0.1 only, and without a socket file."""
+    """Return the server's command: without a socket file, and on 127.0.0.1 only unless it is a central."""
+    central = site.central
     return [
         *_as_ordinary_user(),
         str(postgres() / "postgres"),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",
-        f"-clisten_addresses={HOST}",
+        f"-clisten_addresses={','.join(site.addresses)}",
         "-cunix_socket_directories=",
+        *([f"-chba_file={_rules(site)}", *_for_machines(len(central.machines))] if central else []),
     ]
+
+
+def _for_machines(number: int) -> list[str]:
+    """Return what a server for machines needs, which may lose their network: it gives a dead one up soon."""
+    return [
+        f"-cmax_connections={20 + room(number) * SESSIONS}",
+        "-cauthentication_timeout=10s",
+        "-ctcp_keepalives_idle=10",
+        "-ctcp_keepalives_interval=5",
+        "-ctcp_keepalives_count=3",
+        "-ctcp_user_timeout=25s",
+        "-cclient_connection_check_interval=10s",
+    ]
+
+
+def room(machines: int) -> int:
+    """Return for how many machines a server has room, so that some more than `machines` need no new start."""
+    return 50 * (1 + machines // 50)
 
 
 def environment(site: Site) -> dict[str, str]:
@@ -97,32 +152,45 @@ def environment(site: Site) -> dict[str, str]:
 
 
 def probe(site: Site) -> None:
-    """Log in as the superuser whose password only this stack knows."""
+    """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
     try:
-        _connect(site, "postgres").close()
-    except psycopg.OperationalError as error:
+        connect(site, "postgres").close()
+        for address in site.addresses:  # it starts even if it can't listen at one of them
+            socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
+    except (psycopg.OperationalError, OSError) as error:
         raise NotReady(str(error).strip()) from error
 
 
 def finish(site: Site) -> None:
     """Make role, database, extension and schema where they are missing, then the tables."""
-    from workshop.stack.schema import create_schema  # takes two seconds to import, and only `up` needs it
+    from workshop.stack.roles import make_roles  # these take two seconds to import, and only `up` needs them
+    from workshop.stack.schema import create_schema
 
-    with _connect(site, "postgres") as server:
+    with connect(site, "postgres") as server:
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
             server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
         if not server.execute("SELECT 1 FROM pg_database WHERE datname = 'geopython-db'").fetchone():
             server.execute('CREATE DATABASE "geopython-db" OWNER geopython')
-    with _connect(site, "geopython-db") as database:
+    with connect(site, "geopython-db") as database:
         database.execute("CREATE EXTENSION IF NOT EXISTS postgis")
         database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
         database.execute(
             'ALTER ROLE geopython IN DATABASE "geopython-db" SET search_path = geopython, public'
         )
+        if site.central:
+            database.execute(f"ALTER ROLE geopython PASSWORD '{site.database_password}'")
     create_schema(site.database_url)
+    make_roles(site)
 
 
-def _connect(site: Site, database: str) -> psycopg.Connection:
+def connect(site: Site, database: str) -> psycopg.Connection:
+    """Return a connection of the superuser, whose statements take effect at once.
+
+    Raises
+    ------
+    psycopg.OperationalError
+        If the server does not answer.
+    """
     return psycopg.connect(
         host=HOST,
         port=site.ports["postgis"],

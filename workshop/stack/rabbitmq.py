@@ -2,14 +2,13 @@
 
 import os
 import socket
-import urllib.request
-from base64 import b64encode
+import sys
 from pathlib import Path
 
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from workshop.stack import queues
+from workshop.stack import accounts, management, queues
 from workshop.stack.binaries import epmd, rabbitmq
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
@@ -17,12 +16,12 @@ from workshop.stack.site import HOST, Site
 # A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
 # minutes, and then it closes the worker's channel. It counts milliseconds.
 CONFIGURATION = """\
-listeners.tcp.1 = {host}:{rabbitmq}
+{listeners}
 management.tcp.ip = {host}
 management.tcp.port = {management}
 default_vhost = celery_app
 default_user = celery_user
-default_pass = secret
+default_pass = {password}
 default_user_tags.administrator = true
 disk_free_limit.absolute = 50MB
 consumer_timeout = 90000000
@@ -32,12 +31,45 @@ log.console.use_colors = off
 log.file = false
 """
 
+# For machines that may lose their network: a dead one is given up after two or three heartbeats, and its
+# tasks go to others. No message is large, so none may be. The administrator comes from this machine only.
+FOR_MACHINES = """\
+loopback_users.celery_user = true
+heartbeat = 10
+max_message_size = 65536
+"""
+
+# The same for connections without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
+# _USER_TIMEOUT. The list replaces RabbitMQ's own, whose other members are its defaults.
+DEAD_PEERS = """\
+[{rabbit, [{tcp_listen_options, [
+  {backlog, 128}, {nodelay, true}, {linger, {true, 0}}, {exit_on_close, false}, {keepalive, true},
+  {raw, 6, 4, <<10:32/native>>}, {raw, 6, 5, <<5:32/native>>}, {raw, 6, 6, <<3:32/native>>},
+  {raw, 6, 18, <<25000:32/native>>}
+]}]}].
+"""
+
 
 def prepare(site: Site) -> None:
     """Write the broker's configuration."""
     home = _home(site)
     home.mkdir(exist_ok=True)
-    (home / "rabbitmq.conf").write_text(CONFIGURATION.format(host=HOST, **site.ports), encoding="utf-8")
+    listeners = "\n".join(
+        f"listeners.tcp.{number} = {address}:{site.ports['rabbitmq']}"
+        for number, address in enumerate(site.addresses, start=1)
+    )
+    configuration = CONFIGURATION.format(
+        host=HOST, listeners=listeners, password=site.broker_password, **site.ports
+    )
+    central = site.central is not None
+    advanced = DEAD_PEERS if central and sys.platform == "linux" else "[]."
+    for name, text in (
+        ("rabbitmq.conf", configuration + FOR_MACHINES * central),
+        ("advanced.config", advanced),
+    ):
+        file = home / name
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 
 
@@ -55,6 +87,7 @@ def environment(site: Site) -> dict[str, str]:
         "RABBITMQ_NODENAME": "workshop@localhost",
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
@@ -79,28 +112,16 @@ def probe(site: Site) -> None:
     try:
         with Connection(site.broker_url, connect_timeout=3) as connection:
             connection.connect()
-        get(site, "/api/vhosts/celery_app")
+        management.ask(site, "/api/vhosts/celery_app")
     except (OperationalError, OSError) as error:
         raise NotReady(str(error)) from error
 
 
 def finish(site: Site) -> str:
-    """Declare the course's queues; return what had to be replaced."""
-    return queues.declare(site.broker_url)
-
-
-def get(site: Site, path: str) -> bytes:
-    """Return what RabbitMQ's management interface answers.
-
-    Raises
-    ------
-    OSError
-        If it does not answer.
-    """
-    login = b64encode(b"celery_user:secret").decode()
-    request = urllib.request.Request(site.management_url + path, headers={"Authorization": f"Basic {login}"})
-    with urllib.request.urlopen(request, timeout=3) as answer:
-        return answer.read()
+    """Declare the course's queues, at a central make the machines' accounts; return what was replaced."""
+    news = queues.declare(site.broker_url)
+    accounts.make_accounts(site)
+    return news
 
 
 def probe_epmd(site: Site) -> None:

@@ -141,10 +141,10 @@ def addresses() -> str:
     management = outside.address(site.management_url, "rabbitmq/")
     lines = {
         "lab": f"JupyterLab  {lab}",
-        "flower": f"Flower      {flower}  user flower, password {site.token}",
-        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password secret",
+        "flower": f"Flower      {flower}  user flower, password {site.flower_password}",
+        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password {site.broker_password}",
         "postgis": f"PostGIS     host {HOST}, port {site.ports['postgis']}, database geopython-db,\n"
-        "            schema geopython, user geopython, password geopython",
+        f"            schema geopython, user geopython, password {site.database_password}",
     }
     return "\n".join(line for name, line in lines.items() if name in names)
 

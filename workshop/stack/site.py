@@ -1,5 +1,6 @@
 """What one running stack knows about itself: its folder, its ports, its passwords."""
 
+import hmac
 import os
 import secrets
 import socket
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from workshop import machine
 from workshop.stack import containers, outside
+from workshop.stack.opening import Opening, opening
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -38,7 +40,8 @@ class Site:
     ports : dict of str to int
         The port of each program.
     token : str
-        Opens JupyterLab, and is the password of PostgreSQL's superuser.
+        Opens JupyterLab, and is the password of PostgreSQL's superuser; at a central, of every account
+        but those of the machines.
     hosts : dict of str to str
         The machine of each port; all are this one, except in containers.
     listen : str
@@ -63,9 +66,36 @@ class Site:
         return replace(self, ports=self.ports | containers.published(), hosts=here)
 
     @property
+    def central(self) -> Opening | None:
+        """For whom this stack opens; None if it is for this machine alone."""
+        return opening(self.state)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses at which RabbitMQ and PostGIS listen."""
+        return tuple(dict.fromkeys((HOST, self.central.address if self.central else HOST)))
+
+    @property
+    def broker_password(self) -> str:
+        """The password of ``celery_user``."""
+        return self.token if self.central else "secret"
+
+    @property
+    def database_password(self) -> str:
+        """The password of ``geopython``."""
+        return self.token if self.central else "geopython"
+
+    @property
+    def flower_password(self) -> str:
+        """The password of Flower's pages; at a central they go over the network, so it opens nothing else."""
+        return (
+            hmac.digest(self.token.encode(), b"flower", "sha256").hex()[:16] if self.central else self.token
+        )
+
+    @property
     def broker_url(self) -> str:
         """The address of RabbitMQ."""
-        return f"amqp://celery_user:secret@{self.place('rabbitmq')}/celery_app"
+        return f"amqp://celery_user:{self.broker_password}@{self.place('rabbitmq')}/celery_app"
 
     @property
     def management_url(self) -> str:
@@ -75,12 +105,20 @@ class Site:
     @property
     def database_url(self) -> str:
         """The address of PostGIS, as SQLAlchemy writes it."""
-        return f"postgresql+psycopg://geopython:geopython@{self.place('postgis')}/geopython-db"
+        login = f"geopython:{self.database_password}"
+        return f"postgresql+psycopg://{login}@{self.place('postgis')}/geopython-db"
+
+    @property
+    def flower_address(self) -> str:
+        """The address at which Flower listens."""
+        return self.central.address if self.central and self.central.flower else self.listen
 
     @property
     def flower_url(self) -> str:
         """The address of Flower, whose path is the one that its page has inside JupyterLab."""
-        return f"http://{self.place('flower')}{outside.below()}flower"
+        at_central = self.central and self.central.flower
+        place = f"{self.flower_address}:{self.ports['flower']}" if at_central else self.place("flower")
+        return f"http://{place}{outside.below()}flower"
 
     @property
     def lab_url(self) -> str:
@@ -105,7 +143,8 @@ def new_site() -> Iterator[Site]:
         yield site_of_containers(token)
         return
     with ExitStack() as marks:
-        yield Site(state, free_ports(marks), token)
+        central = opening(state)
+        yield Site(state, free_ports(marks, central), token)
 
 
 def site_of_containers(token: str) -> Site:
@@ -119,8 +158,8 @@ def site_of_containers(token: str) -> Site:
     )
 
 
-def free_ports(marks: ExitStack) -> dict[str, int]:
-    """Return a port for each program: the usual one, or the next that is free.
+def free_ports(marks: ExitStack, central: Opening | None = None) -> dict[str, int]:
+    """Return a port for each program: that of before at a central, the usual one, or the next that is free.
 
     A UDP socket of the same number marks a port as taken until `marks` is closed, so that two stacks
     that start at the same time don't choose the same. All ports are below those that systems give to
@@ -129,35 +168,36 @@ def free_ports(marks: ExitStack) -> dict[str, int]:
     """
     any_port = os.environ.get("WORKSHOP_PORTS") == "any"
     ports = {}
+    before = (central and central.ports) or {}
+    address = central.address if central else HOST
     for name, usual in USUAL_PORTS.items():
         first = _UNUSUAL if any_port else usual
-        candidates = (
-            port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values()
-        )
-        ports[name], mark = next((port, mark) for port in candidates if (mark := _mark(port)))
+        others = (port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values())
+        candidates = (*([before[name]] if name in before else []), *others)
+        ports[name], mark = next((port, mark) for port in candidates if (mark := _mark(port, address)))
         marks.enter_context(mark)
     return ports
 
 
-def is_free(port: int) -> bool:
-    """Return whether no program listens on a port."""
+def is_free(port: int, address: str = HOST) -> bool:
+    """Return whether no program listens on a port of an address of this machine."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            trial.bind((HOST, port))
+            trial.bind((address, port))
         except OSError:
             return False
     return True
 
 
-def _mark(port: int) -> socket.socket | None:
+def _mark(port: int, address: str) -> socket.socket | None:
     mark = socket.socket(type=socket.SOCK_DGRAM)
     try:
         mark.bind((HOST, port))
     except OSError:
         mark.close()
         return None
-    if is_free(port):
+    if is_free(port) and is_free(port, address):
         return mark
     mark.close()
     return None

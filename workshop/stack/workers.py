@@ -71,17 +71,18 @@ def _ping(name: str) -> None:
 
 
 def _flower_environment(site: Site) -> dict[str, str]:
-    queues = site.management_url.replace("//", "//celery_user:secret@") + "/api/"
-    return os.environ | {"FLOWER_BROKER_API": queues, "FLOWER_BASIC_AUTH": f"flower:{site.token}"}
+    queues = site.management_url.replace("//", f"//celery_user:{site.broker_password}@") + "/api/"
+    return os.environ | {"FLOWER_BROKER_API": queues, "FLOWER_BASIC_AUTH": f"flower:{site.flower_password}"}
 
 
 def _flower_command(site: Site) -> list[str]:
     return _celery(
         "workshop.tasks",
         "flower",
-        f"--address={site.listen}",
+        f"--address={site.flower_address}",
         f"--port={site.ports['flower']}",
         "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
+        *(["--read_only=True"] if site.central else []),
         f"--url_prefix={outside.below().lstrip('/')}flower",
     )
 

@@ -1,0 +1,105 @@
+"""The commands of an instructor: ``workshop central``, a queue and a database for all machines of a class."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+
+@click.group(invoke_without_command=True)
+@click.option(
+    "--machines", type=click.IntRange(1, 255), default=30, show_default=True, help="How many may join."
+)
+@click.option("--address", help="The IPv4 address of this machine at which the others reach it.")
+@click.option("--hours", type=click.FloatRange(0, 24 * 14, min_open=True), default=12, show_default=True,
+              help="How long the cards are good for.")  # fmt: skip
+@click.option("--flower", is_flag=True, help="Show Flower at that address too, with a password, read-only.")
+@click.pass_context
+def central(context: click.Context, machines: int, address: str | None, hours: float, flower: bool) -> None:
+    """Open a queue and a database for other machines, and list a card for each."""
+    if context.invoked_subcommand:
+        return
+    with _spoken_errors():
+        from workshop.classroom import central, own_address
+
+        chosen = address or own_address.the_address()
+        own_address.require_own(chosen)
+        click.echo(f"Opening at {chosen} ...")
+        central.start(machines, chosen, hours, flower)
+        _show()
+
+
+@central.command()
+def cards() -> None:
+    """Show again what listens where, and the code of each machine; write the page of cards anew."""
+    with _spoken_errors():
+        _show()
+
+
+@central.command()
+@click.option("--yes", is_flag=True, help="Don't ask.")
+def clear(yes: bool) -> None:
+    """Empty the queues and the tables, as between two groups. Machines stay joined."""
+    with _spoken_errors():
+        from workshop.classroom import between_groups
+
+        found = between_groups.holdings()
+        click.echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
+        if not yes and not sys.stdin.isatty():
+            raise click.UsageError(
+                "There is no terminal to ask for a confirmation. Next: the same with --yes"
+            )
+        if not yes:
+            click.confirm("Remove them from the central?", abort=True)
+        between_groups.clear()
+        click.echo("The queues and the tables of the central are empty.")
+
+
+@central.command()
+def stop() -> None:
+    """Close the central: end it and remove its accounts. The squares stay for the next start."""
+    with _spoken_errors():
+        from workshop.classroom import central
+
+        if central.stop():
+            click.echo("The central is closed, and its cards are worth nothing any more.")
+        else:
+            click.echo("No central runs on this machine.")
+
+
+def _show() -> None:
+    from workshop.classroom import cards_page, central, own_address
+
+    site, cards = central.site(), central.cards()
+    where = " and ".join(site.addresses)
+    ports = site.ports
+    click.echo(f"RabbitMQ  {where}, port {ports['rabbitmq']}")
+    click.echo(f"PostGIS   {where}, port {ports['postgis']}")
+    if site.central and site.central.flower:
+        click.echo(f"Flower    {site.flower_url}/  user flower, password {site.flower_password}")
+    click.echo(f"Cards     {cards_page.write(cards)}  for {len(cards)} machines")
+    click.echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop central stop")
+    for card in cards:
+        click.echo(f"{card.machine:<10}{card.code}")
+    if hint := own_address.firewall([ports["rabbitmq"], ports["postgis"]]):
+        click.echo(hint)
+
+
+@contextmanager
+def _spoken_errors() -> Iterator[None]:
+    """Show what can go wrong as a sentence."""
+    import psycopg
+    from amqp.exceptions import AMQPError
+
+    from workshop.stack.condition import StartFailed
+    from workshop.stack.running import NotRunning
+
+    try:
+        yield
+    except (NotRunning, StartFailed) as error:
+        raise click.ClickException(str(error)) from error
+    except (AMQPError, OSError, psycopg.Error) as error:
+        raise click.ClickException(
+            f"The central does not answer: {error}\nNext: workshop central stop"
+        ) from error

@@ -1,0 +1,87 @@
+"""The machines' accounts at the broker of a central, and what all their accounts are good for.
+
+A machine may take tasks, send them again, write its rows and tell what it does, and nothing else: each
+has one account here and one at the database (`workshop.stack.roles`). All of it is made anew, with the same
+outcome, whenever the broker or the database has started.
+
+What a machine that means harm can still do, as it may read the queue and write rows:
+
+* empty the queue, or take tasks and acknowledge them without doing them;
+* send tasks that nobody asked for, up to the queue's length;
+* write rows for tasks that were never sent, as many as the disk takes;
+* tell events in another's name, so that Flower shows what never was;
+* keep the database busy with its own sessions, as each may lift its own time limits.
+
+What was sent is compared with the rows: so what was taken is noticed and sent again, and rows too many are
+found by the account that they name. Passwords and rows travel unencrypted: a central is for one room's
+network and some hours.
+"""
+
+import hashlib
+import secrets
+from base64 import b64encode
+from typing import Any
+
+from workshop.stack import management
+from workshop.stack.opening import Opening
+from workshop.stack.site import Site
+
+_CONNECTIONS, _CHANNELS = 40, 120
+"""At the broker: a worker has two, and one in each process that sent a retry."""
+
+_VIRTUAL_HOST = "celery_app"
+_TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
+_BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"}
+"""No machine can fill the disk: a message more is refused, and its sender told."""
+
+
+def make_accounts(site: Site) -> None:
+    """Make the machines' accounts at the broker of a central; at another stack do nothing."""
+    if site.central:
+        management.ask(site, "/api/definitions", _definitions(site.central))
+
+
+def _definitions(opening: Opening) -> dict[str, Any]:
+    names = opening.accounts
+    return {
+        "users": [
+            {
+                "name": name,
+                "password_hash": _hash(password),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": [],
+                "limits": {"max-connections": _CONNECTIONS, "max-channels": _CHANNELS},
+            }
+            for name, password in names.items()
+        ],
+        "permissions": [
+            {
+                "user": name,
+                "vhost": _VIRTUAL_HOST,
+                "configure": "^$",
+                "write": r"^(tasks|amq\.topic)$",
+                "read": "^squares$",
+            }
+            for name in names
+        ],
+        "topic_permissions": [
+            {"user": name, "vhost": _VIRTUAL_HOST, "exchange": exchange, "write": keys, "read": "^$"}
+            for name in names
+            for exchange, keys in _TOPICS.items()
+        ],
+        "policies": [
+            {
+                "name": "bounds",
+                "vhost": _VIRTUAL_HOST,
+                "pattern": "^(squares|dead)$",
+                "apply-to": "queues",
+                "priority": 0,
+                "definition": _BOUNDS,
+            }
+        ],
+    }
+
+
+def _hash(password: str) -> str:
+    salt = secrets.token_bytes(4)
+    return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
