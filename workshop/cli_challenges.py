@@ -1,4 +1,4 @@
-"""The commands of an attendee at work: check, hint, solution, progress."""
+"""The commands of an attendee at work: check, hint, solution, progress, join, leave."""
 
 import sys
 from importlib import import_module
@@ -41,6 +41,26 @@ def solution(challenge: int) -> None:
         click.echo(_module(challenge).solution())
     except NoSource as error:
         raise click.ClickException(str(error)) from error
+
+
+@challenges.command()
+@click.argument("code", nargs=-1, required=True)
+def join(code: tuple[str, ...]) -> None:
+    """Work at the central queue and database that the CODE of a card stands for."""
+    from workshop.classroom.join import join
+
+    lines: list[str] = []
+    if not join(" ".join(code), say=lines.append):
+        raise click.ClickException("\n".join(lines))
+    click.echo("\n".join(lines))
+
+
+@challenges.command()
+def leave() -> None:
+    """Go back to this machine's own queue and database."""
+    from workshop.classroom.join import leave
+
+    leave(click.echo)
 
 
 @challenges.command()

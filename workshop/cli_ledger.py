@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 @click.option("--requeue", is_flag=True, help="Send what is missing or unknown again, under the same ids.")
 def ledger(requeue: bool) -> None:
     """Compare what was published with rows, dead letters and queues. Exit code 1 if a task is missing."""
+    from workshop import settings
     from workshop.delivery import ledger as book  # slow to import
     from workshop.delivery.publisher import NotSent
 
@@ -22,6 +23,8 @@ def ledger(requeue: bool) -> None:
     now = book.ledger()
     for line in lines(now):
         click.echo(line)
+    if settings.joined():
+        click.echo("Note: what other machines hold, and the central's dead letters, can't be seen from here.")
     nowhere = [*now.missing, *now.unknown]
     if not requeue:
         sys.exit(1 if nowhere else 0)

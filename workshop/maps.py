@@ -54,7 +54,8 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     -------
     GeoDataFrame
         One row for each finished task: task_id, grid_ref, style_cat (a key of `NATIONS`), x and y
-        (metres), worker, attempt, processed_at and geom, the square (EPSG:27700).
+        (metres), worker, machine (the account that wrote it), attempt, processed_at and geom, the
+        square (EPSG:27700).
 
     Raises
     ------
@@ -62,8 +63,8 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
         If the database does not answer.
     """
     row = GridSquare
-    columns = (row.task_id, row.grid_ref, row.style_cat, row.x, row.y, row.worker, row.attempt)
-    query = select(*columns, row.processed_at, row.geom).order_by(row.grid_ref, row.task_id)
+    columns = (row.task_id, row.grid_ref, row.style_cat, row.x, row.y, row.worker, row.machine)
+    query = select(*columns, row.attempt, row.processed_at, row.geom).order_by(row.grid_ref, row.task_id)
     if task_ids is not None:
         wanted = [UUID(str(task_id)) for task_id in task_ids]
         query = query.where(row.task_id == any_(literal(wanted, ARRAY(Uuid))))

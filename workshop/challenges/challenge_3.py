@@ -28,6 +28,7 @@ TEXTS = {
         "The address of the {address} is wrong in this part: {part}. {text}\n"
         "Next: compare this part with the table of the central, and join again"
     ),
+    "C3-CENTRAL": "This machine could not join. {text}\nNext: {next_step}",
     "C3-NOT-JOINED": "{reason}\nNext: build the addresses from the parts of the central, and join again",
     "C3-OWN-DATABASE": (
         "The queue is the central one, but the database is this machine's own, at port {port}.\n"
@@ -89,7 +90,7 @@ def _judge(prediction: object, shares: object) -> Verdict:
     if not tried:
         return say(TEXTS, "C3-NOT-ATTEMPTED")
     if tried["failed"]:
-        return say(TEXTS, "C3-ADDRESS", **tried["failed"])
+        return say(TEXTS, "C3-ADDRESS" if tried["failed"]["mine"] else "C3-CENTRAL", **tried["failed"])
     return _joined() or _run(tried["at"], prediction, shares)
 
 

@@ -17,7 +17,7 @@ from workshop.challenges.verdict import Verdict, say
 from workshop.connection import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.report import ask_workers, code_version
-from workshop.stack import plan
+from workshop.stack import centrally, plan
 from workshop.stack.running import running, running_site, workers_ready
 from workshop.stack.watch import syntax_error
 
@@ -28,6 +28,9 @@ TEXTS = {
     "ENV-STACK-DOWN": "The services of this course are not running.\nNext: make lab, or workshop up",
     "ENV-BROKER-DOWN": "RabbitMQ, the broker, does not answer. {reason}\nNext: workshop logs rabbitmq",
     "ENV-DATABASE-DOWN": "PostGIS, the database, does not answer. {reason}\nNext: workshop logs postgis",
+    "ENV-CENTRAL-DOWN": (
+        "{reason}\nNext: ask your instructor whether it runs; workshop leave goes back to your own queue"
+    ),
     "ENV-BOUNDARY-EMPTY": (
         "The table uk_boundary is empty, so no task can find its nation.\n"
         "Next: workshop down, then workshop up. It fills the table"
@@ -89,6 +92,9 @@ def _branch(challenge: int | None) -> str:
 
 
 def _services() -> Verdict | None:
+    if settings.joined():
+        reason = centrally.trouble()
+        return say(TEXTS, "ENV-CENTRAL-DOWN", reason=reason) if reason else None
     broker = broker_trouble(settings.broker_url())
     database = database_trouble(settings.database_url())
     if broker and database and not running():
@@ -107,7 +113,7 @@ def _boundary() -> Verdict | None:
 
 def _code() -> Verdict | None:
     if problem := syntax_error():
-        alive = ask_workers(settings.broker_url())
+        alive = ask_workers(settings.broker_url()) or _all_ready()
         worker = "The worker still runs the version before." if alive else "No worker runs."
         return say(TEXTS, "ENV-SYNTAX-ERROR", problem=problem, worker=worker)
     return None
@@ -133,7 +139,7 @@ def _look_at_workers() -> Verdict | None:
 
 
 def _down(reports: dict[str, Any]) -> Verdict | None:
-    if reports:
+    if reports or (settings.joined() and _all_ready()):  # at a central queue no worker can be asked
         return None
     if problem := program.ask([], 0).get("problem"):
         return say(TEXTS, "ENV-BROKEN-FILE", problem=problem)
@@ -188,6 +194,10 @@ def versions() -> list[str]:
 def _worker_services() -> dict[str, Any]:
     services = (running() or {"services": {}})["services"]
     return {name: service for name, service in services.items() if name.startswith("worker")}
+
+
+def _all_ready() -> bool:
+    return {service["state"] for service in _worker_services().values()} == {"ready"}
 
 
 def _starting() -> bool:

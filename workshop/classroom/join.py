@@ -1,15 +1,18 @@
 """Joins this machine to a central queue and database, and takes it back.
 
-The addresses are tried first. Only if both are right they are written to ``joined.json``; `workshop.settings`
-follows that file, and the running stack starts its worker anew with it.
+Everything is tried first. Only if all is right the addresses are written to ``joined.json``;
+`workshop.settings` follows that file, and the running stack starts its worker anew with it.
 """
 
+import re
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from workshop import machine, settings
-from workshop.delivery.addresses import Trouble, broker_trouble, database_trouble
+from workshop.classroom import entrance
+from workshop.classroom.entrance import Fault
 from workshop.delivery.url import broker_parts, database_parts
 from workshop.stack.running import NotRunning
 from workshop.stack.scaling import require_workers, until_workers_match
@@ -21,24 +24,27 @@ PATIENCE = 60
 Say = Callable[[str], None]
 
 
-def join(broker_url: str | None, database_url: str | None, say: Say = print) -> bool:
+def join(code_or_broker_url: str | None, database_url: str | None = None, say: Say = print) -> bool:
     """Let this machine's worker, notebooks and scripts use a central queue and database.
 
     What was tried, without the passwords, is written to ``join.json``.
 
     Parameters
     ----------
-    broker_url, database_url : str, optional
-        Both addresses; None as long as there are none.
+    code_or_broker_url : str, optional
+        The code on a machine's card, alone; or the broker's address, with the database's. None as long as
+        there is neither.
+    database_url : str, optional
+        The database's address.
     say : callable
-        Shows a line.
+        Shows lines.
 
     Returns
     -------
     bool
         Whether this machine has joined. If not, nothing has changed, and a line says why.
     """
-    if not broker_url and not database_url:
+    if not code_or_broker_url and not database_url:
         say("There are no addresses yet. Next: build broker_url and database_url in the cell above")
         return False
     try:
@@ -46,21 +52,39 @@ def join(broker_url: str | None, database_url: str | None, say: Say = print) -> 
     except NotRunning as error:
         say(f"Not joined. {error}")
         return False
-    failed = _try(broker_url, database_url)
-    _note(broker_url, database_url, failed)
-    if failed:
-        which, trouble = failed
-        say(f"Not joined. Wrong part of the {which} address: {trouble.part}. {trouble.text}")
+    urls: tuple[Any, Any] | Fault = code_or_broker_url, database_url
+    by_code = not database_url and isinstance(code_or_broker_url, str) and "://" not in code_or_broker_url
+    if by_code:
+        urls = entrance.read(str(code_or_broker_url))
+    if isinstance(urls, Fault):
+        _note(None, None, urls)
+        say(str(urls))
         return False
+    fault = entrance.knock(*urls, by_code)
+    _note(*urls, fault)
+    if fault:
+        say(str(fault))
+        return False
+    return _go(*urls, say)
+
+
+def _go(broker_url: str, database_url: str, say: Say) -> bool:
+    """Use addresses that were tried; return whether the worker has followed."""
     before = machine.read("joined.json")
     try:
-        _use({"broker_url": broker_url, "database_url": database_url})
+        _use({"broker_url": broker_url, "database_url": database_url, "machine": _name(broker_url)})
     except (NotRunning, TimeoutError) as error:
         _put(before)
         say(f"Not joined. {error}")
         return False
     say(f"Joined. worker1@{machine_name()} waits for tasks at {_place(broker_url)}.")
     return True
+
+
+def _name(broker_url: str) -> str | None:
+    """Return what this machine is called there: as its account, if a file can have that in its name."""
+    user = str(broker_parts(broker_url).get("user"))
+    return user if re.fullmatch(r"[\w.-]+", user) else None
 
 
 def leave(say: Say = print) -> None:
@@ -81,23 +105,12 @@ def leave(say: Say = print) -> None:
         say(f"This machine uses its own queue and database again. {error}")
 
 
-def _try(broker_url: object, database_url: object) -> tuple[str, Trouble] | None:
-    """Return which address is wrong and how; None if both are right."""
-    for which, find, url in (
-        ("broker", broker_trouble, broker_url),
-        ("database", database_trouble, database_url),
-    ):
-        if trouble := find(url):
-            return which, trouble
-    return None
-
-
-def _note(broker_url: object, database_url: object, failed: tuple[str, Trouble] | None) -> None:
+def _note(broker_url: object, database_url: object, fault: Fault | None) -> None:
     content: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "broker": broker_parts(broker_url),
         "database": database_parts(database_url),
-        "failed": failed and {"address": failed[0], "part": failed[1].part, "text": failed[1].text},
+        "failed": fault and asdict(fault),
     }
     machine.write("join.json", content)
 

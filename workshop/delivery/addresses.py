@@ -14,10 +14,21 @@ from kombu import Connection
 
 from workshop.delivery.url import BROKER, DATABASE, Kind, Trouble, parts_of
 
-__all__ = ["Trouble", "broker_trouble", "database_trouble"]
+__all__ = ["BROKER", "DATABASE", "Trouble", "broker_trouble", "database_trouble", "way_trouble"]
+
+_FULL = re.compile(r"sorry, too many clients|remaining connection slots|too many connections")
 
 PATIENCE = 3
 """Seconds within which an address must answer."""
+
+
+def way_trouble(url: object, kind: Kind) -> Trouble | None:
+    """Take an address apart and connect to its port, and return what is wrong; None if nothing is."""
+    try:
+        _reach(parts_of(url, kind), kind)
+    except Trouble as trouble:
+        return trouble
+    return None
 
 
 def broker_trouble(url: object) -> Trouble | None:
@@ -63,8 +74,9 @@ def _reach(parts: dict[str, Any], kind: Kind) -> None:
         case [error] if not isinstance(error, TimeoutError):
             reason = f"can't be reached: {error.strerror}"
         case _:
-            reason = f"does not answer at port {parts['port']}"
-    raise Trouble("host", f'The {kind.what}\'s host "{parts["host"]}" {reason}.')
+            reason = f"does not answer at port {parts['port']} within {PATIENCE} s"
+    known = not isinstance(next(iter(outcome), None), socket.gaierror)
+    raise Trouble("host", f'The {kind.what}\'s host "{parts["host"]}" {reason}.', on_the_way=known)
 
 
 def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
@@ -76,6 +88,9 @@ def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
         if code == 403:
             text = f'RabbitMQ refuses the user "{parts["user"]}" with this password.'
             raise Trouble("user or password", text) from error
+        if code == 530 and "limit" in str(error):
+            text = f'RabbitMQ lets no more connections in for the user "{parts["user"]}".'
+            raise Trouble("connections", text) from error
         if code == 530:
             name = parts["virtual host"] or "/"
             text = f'RabbitMQ has no virtual host "{name}", or not for user "{parts["user"]}".'
@@ -89,12 +104,22 @@ def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
 
 def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
     name, user = parts["database"], parts["user"]
+    tables = "SELECT t FROM unnest(array['grid_squares', 'task_log', 'uk_boundary']) AS t"
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": PATIENCE})
     try:
         with engine.connect() as connection:
-            table = connection.scalar(sa.text("SELECT to_regclass('geopython.grid_squares')"))
+            missing = connection.scalars(
+                sa.text(f"{tables} WHERE to_regclass('geopython.' || t) IS NULL")
+            ).all()
     except sa.exc.SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error)
+        if full := _FULL.search(said):
+            whose = f'for the user "{user}"' if "for role" in said else "at all"
+            text = f"PostgreSQL lets no more connections in {whose}: {said[full.start() :].strip()}."
+            raise Trouble("connections", text) from error
+        if "permission denied" in said:
+            text = f'The user "{user}" may not look into the schema geopython of the database "{name}".'
+            raise Trouble("database", text) from error
         if "FATAL" not in said:
             text = f"What listens at the database's port {parts['port']} does not answer as PostgreSQL does."
             raise Trouble("port", text) from error
@@ -103,5 +128,6 @@ def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
             raise Trouble("database", text) from error
         text = f'PostgreSQL refuses the user "{user}" with this password.'
         raise Trouble("user or password", text) from error
-    if table is None:
-        raise Trouble("database", f'The database "{name}" has no table geopython.grid_squares.')
+    if missing:
+        text = f'The database "{name}" has no table geopython.{" and no geopython.".join(missing)}.'
+        raise Trouble("database", text)

@@ -3,6 +3,7 @@
 `workshop.tasks` names this module in ``config_from_object``. Celery's own names are kept.
 """
 
+from workshop import settings
 from workshop.delivery.topology import ROUTING_KEY, SQUARES, TASKS
 
 # Where messages go.
@@ -35,9 +36,21 @@ broker_connection_timeout = 3
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 
-# Flower listens to these events; checks ask for the report.
+# Flower listens to these events, of all machines. They go to an exchange that every RabbitMQ has from the
+# start, so that nobody needs the right to declare it, which would be the right to delete it too.
 worker_send_task_events = True
-imports = ["workshop.delivery.report"]
+event_exchange = "amq.topic"
+
+# Checks ask this machine's own workers for a report. At a central queue nobody commands anyone's worker.
+imports = ["workshop.delivery.report", "workshop.delivery.presence"]
+worker_enable_remote_control = not settings.joined()
+
+# Each process logs in to the database when it starts; where that is away, it waits 3 s for it.
+worker_proc_alive_timeout = 15
+
+# A central queue may vanish without a word: a cable, a Wi-Fi. Both sides ask for a sign of life.
+if settings.joined():
+    broker_heartbeat = 5
 
 # JSON carries numbers and text. Nothing else is accepted, pickle least of all.
 task_serializer = "json"

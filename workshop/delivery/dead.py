@@ -11,7 +11,7 @@ from kombu import Connection, Message, Producer
 from workshop import settings
 from workshop.delivery import publisher
 from workshop.delivery.guard import fault
-from workshop.delivery.topology import DEAD, DEAD_EXCHANGE
+from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, is_guest
 
 REASON, SINCE = "reason", "dead_since"
 """The headers that say why a message is here, and since when."""
@@ -40,15 +40,22 @@ class DeadLetter:
     at: str = ""
 
 
-def letters(known: Container[str] | None = None) -> Iterator[DeadLetter]:
+def letters(known: Container[str] | None = None, broker_url: str | None = None) -> Iterator[DeadLetter]:
     """Yield the messages in the queue `dead`, oldest first. They stay there.
+
+    A central's dead letters are not for its guests: there it yields none.
 
     Parameters
     ----------
     known : container of str, optional
         The names of the tasks that workers know; see `workshop.delivery.guard.fault`.
+    broker_url : str, optional
+        Whose queue; by default that of the broker that this machine uses.
     """
-    with Connection(settings.broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
+    if is_guest() and not broker_url:
+        return
+    url = broker_url or settings.broker_url()
+    with Connection(url, connect_timeout=3) as connection, connection.channel() as channel:
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
@@ -82,8 +89,11 @@ def bury(app: celery.Celery, message: Message, reason: str) -> None:
     Raises
     ------
     Exception
-        Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected.
+        Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected. At a central
+        queue always: nobody but RabbitMQ itself writes to `dead` there.
     """
+    if is_guest():
+        raise PermissionError("at a central queue RabbitMQ itself moves it to the queue dead")
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
 
     def publish(producer: Producer, **options: Any) -> None:

@@ -17,7 +17,7 @@ from workshop.connection import execute
 from workshop.delivery import dead, publisher
 from workshop.delivery.record import Published, published
 from workshop.delivery.report import ask_workers
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.topology import SQUARES, is_guest
 
 
 @dataclass
@@ -41,7 +41,8 @@ class Ledger:
     held : set of str
         Ids of the tasks that a worker has: running, waiting for their retry, or about to go back.
     missing : list of Published
-        Confirmed by RabbitMQ, and nowhere. Certain only if no message waits.
+        Confirmed by RabbitMQ, and nowhere. Certain only if no message waits; at a central queue never, as its
+        dead letters and other machines' workers can't be seen.
     unknown : list of Published
         Never confirmed, and nowhere: perhaps RabbitMQ never had them.
     strangers : set of str
@@ -84,7 +85,7 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
     now.dead = ended | _logged(ended)
     now.refused = [letter.fault for letter in letters if letter.fault and letter.id not in ids]
     nowhere = ids - now.rows - now.dead.keys() - now.held
-    if not now.waiting:
+    if not now.waiting and not is_guest():
         now.missing = [task for task in now.published if task.id in nowhere and task.confirmed]
         now.unknown = [task for task in now.published if task.id in nowhere and not task.confirmed]
     if tasks is None:

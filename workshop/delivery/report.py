@@ -15,6 +15,7 @@ from celery.worker.request import Request
 from kombu import Connection
 
 from workshop.delivery.request import given_back
+from workshop.delivery.topology import is_guest
 from workshop.machine import ROOT
 
 CODE = ROOT / "workshop"
@@ -73,7 +74,7 @@ def ask_workers(
     Returns
     -------
     dict
-        The report of each worker that answered, by the worker's name.
+        The report of each worker that answered, by the worker's name; none at a central queue.
     """
     found = ask(broker_url, "course_report", timeout=seconds, limit=expected)
     return {name: report for name, report in found.items() if "pid" in report}
@@ -90,7 +91,14 @@ def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
         Such as ``active``.
     **options
         Celery's own: `timeout`, `limit`, `destination`.
+
+    Returns
+    -------
+    dict
+        Empty at a central queue, where no machine may command another's workers.
     """
+    if is_guest():
+        return {}
     with (
         Celery(broker=broker_url, set_as_current=False) as application,
         Connection(broker_url, connect_timeout=3) as connection,

@@ -1,20 +1,23 @@
 """The Celery task class beneath `workshop.tasks.AppBaseTask`: what holds whatever a task's own code does."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
 import celery
 from celery.exceptions import Reject, Retry
-from celery.signals import worker_init
+from celery.signals import worker_init, worker_process_init
 from celery.utils import uuid
 from celery.utils.log import get_task_logger
 from kombu import pools
+from sqlalchemy.exc import SQLAlchemyError
 
 from workshop import connection, settings
 from workshop.connection import keep_database
 from workshop.delivery import publisher, recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
+from workshop.delivery.topology import keep_role
 
 _logger = get_task_logger(__name__)
 
@@ -110,5 +113,13 @@ def follow_settings(app: celery.Celery) -> None:
 
 
 @worker_init.connect
-def _keep_database(**_: Any) -> None:
+def _stay(**_: Any) -> None:
     keep_database()
+    keep_role()
+
+
+@worker_process_init.connect
+def _log_in(**_: Any) -> None:
+    """Open the connection to the database: no first task waits for it, and a card in use is seen there."""
+    with suppress(SQLAlchemyError):
+        connection.engine().connect().close()

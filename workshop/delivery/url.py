@@ -14,15 +14,19 @@ class Trouble(Exception):
     ----------
     part : str
         ``scheme``, ``user``, ``password``, ``user or password`` (a server does not tell which), ``host``,
-        ``port``, ``virtual host``, ``database``; ``address`` if it can't be taken apart.
+        ``port``, ``virtual host``, ``database``; ``address`` if it can't be taken apart. Or what is wrong
+        there though the address is right: ``connections``, as no more are let in.
     text : str
         What was seen, in a sentence without the password.
+    on_the_way : bool
+        Whether the network is at fault, not the server: no answer at all, or no way to it.
     """
 
-    def __init__(self, part: str, text: str) -> None:
+    def __init__(self, part: str, text: str, on_the_way: bool = False) -> None:
         super().__init__(text)
         self.part = part
         self.text = text
+        self.on_the_way = on_the_way
 
 
 @dataclass(frozen=True)

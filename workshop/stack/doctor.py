@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import machine
-from workshop.stack import binaries, containers, plan
+from workshop.stack import binaries, centrally, containers, plan
 from workshop.stack.running import elsewhere, running, running_site
 from workshop.stack.site import Site
 from workshop.stack.watch import syntax_error
@@ -47,6 +47,8 @@ def examine() -> Iterator[Finding]:
     yield from _folder()
     for text in elsewhere():
         yield Finding(True, text)
+    if trouble := centrally.trouble():
+        yield Finding(False, trouble, f"ask your instructor whether it runs; {centrally.WAY_BACK}")
     if problem := syntax_error():
         yield Finding(False, f"the code does not compile: {problem}", "mend that line and save the file")
     site, stack = running_site(), running()

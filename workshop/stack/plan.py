@@ -39,7 +39,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         wanted.append("epmd")
     if "worker" in names and not settings.get("paused"):
         wanted += [f"worker{number}" for number in range(1, _number("workers", 1) + 1)]
-    if periodic:
+    if periodic and not settings.joined():  # a central has no queue for them
         wanted.append("periodic")
     return {name: service(name) for name in wanted}
 

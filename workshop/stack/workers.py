@@ -8,14 +8,20 @@ import urllib.request
 from celery import Celery
 
 from workshop import settings
-from workshop.stack import outside
+from workshop.delivery import presence
+from workshop.stack import centrally, containers, outside
+from workshop.stack.process import born
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
 
 
 def machine_name() -> str:
-    """Return what this machine's workers are called after the @: its host name, or ``WORKSHOP_MACHINE``."""
-    return str(settings.get("machine") or socket.gethostname())
+    """Return what this machine's workers are called after the @: its host name, or ``WORKSHOP_MACHINE``.
+
+    At a central queue it is the name on the machine's card; containers that share the card add their own.
+    """
+    name = str(settings.get("machine") or socket.gethostname())
+    return f"{name}-{socket.gethostname()}" if settings.joined() and containers.inside() else name
 
 
 def worker(number: int, processes: int, machine: str | None = None) -> Service:
@@ -34,7 +40,8 @@ def worker(number: int, processes: int, machine: str | None = None) -> Service:
     return Service(
         f"worker{number}",
         lambda site: _celery("workshop.tasks", "worker", *_ALONE, "-n", name, "-c", str(processes)),
-        lambda site: _ping(name),
+        lambda site: _probe(name),
+        prepare=lambda site: _prepare(name),
         needs=("postgis", "rabbitmq"),
         reloads=True,
     )
@@ -61,6 +68,22 @@ _ALONE = ("--without-mingle", "--without-gossip")
 
 def _celery(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
+
+
+def _prepare(name: str) -> None:
+    presence.forget(name)
+    centrally.require_broker()
+
+
+def _probe(name: str) -> None:
+    """Ask a worker for a sign of life; at a central queue nobody can, and its own note must do."""
+    if not settings.joined():
+        _ping(name)
+        return
+    note = presence.note_of(name)
+    here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
+    if not note or (here and born(note["pid"]) is None):
+        raise NotReady(f"{name} has not said that it is ready")
 
 
 def _ping(name: str) -> None:

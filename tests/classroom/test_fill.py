@@ -1,0 +1,335 @@
+"""The country goes on the central queue evenly, through faults, and what becomes of it is known."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from uuid import UUID
+
+import numpy as np
+import psutil
+import psycopg
+import pytest
+from kombu import Connection
+
+from tests.classroom.guests import manage
+from tests.conftest import wait_for
+from tests.integration.machine import Machine
+from workshop import machine
+from workshop.classroom import central as at
+from workshop.classroom import country, fed, fill
+from workshop.delivery.batches import NotTaken, Sender
+from workshop.delivery.guard import fault
+from workshop.delivery.topology import DEAD, SQUARES
+from workshop.stack.running import NotRunning
+
+
+@pytest.fixture(scope="module")
+def central(tmp_path_factory) -> Iterator[Machine]:
+    """A central without any worker, with cards for three machines."""
+    state = tmp_path_factory.mktemp("fill") / "state"
+    central = Machine(state / "central")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
+            patch.delenv(name)
+        patch.setenv("WORKSHOP_STATE", str(state))
+        try:
+            patch.setenv("WORKSHOP_PORTS", "any")
+            at.start(machines=3)
+            yield central
+        finally:
+            at.stop()
+            Machine(state).workshop("down", "--purge")
+
+
+@pytest.fixture(autouse=True)
+def fresh(request) -> None:
+    """Nothing was fed yet, and nothing waits or is written."""
+    if "central" not in request.fixturenames:
+        return
+    central: Machine = request.getfixturevalue("central")
+    (machine.state_dir() / fill.FILE).unlink(missing_ok=True)
+    with central.amqp() as connection:
+        for queue in (SQUARES, DEAD):
+            connection.default_channel.queue_purge(queue.name)
+    central.sql("TRUNCATE geopython.grid_squares")
+
+
+def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "workshop", "central", *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        **options,  # type: ignore[call-overload]
+    )
+
+
+def shown(*arguments: str, code: int = 0) -> str:
+    process = command(*arguments)
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == code, text
+    assert "Traceback" not in text, text
+    return text
+
+
+def waiting(central: Machine) -> int:
+    with central.amqp() as connection:
+        return SQUARES(connection.default_channel).queue_declare(passive=True).message_count
+
+
+def take(central: Machine, number: int) -> list:
+    """Take messages off the queue with a machine's account, as one that throws them away."""
+    with Connection(at.cards()[1].broker.url) as connection:
+        queue = SQUARES(connection.default_channel)
+        return [queue.get(no_ack=True) for _ in range(number)]
+
+
+def work(central: Machine, number: int, **wrong: object) -> list[UUID]:
+    """Take messages and write their rows as a worker does, but for what is `wrong`."""
+    ids = []
+    for message in take(central, number):
+        (x, y), id = message.payload[0], message.headers["id"]
+        row = {"grid_ref": country.references(np.array([x]), np.array([y]))[0], "x": x, "y": y}
+        row |= {"style_cat": str(country.nations_at(np.array([x]), np.array([y]))[0])} | wrong
+        write(id, **row)
+        ids.append(UUID(id))
+    return ids
+
+
+def write(id: str, grid_ref: str, x: float, y: float, style_cat: str, shift: float = 0) -> None:
+    """Write a row with a machine's account."""
+    corners = ((each // 1000 + one) * 1000 + shift for one in (0, 1) for each in (x, y))
+    with psycopg.connect(at.cards()[1].database.url.replace("+psycopg", "")) as database:
+        database.execute(
+            "INSERT INTO geopython.grid_squares (task_id, grid_ref, x, y, style_cat, geom, worker, attempt)"
+            "VALUES (%s, %s, %s, %s, %s, ST_MakeEnvelope(%s, %s, %s, %s, 27700), 'w', 1)",
+            (id, grid_ref, x, y, style_cat, *corners),
+        )
+
+
+def test_without_a_central_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    for name in ("fill", "ledger", "mend"):
+        assert "No central runs on this machine. Next: workshop central" in shown(name, code=1)
+
+
+def test_a_message_is_what_delay_sends(central, monkeypatch):
+    """But for what differs from one call to the next: the ids and who sent it."""
+    fill.fill("NT", 1)
+    (ours,) = take(central, 1)
+    x, y = ours.payload[0]
+    delay = f"from workshop.tasks import do_task; do_task.delay({x}, {y})"
+    addresses = {f"WORKSHOP_{name.upper()}": central.stack()[name] for name in ("broker_url", "database_url")}
+    subprocess.run([sys.executable, "-c", delay], check=True, env=os.environ | addresses)
+    (theirs,) = take(central, 1)
+    assert fault(ours, ["workshop.tasks.do_task"]) is None
+    assert (ours.body, ours.content_type, ours.content_encoding) == (
+        theirs.body,
+        theirs.content_type,
+        theirs.content_encoding,
+    )
+    own = ("id", "root_id", "origin")
+    assert {name: ours.headers[name] for name in ours.headers if name not in own} == {
+        name: theirs.headers[name] for name in theirs.headers if name not in own
+    }
+    assert ours.headers.keys() == theirs.headers.keys()
+    assert ours.headers["id"] == ours.headers["root_id"] == ours.properties["correlation_id"]
+    chance = ("correlation_id", "reply_to", "application_headers")
+    assert {name: ours.properties[name] for name in ours.properties if name not in chance} == {
+        name: theirs.properties[name] for name in theirs.properties if name not in chance
+    }
+    routing = ("exchange", "routing_key")
+    assert [ours.delivery_info[name] for name in routing] == [theirs.delivery_info[name] for name in routing]
+
+
+def test_it_goes_on_where_it_stopped(central):
+    assert "1,500 of 10,000 squares" in shown("fill", "nt", "--tasks", "1500")
+    assert fill.fill("NT", 300) == (1800, 10_000)
+    messages = take(central, 1800)
+    assert waiting(central) == 0
+    points = {tuple(message.payload[0]) for message in messages}
+    assert len(points) == 1800 == len({message.headers["id"] for message in messages})
+    assert all(300_000 < x < 400_000 and 600_000 < y < 700_000 for x, y in points)
+    assert oct((machine.state_dir() / fill.FILE).stat().st_mode)[-3:] == "600"
+
+
+def test_a_square_of_an_earlier_part_is_not_fed_again(central):
+    (both,) = np.nonzero(country.squares_of("IMN") & country.squares_of("SC"))
+    assert len(both) > 200
+    fill.fill("IMN")
+    before = waiting(central)
+    assert before == int(country.squares_of("IMN").sum())
+    fill.fill("SC")
+    assert waiting(central) == int(fill.read().squares().sum()) == before + 10_000 - len(both)
+
+
+def test_never_too_many_wait_and_ctrl_c_is_the_pause(central):
+    process = command("fill")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 60, "a full queue")
+    take(central, 3000)
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 60, "a full queue again")
+    process.send_signal(2)
+    text, _ = process.communicate(timeout=30)
+    assert process.returncode == 0 and "Paused after " in text
+    assert waiting(central) <= fill.MOST_WAITING
+    assert waiting(central) + 3000 >= fill.read().fed["land"] >= fill.MOST_WAITING + 3000 - 2 * fill.BATCH
+
+
+def test_nothing_is_lost_when_rabbitmq_dies_meanwhile(central):
+    before = central.service("rabbitmq")["pid"]
+    process = command("fill", "HY", bufsize=1)
+    assert process.stdout
+    wait_for(lambda: fill.read().fed.get("HY", 0) >= 2000, 60, "the first squares")
+    psutil.Process(before).kill()
+    text, _ = process.communicate(timeout=120)
+    assert process.returncode == 0, text
+    assert "Nothing is lost: it goes on when RabbitMQ does" in text
+    assert "10,000 of 10,000 squares" in text
+    central.until_again("rabbitmq", before)
+    ids = {message.headers["id"] for message in take(central, waiting(central))}
+    assert ids == {str(id) for id, _, _ in fill.read().tasks(np.flatnonzero(country.squares_of("HY")))}
+
+
+def test_refused_tasks_are_sent_again_under_their_ids(central):
+    limit = {"max-length": 50, "overflow": "reject-publish"}
+    rule = {"pattern": "^squares$", "apply-to": "queues", "definition": limit, "priority": 9}
+    with policy(central, rule):
+        sender = Sender(at.site().broker_url)
+        with pytest.raises(NotTaken, match="refused"):
+            while True:  # it takes a few more than the limit, as it counts now and then
+                sender.send(fill.Fill().tasks(np.arange(200)))
+        sender.close()
+        said: list[str] = []
+        take(central, waiting(central))
+        process = command("fill", "NT", "--tasks", "900")
+        wait_for(lambda: waiting(central) >= 50, 30, "a full queue")
+        assert fill.read().fed == {"NT": 0}
+    text, _ = process.communicate(timeout=60)
+    assert process.returncode == 0 and "RabbitMQ refused" in text, said
+    assert len({message.headers["id"] for message in take(central, waiting(central))}) == 900
+
+
+class policy:  # noqa: N801
+    """A rule of the broker for as long as the block lasts."""
+
+    def __init__(self, central: Machine, content: object) -> None:
+        self.central, self.content = central, content
+
+    def __enter__(self) -> None:
+        self.ask("PUT", self.content)
+
+    def __exit__(self, *_: object) -> None:
+        self.ask("DELETE")
+
+    def ask(self, method: str, content: object = None) -> None:
+        manage(self.central, method, "policies/celery_app/test", content)
+
+
+def balance_after(central: Machine, settled: bool = True) -> fed.Balance:
+    """Return the balance once RabbitMQ has counted what the test did."""
+    found: list[fed.Balance] = []
+
+    def counted() -> bool:
+        found[:] = [fed.balance()]
+        return not settled or (found[0].waiting == 0 and found[0].held == {})
+
+    wait_for(counted, 40, "a balance after all")
+    return found[0]
+
+
+def test_stolen_and_purged_squares_are_missing_until_sent_again(central):
+    fill.fill("NT", 30)
+    done = work(central, 10)
+    assert "20 squares are on their way" in shown("ledger")
+    take(central, 5)
+    with Connection(at.cards()[1].broker.url) as connection:
+        assert connection.default_channel.queue_purge("squares") == 15
+    found = balance_after(central)
+    assert (found.fed, found.rows, len(found.missing), found.open) == (30, 10, 20, 20)
+    text = shown("ledger", code=1)
+    assert "missing         20  fed, and nowhere" in text and "workshop central mend" in text
+    assert "20 squares were sent again" in shown("mend")
+    work(central, 20)
+    found = balance_after(central)
+    assert (found.rows, len(found.missing), found.open) == (30, 0, 0)
+    assert "It balances" in shown("ledger")
+    assert {id for (id,) in central.sql("SELECT task_id FROM geopython.grid_squares")} >= set(done)
+
+
+def test_what_a_machine_holds_is_not_missing(central):
+    fill.fill("NT", 3)
+    with Connection(at.cards()[0].broker.url) as connection:
+        assert SQUARES(connection.default_channel).get(no_ack=False)
+        assert take(central, 2)
+        wait_for(lambda: fed.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
+        assert len(fed.balance().missing) == 0
+        assert "What is missing is known only when nothing waits" in shown("mend")
+    wait_for(lambda: waiting(central) == 1, 10, "the message back")
+
+
+FORGERIES = {
+    "another reference": {"grid_ref": "NT0000"},
+    "another point": {"x": 325_501.0},
+    "another square": {"x": 1500.0, "y": 1500.0, "grid_ref": "SV0101", "style_cat": "SEA"},
+    "no point": {"x": float("nan")},
+    "beyond the grid": {"y": 1e9},
+    "another nation": {"style_cat": "IMN"},
+    "another shape": {"shift": 10.0},
+}
+
+
+def test_forged_rows_are_found_and_their_squares_done_after_all(central):
+    fill.fill("NT", 20)
+    good = work(central, 20 - len(FORGERIES))
+    bad = [id for wrong in FORGERIES.values() for id in work(central, 1, **wrong)]
+    found = balance_after(central)
+    assert (found.rows, found.forged) == (len(good), dict.fromkeys(bad, "machine02"))
+    assert len(found.forged_squares) == len(bad) and len(found.missing) == 0
+    assert f"{len(bad)} x machine02" in shown("ledger", code=1)
+    assert "0 squares were sent again" in shown("mend")
+    assert f"{len(bad)} rows were removed" in shown("mend", "--remove-forged")
+    assert sorted(work(central, len(bad))) == sorted(bad)
+    assert balance_after(central).rows == 20
+
+
+def test_rows_of_tasks_not_fed_here_are_strangers(central):
+    write("0" * 31 + "1", "NT2573", 325_200, 673_500, "SCT")
+    write("0" * 31 + "2", "NT2573", 325_200, 673_500, "SEA")
+    found = balance_after(central)
+    assert (found.strangers, list(found.forged)) == ({"machine02": 1}, [UUID("0" * 31 + "2")])
+    text = shown("ledger", code=1)
+    assert "strangers        1  rows of tasks not fed here: notebooks send such tasks" in text
+    fed.mend(found, True, print)
+    assert central.sql("SELECT count(*) FROM geopython.grid_squares") == [(1,)]
+
+
+def test_dead_letters_are_not_missing(central):
+    fill.fill("NT", 2)
+    with Connection(at.cards()[1].broker.url) as connection:
+        SQUARES(connection.default_channel).get().reject()
+        SQUARES(connection.default_channel).get().ack()
+    with central.amqp() as connection:
+        connection.Producer().publish("no task", exchange="dead")
+    found = balance_after(central)
+    assert (len(found.dead), found.strange_letters, len(found.missing)) == (1, 1, 1)
+
+
+def test_a_country_takes_seconds(central):
+    """Nothing is done for each square of its own, but where it must be."""
+    now = fill.Fill(fed={"land": 250_000})
+    machine.write(fill.FILE, asdict(now))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fed, "_FRESH", 0)
+        before = psutil.Process().cpu_times().user
+        found = fed.balance()
+        assert psutil.Process().cpu_times().user - before < 20
+    assert (found.fed, len(found.missing)) == (250_000, 250_000)
+
+
+def test_a_central_that_ended_is_told(central, monkeypatch):
+    monkeypatch.setattr(at, "running", lambda file: None)
+    with pytest.raises(NotRunning):
+        fill.fill("NT", 5)

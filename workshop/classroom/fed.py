@@ -1,0 +1,177 @@
+"""What was fed to the central against what became of it: each square is done, failed, on its way, or missing.
+
+A machine's account can take messages and throw them away, and it can write rows. Neither can be prevented
+without making its work impossible; here both are seen, rows with the machine's name, and mended.
+"""
+
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import numpy as np
+import psycopg
+
+from workshop import machine
+from workshop.classroom import country, fill
+from workshop.classroom.central import site
+from workshop.delivery import dead
+from workshop.delivery.batches import TASK, Sender
+from workshop.stack import management
+from workshop.stack.site import Site
+
+_FRESH = 8
+"""Seconds after which RabbitMQ's own counts, made every five seconds, know what was fed before."""
+
+_ROWS = """
+SELECT task_id, grid_ref, x, y, style_cat, machine, coalesce(
+    (ST_XMin(geom), ST_YMin(geom), ST_XMax(geom), ST_YMax(geom), ST_Area(geom))
+    = (floor(x / 1000) * 1000, floor(y / 1000) * 1000,
+       floor(x / 1000) * 1000 + 1000, floor(y / 1000) * 1000 + 1000, 1e6), false)
+FROM geopython.grid_squares
+"""
+
+
+@dataclass
+class Balance:
+    """What became of the squares that were fed.
+
+    Attributes
+    ----------
+    fed : int
+        Squares on record as fed.
+    rows : int
+        Those that have a row which says what their task says.
+    dead : dict of UUID to str
+        Those that failed for good, each with the reason.
+    waiting : int
+        Messages in the queue `squares`, whoever sent them.
+    held : dict of str to int
+        Messages that a machine has taken and not answered for yet, by account; None if RabbitMQ can't tell.
+    missing : array of int
+        The numbers of squares that are nowhere. Empty while anything waits or is held: it may be one of them.
+    forged : dict of UUID to str
+        Rows that can't come from their task: another point, reference, nation or shape; with its account.
+    forged_squares : array of int
+        The numbers of the fed squares among them.
+    strangers : dict of str to int
+        Rows, by account, whose task was not fed here.
+    strange_letters : int
+        Dead letters whose task was not fed here, or that are no tasks.
+    """
+
+    fed: int
+    rows: int = 0
+    dead: dict[UUID, str] = field(default_factory=dict)
+    waiting: int = 0
+    held: dict[str, int] | None = None
+    missing: country.Numbers = field(default_factory=lambda: np.zeros(0, int))
+    forged: dict[UUID, str] = field(default_factory=dict)
+    forged_squares: country.Numbers = field(default_factory=lambda: np.zeros(0, int))
+    strangers: dict[str, int] = field(default_factory=dict)
+    strange_letters: int = 0
+
+    @property
+    def open(self) -> int:
+        """How many fed squares have neither a good row nor a dead letter."""
+        return self.fed - self.rows - len(self.dead)
+
+
+def balance() -> Balance:
+    """Compare what was fed with rows, dead letters and queues.
+
+    Raises
+    ------
+    NotRunning
+        If no central runs on this machine.
+    """
+    central, now = site(), fill.read()
+    numbers = np.flatnonzero(now.squares())
+    found = Balance(len(numbers))
+    found.waiting, found.held = on_the_way(central)  # first: what ends after this look has its row below
+    known = {task[0]: number for task, number in zip(now.tasks(numbers), numbers.tolist(), strict=True)}
+    with psycopg.connect(central.database_url.replace("+psycopg", ""), connect_timeout=5) as database:
+        rows = database.cursor(binary=True).execute(_ROWS).fetchall()
+    good = _compare(found, known, rows)
+    forged = {known[id] for id in found.forged if id in known}
+    found.forged_squares = np.array(sorted(forged), dtype=int)
+    for letter in dead.letters([TASK], central.broker_url):
+        id = None if letter.fault else UUID(letter.id)
+        if id in known and id not in good:
+            found.dead[id] = letter.reason or "the worker that had it put it there"
+        found.strange_letters += id not in known
+    if found.waiting == 0 and found.held == {}:
+        ended = good | found.dead.keys() | found.forged.keys()
+        found.missing = np.array([number for id, number in known.items() if id not in ended], dtype=int)
+    return found
+
+
+def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
+    """Send the missing again under their ids; with `remove_forged` the squares of forged rows, too.
+
+    Parameters
+    ----------
+    found : Balance
+        As `balance` returned it.
+    remove_forged : bool
+        Whether to remove rows that can't come from their task.
+    say : callable
+        Shows a line.
+    """
+    again = found.missing
+    if remove_forged and found.forged:
+        url = site().database_url.replace("+psycopg", "")
+        with psycopg.connect(url, connect_timeout=5) as database:
+            ids = list(found.forged)
+            database.execute("DELETE FROM geopython.grid_squares WHERE task_id = ANY(%s)", [ids])
+        say(f"{len(found.forged):,} rows were removed.")
+        again = np.union1d(again, found.forged_squares)
+    fill.feed(fill.read(), again, say)
+    say(f"{len(again):,} squares were sent again. Next: workshop central ledger, in a while")
+
+
+def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
+    """Return how many messages wait in the queue `squares`, and how many each account holds.
+
+    RabbitMQ counts what is held every five seconds only. So this waits for a count that was made after the
+    last square was fed: a task that was not on its way at that time had ended by then.
+    """
+    file = machine.state_dir() / fill.FILE
+    while file.exists() and (rest := file.stat().st_mtime + _FRESH - time.time()) > 0:
+        time.sleep(min(rest, _FRESH))
+    sender = Sender(central.broker_url)
+    try:
+        waiting = sender.waiting()
+    finally:
+        sender.close()
+    queue = json.loads(management.ask(central, "/api/queues/celery_app/squares"))
+    if "messages_unacknowledged" not in queue:
+        return waiting, None  # RabbitMQ was started a moment ago
+    held: Counter[str] = Counter()
+    for channel in json.loads(management.ask(central, "/api/channels")):
+        held[channel.get("user", "?")] += channel.get("messages_unacknowledged", 0)
+    if unknown := queue["messages"] - waiting - held.total():
+        held["?"] += max(0, unknown)
+    return waiting, dict(+held)
+
+
+def _compare(found: Balance, known: dict[UUID, int], rows: list[tuple]) -> set[UUID]:
+    """Sort rows into good ones, forged ones and strangers; return the ids of the good."""
+    if not rows:
+        return set()
+    ids, references, xs, ys, codes, accounts, shaped = zip(*rows, strict=True)
+    numbers = np.array([known.get(id, -1) for id in ids])
+    x, y = np.array(xs, float), np.array(ys, float)
+    on_grid = np.array(shaped) & (x >= 0) & (x < country.grid.WIDTH) & (y >= 0) & (y < country.grid.HEIGHT)
+    x, y = np.where(on_grid, x, 0), np.where(on_grid, y, 0)
+    right = on_grid & (np.array(country.references(x, y)) == np.array(references))
+    right &= country.nations_at(x, y) == np.array(codes)
+    ours = numbers >= 0
+    centre_x, centre_y = country.centres(numbers)
+    right &= ~ours | ((x == centre_x) & (y == centre_y))
+    found.forged = {ids[at]: accounts[at] for at in np.flatnonzero(~right)}
+    found.strangers = dict(Counter(accounts[at] for at in np.flatnonzero(right & ~ours)))
+    good = {ids[at] for at in np.flatnonzero(right & ours)}
+    found.rows = len(good)
+    return good

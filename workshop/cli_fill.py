@@ -1,0 +1,126 @@
+"""The commands of ``workshop central`` that put the country on the queue, and compare what became of it."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workshop.classroom.fed import Balance
+
+
+@click.command()
+@click.argument("part", required=False)
+@click.option("--all", "everything", is_flag=True, help="All 910,000 squares of the grid, the sea too.")
+@click.option("--tasks", type=click.IntRange(1), metavar="N", help="Stop after so many squares.")
+def fill(part: str | None, everything: bool, tasks: int | None) -> None:
+    """Put every square that touches land on the queue, or those of PART: SCT, or NT.
+
+    At most 20,000 wait at a time. Ctrl-C is the pause: the same command goes on.
+    """
+    from workshop.classroom import country  # slow to import, as all below
+    from workshop.classroom import fill as filling
+
+    if part and everything:
+        raise click.UsageError("PART and --all are two different parts. Next: one of them")
+    part = country.ALL if everything else country.LAND if part is None else part.upper()
+    with _spoken_errors():
+        try:
+            fed, of = filling.fill(part, tasks)
+        except KeyboardInterrupt:
+            fed = filling.read().fed.get(part, 0)
+            click.echo(f"\nPaused after {fed:,} squares. Next: the same command goes on there")
+            return
+        rest = "That is all." if fed == of else "The same command goes on."
+        click.echo(f"{fed:,} of {of:,} squares were put on the queue so far. {rest}")
+
+
+@click.command()
+def ledger() -> None:
+    """Compare what was fed with rows, dead letters and the queue. Exit code 1 if it does not balance."""
+    from workshop.classroom import fed
+
+    with _spoken_errors():
+        found = fed.balance()
+    for line in lines(found):
+        click.echo(line)
+    sys.exit(1 if len(found.missing) or found.forged else 0)
+
+
+@click.command()
+@click.option("--remove-forged", is_flag=True, help="Remove forged rows, and send their squares again.")
+def mend(remove_forged: bool) -> None:
+    """Send again what is missing, each task under its own id, so that none is done twice."""
+    from workshop.classroom import fed
+
+    with _spoken_errors():
+        found = fed.balance()
+        fed.mend(found, remove_forged, click.echo)
+    if found.waiting or found.held != {}:
+        click.echo("What is missing is known only when nothing waits and no machine holds a task.")
+
+
+def lines(found: "Balance") -> Iterator[str]:
+    """Yield what became of the squares in words.
+
+    Parameters
+    ----------
+    found : workshop.classroom.fed.Balance
+        What became of them.
+    """
+    held, unsure = found.held or {}, "RabbitMQ does not know yet" if found.held is None else ""
+    forged = Counter(found.forged.values())
+    yield _line("fed", found.fed, "squares put on the queue")
+    yield _line("rows", found.rows, "done")
+    yield _line("dead", len(found.dead), "failed for good", Counter(found.dead.values()))
+    yield _line("waiting", found.waiting, "in the queue")
+    yield _line("held", sum(held.values()), unsure or "with a machine, or due again later", held)
+    yield _line("missing", len(found.missing), "fed, and nowhere")
+    yield _line("forged", len(forged) and forged.total(), "rows that can't come from their task", forged)
+    what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"
+    yield _line("strangers", sum(found.strangers.values()), what, found.strangers)
+    yield _line("refused", found.strange_letters, "dead letters of tasks not fed here, or of no tasks")
+    yield _verdict(found)
+
+
+def _verdict(found: "Balance") -> str:
+    if len(found.missing) or found.forged:
+        also = ", with --remove-forged for the forged rows" if found.forged else ""
+        return f"It does not balance. Next: workshop central mend{also}"
+    if found.waiting or found.held != {}:
+        return f"{found.open:,} squares are on their way. Next: workshop central ledger, in a while"
+    return "It balances: each square that was fed has its row or its dead letter."
+
+
+def _line(name: str, number: int, what: str, details: Mapping[str, int] | None = None) -> str:
+    found: Iterable[tuple[str, int]] = Counter(details or {}).most_common(40 if name != "dead" else 4)
+    shown = (f"{times:>14,} x {_account(text)[:90]}" for text, times in found)
+    return "\n".join([f"{name:<10}{number:>8,}  {what}", *shown])
+
+
+def _account(name: str) -> str:
+    own = {"geopython": "this central itself", "celery_user": "this central itself", "?": "nobody knows yet"}
+    return own.get(name, name)
+
+
+@contextmanager
+def _spoken_errors() -> Iterator[None]:
+    """Show what can go wrong as a sentence."""
+    import psycopg
+    from amqp.exceptions import AMQPError
+    from kombu.exceptions import OperationalError
+
+    from workshop.classroom.country import NoSuchPart
+    from workshop.stack.running import NotRunning
+
+    try:
+        yield
+    except (NoSuchPart, NotRunning) as error:
+        raise click.ClickException(str(error)) from error
+    except (psycopg.Error, AMQPError, OperationalError, OSError) as error:
+        raise click.ClickException(
+            f"A service of the central does not answer: {error}. Next: the same in a while"
+        ) from error
