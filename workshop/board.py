@@ -24,8 +24,11 @@ _PATIENCE = 120_000
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _NOW = sa.text("""
-    SELECT now(), pg_relation_filenode('geopython.grid_squares'), pg_relation_filenode('geopython.task_log')
+    SELECT now(), array_agg(pg_relation_filenode(name) || ' ' || pg_stat_get_tuples_deleted(name))
+    FROM (VALUES ('geopython.grid_squares'::regclass), ('geopython.task_log')) AS tables (name)
 """)
+"""The second value is another one after either table was emptied, made anew, or lost a row."""
+
 _DONE = sa.text("""
     SELECT machine, style_cat, processed_at <= :cut AS settled, count(*) AS rows,
            max(processed_at) AS latest,
@@ -160,7 +163,7 @@ class Board:
                 "connect_timeout": 3, "tcp_user_timeout": 4000, "prepare_threshold": None, "options": options
             },
         )  # fmt: skip
-        self._tables: tuple[object, object] | None = None
+        self._tables: list[str] | None = None
         self._looked = 0
         self._begin()
 
@@ -177,10 +180,10 @@ class Board:
             If the database does not answer; the next look goes on where this one began.
         """
         with self._engine.begin() as connection:
-            now, *tables = connection.execute(_NOW).one()
-            if tuple(tables) != self._tables:  # emptied, or made anew
+            now, tables = connection.execute(_NOW).one()
+            if tables != self._tables:
                 self._begin()
-                self._tables = (tables[0], tables[1])
+                self._tables = tables
             cut = now - timedelta(seconds=SECONDS)
             limits = {"since": self._since, "cut": cut}
             done = connection.execute(_DONE, limits).all()

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import click
 
-from workshop import cli_central, cli_challenges, cli_course, cli_ledger, cli_projector, machine
+from workshop import (
+    cli_central,
+    cli_challenges,
+    cli_course,
+    cli_fill,
+    cli_ledger,
+    cli_projector,
+    cli_rehearse,
+    machine,
+)
 from workshop.challenges import source
 from workshop.stack import centrally, containers, control
 from workshop.stack.condition import StartFailed
@@ -26,7 +35,10 @@ def main() -> None:
 for _command in [*cli_challenges.challenges.commands.values(), *cli_course.course.commands.values()]:
     main.add_command(_command)
 main.add_command(cli_ledger.ledger)
+for _command in (cli_fill.fill, cli_fill.ledger, cli_fill.mend):
+    cli_central.central.add_command(_command)
 main.add_command(cli_central.central)
+main.add_command(cli_rehearse.rehearse)
 main.add_command(cli_projector.projector)
 
 
@@ -76,6 +88,10 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
 @click.option("--purge", is_flag=True, help="Remove the database, the queues, the logs and all settings too.")
 def down(purge: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
+    if machine.read("rehearsal.json"):
+        from workshop.classroom import rehearsal
+
+        rehearsal.stop(click.echo)
     try:
         control.down(click.echo, purge)
     except TimeoutError as error:

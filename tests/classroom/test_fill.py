@@ -1,6 +1,5 @@
 """The country goes on the central queue evenly, through faults, and what becomes of it is known."""
 
-import json
 import os
 import subprocess
 import sys
@@ -10,11 +9,15 @@ from uuid import UUID
 
 import numpy as np
 import psutil
+import psycopg
 import pytest
+from kombu import Connection
 
+from tests.classroom.guests import manage
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop import machine
+from workshop.classroom import central as at
 from workshop.classroom import country, fed, fill
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
@@ -24,7 +27,7 @@ from workshop.stack.running import NotRunning
 
 @pytest.fixture(scope="module")
 def central(tmp_path_factory) -> Iterator[Machine]:
-    """A broker and a database where a central has them, without any worker."""
+    """A central without any worker, with cards for three machines."""
     state = tmp_path_factory.mktemp("fill") / "state"
     central = Machine(state / "central")
     with pytest.MonkeyPatch.context() as patch:
@@ -32,10 +35,12 @@ def central(tmp_path_factory) -> Iterator[Machine]:
             patch.delenv(name)
         patch.setenv("WORKSHOP_STATE", str(state))
         try:
-            central.workshop("up", "--detach", "postgis", "rabbitmq")
+            patch.setenv("WORKSHOP_PORTS", "any")
+            at.start(machines=3)
             yield central
         finally:
-            central.workshop("down", "--purge")
+            at.stop()
+            Machine(state).workshop("down", "--purge")
 
 
 @pytest.fixture(autouse=True)
@@ -53,7 +58,7 @@ def fresh(request) -> None:
 
 def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", f"from workshop.cli_fill import *; {arguments[0]}()", *arguments[1:]],
+        [sys.executable, "-m", "workshop", "central", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -76,8 +81,8 @@ def waiting(central: Machine) -> int:
 
 
 def take(central: Machine, number: int) -> list:
-    """Take messages off the queue, as a machine that throws them away."""
-    with central.amqp() as connection:
+    """Take messages off the queue with a machine's account, as one that throws them away."""
+    with Connection(at.cards()[1].broker.url) as connection:
         queue = SQUARES(connection.default_channel)
         return [queue.get(no_ack=True) for _ in range(number)]
 
@@ -89,26 +94,20 @@ def work(central: Machine, number: int, **wrong: object) -> list[UUID]:
         (x, y), id = message.payload[0], message.headers["id"]
         row = {"grid_ref": country.references(np.array([x]), np.array([y]))[0], "x": x, "y": y}
         row |= {"style_cat": str(country.nations_at(np.array([x]), np.array([y]))[0])} | wrong
-        write(central, id, **row)
+        write(id, **row)
         ids.append(UUID(id))
     return ids
 
 
-def write(
-    central: Machine, id: str, grid_ref: str, x: float, y: float, style_cat: str, at: float = 0
-) -> None:
-    central.sql(
-        "INSERT INTO geopython.grid_squares (task_id, grid_ref, x, y, style_cat, geom, worker, attempt)"
-        "VALUES (%s, %s, %s, %s, %s, ST_MakeEnvelope(%s, %s, %s, %s, 27700), 'w', 1)",
-        *(
-            id,
-            grid_ref,
-            x,
-            y,
-            style_cat,
-            *((each // 1000 + one) * 1000 + at for one in (0, 1) for each in (x, y)),
-        ),
-    )
+def write(id: str, grid_ref: str, x: float, y: float, style_cat: str, shift: float = 0) -> None:
+    """Write a row with a machine's account."""
+    corners = ((each // 1000 + one) * 1000 + shift for one in (0, 1) for each in (x, y))
+    with psycopg.connect(at.cards()[1].database.url.replace("+psycopg", "")) as database:
+        database.execute(
+            "INSERT INTO geopython.grid_squares (task_id, grid_ref, x, y, style_cat, geom, worker, attempt)"
+            "VALUES (%s, %s, %s, %s, %s, ST_MakeEnvelope(%s, %s, %s, %s, 27700), 'w', 1)",
+            (id, grid_ref, x, y, style_cat, *corners),
+        )
 
 
 def test_without_a_central_it_says_so(tmp_path, monkeypatch):
@@ -138,7 +137,7 @@ def test_a_message_is_what_delay_sends(central, monkeypatch):
     }
     assert ours.headers.keys() == theirs.headers.keys()
     assert ours.headers["id"] == ours.headers["root_id"] == ours.properties["correlation_id"]
-    chance = ("correlation_id", "reply_to")
+    chance = ("correlation_id", "reply_to", "application_headers")
     assert {name: ours.properties[name] for name in ours.properties if name not in chance} == {
         name: theirs.properties[name] for name in theirs.properties if name not in chance
     }
@@ -196,9 +195,9 @@ def test_nothing_is_lost_when_rabbitmq_dies_meanwhile(central):
 
 def test_refused_tasks_are_sent_again_under_their_ids(central):
     limit = {"max-length": 50, "overflow": "reject-publish"}
-    rule = {"pattern": "^squares$", "apply-to": "queues", "definition": limit}
-    with policy(central, json.dumps(rule)):
-        sender = Sender(fill.broker_url())
+    rule = {"pattern": "^squares$", "apply-to": "queues", "definition": limit, "priority": 9}
+    with policy(central, rule):
+        sender = Sender(at.site().broker_url)
         with pytest.raises(NotTaken, match="refused"):
             while True:  # it takes a few more than the limit, as it counts now and then
                 sender.send(fill.Fill().tasks(np.arange(200)))
@@ -216,7 +215,7 @@ def test_refused_tasks_are_sent_again_under_their_ids(central):
 class policy:  # noqa: N801
     """A rule of the broker for as long as the block lasts."""
 
-    def __init__(self, central: Machine, content: str) -> None:
+    def __init__(self, central: Machine, content: object) -> None:
         self.central, self.content = central, content
 
     def __enter__(self) -> None:
@@ -225,8 +224,8 @@ class policy:  # noqa: N801
     def __exit__(self, *_: object) -> None:
         self.ask("DELETE")
 
-    def ask(self, method: str, content: str | None = None) -> None:
-        fed._ask(self.central.stack(), "policies/celery_app/test", method, content)
+    def ask(self, method: str, content: object = None) -> None:
+        manage(self.central, method, "policies/celery_app/test", content)
 
 
 def balance_after(central: Machine, settled: bool = True) -> fed.Balance:
@@ -246,7 +245,7 @@ def test_stolen_and_purged_squares_are_missing_until_sent_again(central):
     done = work(central, 10)
     assert "20 squares are on their way" in shown("ledger")
     take(central, 5)
-    with central.amqp() as connection:
+    with Connection(at.cards()[1].broker.url) as connection:
         assert connection.default_channel.queue_purge("squares") == 15
     found = balance_after(central)
     assert (found.fed, found.rows, len(found.missing), found.open) == (30, 10, 20, 20)
@@ -262,10 +261,10 @@ def test_stolen_and_purged_squares_are_missing_until_sent_again(central):
 
 def test_what_a_machine_holds_is_not_missing(central):
     fill.fill("NT", 3)
-    with central.amqp() as connection:
+    with Connection(at.cards()[0].broker.url) as connection:
         assert SQUARES(connection.default_channel).get(no_ack=False)
         assert take(central, 2)
-        wait_for(lambda: fed.on_the_way(central.stack())[1] == {"celery_user": 1}, 30, "RabbitMQ's count")
+        wait_for(lambda: fed.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
         assert len(fed.balance().missing) == 0
         assert "What is missing is known only when nothing waits" in shown("mend")
     wait_for(lambda: waiting(central) == 1, 10, "the message back")
@@ -278,7 +277,7 @@ FORGERIES = {
     "no point": {"x": float("nan")},
     "beyond the grid": {"y": 1e9},
     "another nation": {"style_cat": "IMN"},
-    "another shape": {"at": 10.0},
+    "another shape": {"shift": 10.0},
 }
 
 
@@ -287,9 +286,9 @@ def test_forged_rows_are_found_and_their_squares_done_after_all(central):
     good = work(central, 20 - len(FORGERIES))
     bad = [id for wrong in FORGERIES.values() for id in work(central, 1, **wrong)]
     found = balance_after(central)
-    assert (found.rows, found.forged) == (len(good), dict.fromkeys(bad, "geopython"))
+    assert (found.rows, found.forged) == (len(good), dict.fromkeys(bad, "machine02"))
     assert len(found.forged_squares) == len(bad) and len(found.missing) == 0
-    assert f"{len(bad)} x this central itself" in shown("ledger", code=1)
+    assert f"{len(bad)} x machine02" in shown("ledger", code=1)
     assert "0 squares were sent again" in shown("mend")
     assert f"{len(bad)} rows were removed" in shown("mend", "--remove-forged")
     assert sorted(work(central, len(bad))) == sorted(bad)
@@ -297,10 +296,10 @@ def test_forged_rows_are_found_and_their_squares_done_after_all(central):
 
 
 def test_rows_of_tasks_not_fed_here_are_strangers(central):
-    write(central, "0" * 31 + "1", "NT2573", 325_200, 673_500, "SCT")
-    write(central, "0" * 31 + "2", "NT2573", 325_200, 673_500, "SEA")
+    write("0" * 31 + "1", "NT2573", 325_200, 673_500, "SCT")
+    write("0" * 31 + "2", "NT2573", 325_200, 673_500, "SEA")
     found = balance_after(central)
-    assert (found.strangers, list(found.forged)) == ({"geopython": 1}, [UUID("0" * 31 + "2")])
+    assert (found.strangers, list(found.forged)) == ({"machine02": 1}, [UUID("0" * 31 + "2")])
     text = shown("ledger", code=1)
     assert "strangers        1  rows of tasks not fed here: notebooks send such tasks" in text
     fed.mend(found, True, print)
@@ -309,10 +308,11 @@ def test_rows_of_tasks_not_fed_here_are_strangers(central):
 
 def test_dead_letters_are_not_missing(central):
     fill.fill("NT", 2)
-    with central.amqp() as connection:
+    with Connection(at.cards()[1].broker.url) as connection:
         SQUARES(connection.default_channel).get().reject()
-        connection.Producer().publish("no task", exchange="dead")
         SQUARES(connection.default_channel).get().ack()
+    with central.amqp() as connection:
+        connection.Producer().publish("no task", exchange="dead")
     found = balance_after(central)
     assert (len(found.dead), found.strange_letters, len(found.missing)) == (1, 1, 1)
 
@@ -320,7 +320,7 @@ def test_dead_letters_are_not_missing(central):
 def test_a_country_takes_seconds(central):
     """Nothing is done for each square of its own, but where it must be."""
     now = fill.Fill(fed={"land": 250_000})
-    machine.write(fill.FILE, json.loads(json.dumps(asdict(now))))
+    machine.write(fill.FILE, asdict(now))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fed, "_FRESH", 0)
         before = psutil.Process().cpu_times().user
@@ -330,6 +330,6 @@ def test_a_country_takes_seconds(central):
 
 
 def test_a_central_that_ended_is_told(central, monkeypatch):
-    monkeypatch.setattr(fill, "running", lambda file: None)
+    monkeypatch.setattr(at, "running", lambda file: None)
     with pytest.raises(NotRunning):
         fill.fill("NT", 5)

@@ -108,6 +108,18 @@ def test_emptied_tables_are_noticed(board: Board, url: str) -> None:
     assert standing.mark != mark
 
 
+def test_removed_rows_are_noticed(board: Board, url: str) -> None:
+    """`workshop central clear` deletes, as does `workshop central mend --remove-forged`."""
+    squares.load(url, 1000, until=30)
+    assert board.look().done == 1000
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
+        database.execute("DELETE FROM geopython.grid_squares WHERE machine = 'machine07'")
+    wait_for(lambda: "machine07" not in [each.machine for each in board.look().lines], what="one less")
+    standing = board.look()
+    assert 900 < standing.done < 1000
+    assert len(standing.raster) == standing.done
+
+
 @pytest.mark.parametrize("point", [(float("nan"), 5), (-1, 5), (1e300, 5), (5, float("inf")), (700_000, 5)])
 def test_a_row_off_the_grid_counts_but_is_not_drawn(
     board: Board, url: str, point: tuple[float, float]

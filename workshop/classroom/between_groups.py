@@ -4,6 +4,8 @@ import psycopg
 from kombu import Connection
 from psycopg import sql
 
+from workshop import machine
+from workshop.classroom import fill
 from workshop.classroom.central import site
 from workshop.delivery.topology import DEAD, SQUARES
 
@@ -22,7 +24,7 @@ def holdings() -> dict[str, int]:
 
 
 def clear() -> None:
-    """Empty the central's queues and tables, as between two groups.
+    """Empty the central's queues and tables, as between two groups, and forget what was fed.
 
     A task that a machine holds at this moment still gives its row. Rows are deleted, not truncated: a
     machine that keeps the table busy can't hold this up.
@@ -40,6 +42,7 @@ def clear() -> None:
             name = sql.Identifier("geopython", table)
             database.execute(sql.SQL("DELETE FROM {}").format(name))
             database.execute(sql.SQL("VACUUM {}").format(name))
+    (machine.state_dir() / fill.FILE).unlink(missing_ok=True)
 
 
 def _plain(url: str) -> str:

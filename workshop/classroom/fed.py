@@ -6,12 +6,8 @@ without making its work impossible; here both are seen, rows with the machine's 
 
 import json
 import time
-import urllib.request
-from base64 import b64encode
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import numpy as np
@@ -19,8 +15,11 @@ import psycopg
 
 from workshop import machine
 from workshop.classroom import country, fill
+from workshop.classroom.central import site
 from workshop.delivery import dead
 from workshop.delivery.batches import TASK, Sender
+from workshop.stack import management
+from workshop.stack.site import Site
 
 _FRESH = 8
 """Seconds after which RabbitMQ's own counts, made every five seconds, know what was fed before."""
@@ -87,17 +86,17 @@ def balance() -> Balance:
     NotRunning
         If no central runs on this machine.
     """
-    central, now = fill.stack(), fill.read()
+    central, now = site(), fill.read()
     numbers = np.flatnonzero(now.squares())
     found = Balance(len(numbers))
     found.waiting, found.held = on_the_way(central)  # first: what ends after this look has its row below
     known = {task[0]: number for task, number in zip(now.tasks(numbers), numbers.tolist(), strict=True)}
-    with psycopg.connect(central["database_url"].replace("+psycopg", ""), connect_timeout=5) as database:
+    with psycopg.connect(central.database_url.replace("+psycopg", ""), connect_timeout=5) as database:
         rows = database.cursor(binary=True).execute(_ROWS).fetchall()
     good = _compare(found, known, rows)
     forged = {known[id] for id in found.forged if id in known}
     found.forged_squares = np.array(sorted(forged), dtype=int)
-    for letter in dead.letters([TASK], central["broker_url"]):
+    for letter in dead.letters([TASK], central.broker_url):
         id = None if letter.fault else UUID(letter.id)
         if id in known and id not in good:
             found.dead[id] = letter.reason or "the worker that had it put it there"
@@ -122,7 +121,7 @@ def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
     """
     again = found.missing
     if remove_forged and found.forged:
-        url = fill.stack()["database_url"].replace("+psycopg", "")
+        url = site().database_url.replace("+psycopg", "")
         with psycopg.connect(url, connect_timeout=5) as database:
             ids = list(found.forged)
             database.execute("DELETE FROM geopython.grid_squares WHERE task_id = ANY(%s)", [ids])
@@ -132,7 +131,7 @@ def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
     say(f"{len(again):,} squares were sent again. Next: workshop central ledger, in a while")
 
 
-def on_the_way(central: dict[str, Any]) -> tuple[int, dict[str, int] | None]:
+def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
     """Return how many messages wait in the queue `squares`, and how many each account holds.
 
     RabbitMQ counts what is held every five seconds only. So this waits for a count that was made after the
@@ -141,31 +140,20 @@ def on_the_way(central: dict[str, Any]) -> tuple[int, dict[str, int] | None]:
     file = machine.state_dir() / fill.FILE
     while file.exists() and (rest := file.stat().st_mtime + _FRESH - time.time()) > 0:
         time.sleep(min(rest, _FRESH))
-    sender = Sender(central["broker_url"])
+    sender = Sender(central.broker_url)
     try:
         waiting = sender.waiting()
     finally:
         sender.close()
-    queue = _ask(central, "queues/celery_app/squares")
+    queue = json.loads(management.ask(central, "/api/queues/celery_app/squares"))
     if "messages_unacknowledged" not in queue:
         return waiting, None  # RabbitMQ was started a moment ago
     held: Counter[str] = Counter()
-    for channel in _ask(central, "channels"):
+    for channel in json.loads(management.ask(central, "/api/channels")):
         held[channel.get("user", "?")] += channel.get("messages_unacknowledged", 0)
     if unknown := queue["messages"] - waiting - held.total():
         held["?"] += max(0, unknown)
     return waiting, dict(+held)
-
-
-def _ask(central: dict[str, Any], path: str, method: str = "GET", content: str | None = None) -> Any:
-    broker = urlsplit(central["broker_url"])
-    login = b64encode(f"{broker.username}:{broker.password}".encode()).decode()
-    url = f"http://{broker.hostname}:{central['ports']['management']}/api/{path}"
-    headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
-    body = None if content is None else content.encode()
-    request = urllib.request.Request(url, body, headers, method=method)
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.loads(answer.read() or "null")
 
 
 def _compare(found: Balance, known: dict[UUID, int], rows: list[tuple]) -> set[UUID]:

@@ -19,9 +19,9 @@ from tqdm import tqdm
 
 from workshop import machine
 from workshop.classroom import country
+from workshop.classroom.central import site
 from workshop.delivery.addresses import broker_trouble
 from workshop.delivery.batches import NotTaken, Sender, Task
-from workshop.stack.running import CENTRAL, NotRunning, running
 
 MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
@@ -76,30 +76,6 @@ def read() -> Fill:
     return Fill(**machine.read(FILE))
 
 
-def broker_url() -> str:
-    """Return the address of the central's RabbitMQ, for the account that may do everything.
-
-    Raises
-    ------
-    NotRunning
-        If no central runs on this machine.
-    """
-    return str(stack()["broker_url"])
-
-
-def stack() -> dict:
-    """Return what describes the central of this machine.
-
-    Raises
-    ------
-    NotRunning
-        If none runs.
-    """
-    if found := running(CENTRAL):
-        return found
-    raise NotRunning("No central runs on this machine. Next: workshop central")
-
-
 def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.write) -> tuple[int, int]:
     """Feed the squares of a part, those that were not fed yet, until all are on the queue.
 
@@ -124,7 +100,7 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
     workshop.classroom.country.NoSuchPart
         If there is no such part.
     """
-    stack()
+    site()
     now = read()
     order, done = now.order(part), now.fed.get(part, 0)
     others = {name: fed for name, fed in now.fed.items() if name != part}
@@ -170,7 +146,7 @@ def feed(
     try:
         while done < len(numbers):
             try:
-                sender = sender or Sender(broker_url())
+                sender = sender or Sender(site().broker_url)
                 waiting = sender.waiting()
                 batch = numbers[done : done + BATCH]
                 if waiting + len(batch) > MOST_WAITING:
@@ -205,5 +181,5 @@ def _show(line: tqdm, text: str) -> None:
 def _why(error: Exception) -> str:
     if isinstance(error, NotTaken):
         return str(error)
-    trouble = broker_trouble(broker_url())
+    trouble = broker_trouble(site().broker_url)
     return trouble.text if trouble else "The connection to RabbitMQ broke."

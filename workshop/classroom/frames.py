@@ -14,7 +14,9 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
+from workshop import machine
 from workshop.board import Board, Standing
+from workshop.classroom import country, fill
 from workshop.maps import NATIONS
 from workshop.raster import By, Raster, colour
 from workshop.stack.running import CENTRAL, running, running_site
@@ -25,6 +27,10 @@ EVERY = 1.0
 
 _WATCHED = 5
 """Seconds after which a browser that asked for nothing looks no more."""
+
+_DAY = 86_400
+_FEEDING = 60
+"""Seconds after which a feeder that noted nothing is taken to pause."""
 
 _NOT_RUNNING = "The services do not run on this machine. Next: workshop up. This page goes on by itself."
 _SILENT = "{} does not answer. This page goes on by itself."
@@ -42,18 +48,23 @@ class Source:
         Their addresses, with an account that may look at everything.
     begun : object
         Differs after each start of the stack: then all rows are counted anew.
+    central : bool
+        Whether it is the central.
     """
 
     name: str
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     begun: object
+    central: bool = False
 
 
 def source() -> Source | None:
     """Return which services are shown now; None if none run."""
     if central := running(CENTRAL):
-        return Source("Central", central["database_url"], central["broker_url"], central["born"])
+        return Source(
+            "Central", central["database_url"], central["broker_url"], central["born"], central=True
+        )
     stack, site = running(), running_site()
     if not stack or not site:
         return None
@@ -150,7 +161,8 @@ class Frames:
             trouble.append(_SILENT.format("PostGIS"))
             kept = before.content | {"waiting": waiting, "end": None, "trouble": " ".join(trouble)}
             return Frame(kept, before._raster)
-        return Frame(content(found.name, standing, waiting) | {"trouble": " ".join(trouble)}, standing.raster)
+        words = content(found.name, standing, waiting, unfed() if found.central else 0)
+        return Frame(words | {"trouble": " ".join(trouble)}, standing.raster)
 
     def _let_go(self) -> None:
         for each in (self._board, self._waiting):
@@ -160,7 +172,18 @@ class Frames:
         self._board = self._waiting = None
 
 
-def content(name: str, standing: Standing, waiting: int | None) -> dict[str, Any]:
+def unfed() -> int:
+    """Return how many squares `workshop central fill` has still to put on the queue; 0 unless it is at it."""
+    try:
+        if time.time() - (machine.state_dir() / fill.FILE).stat().st_mtime > _FEEDING:
+            return 0
+        parts = fill.read().fed.items()
+        return sum(int(country.squares_of(part).sum()) - fed for part, fed in parts)
+    except (OSError, country.NoSuchPart):
+        return 0
+
+
+def content(name: str, standing: Standing, waiting: int | None, unfed: int = 0) -> dict[str, Any]:
     """Return what the page shows in words and numbers.
 
     Parameters
@@ -171,15 +194,18 @@ def content(name: str, standing: Standing, waiting: int | None) -> dict[str, Any
         What the machines did.
     waiting : int or None
         Tasks in the queue; None if nobody knows.
+    unfed : int
+        Tasks that are still to be put there.
     """
-    left = waiting / standing.rate if waiting and standing.rate else None
+    todo = None if waiting is None else waiting + unfed
+    left = todo / standing.rate if todo and standing.rate else None
     return {
         "source": name,
         "done": standing.done,
         "rate": standing.rate,
         "waiting": waiting,
         "left": left,
-        "end": None if left is None else f"{datetime.now() + timedelta(seconds=left):%H:%M}",
+        "end": None if left is None or left > _DAY else f"{datetime.now() + timedelta(seconds=left):%H:%M}",
         "machines": [asdict(line) | {"colour": colour(line.machine)} for line in standing.lines],
         "nations": [
             {"name": NATIONS[code][0], "colour": NATIONS[code][1], "done": done}

@@ -1,0 +1,73 @@
+"""The projector at a real central: it shows that one, and machines by the accounts that they have there."""
+
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+from shapely import box
+
+from tests.classroom.opened import database, opened
+from tests.conftest import wait_for
+from workshop.classroom import between_groups, country, fill, frames
+from workshop.classroom.card import Card
+from workshop.classroom.frames import Frames
+
+SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Card]]:
+    with opened(tmp_path_factory.mktemp("projector")) as started:
+        yield started.cards
+
+
+@pytest.fixture
+def shown(cards: list[Card]) -> Iterator[Frames]:
+    made = Frames()
+    yield made
+    made.end()
+
+
+def work(card: Card, rows: int, worker: str) -> None:
+    with database(card) as connection:
+        for _ in range(rows):
+            connection.execute(
+                "INSERT INTO grid_squares (task_id, grid_ref, style_cat, x, y, geom, worker, attempt)"
+                " VALUES (%s, 'NT2573', 'SCT', 325200, 673500, ST_GeomFromText(%s, 27700), %s, 1)",
+                [uuid4(), SQUARE, worker],
+            )
+        connection.execute(
+            "INSERT INTO task_log (task_id, state, attempt, error, worker) VALUES (%s, 'RETRY', 1, 'x', %s)",
+            [uuid4(), worker],
+        )
+
+
+def test_machines_of_the_central_whatever_they_call_themselves(cards: list[Card], shown: Frames) -> None:
+    work(cards[0], 3, "worker1@machine02")
+    work(cards[1], 2, "<img src=x onerror=alert(1)>")
+    wait_for(lambda: shown.latest().content.get("done") == 5, what="five squares")
+    seen = shown.latest().content
+    lines = [(line["machine"], line["done"], line["retries"]) for line in seen["machines"]]
+    assert lines == [("machine01", 3, 1), ("machine02", 2, 1)]
+    assert (seen["source"], seen["trouble"]) == ("Central", "")
+    assert b"<img" not in shown.latest().json()
+
+
+def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
+    cards: list[Card], shown: Frames
+) -> None:
+    fed, of = fill.fill("IMN", 200)
+    assert frames.unfed() == of - 200
+    work(cards[0], 10, "worker1@machine01")
+    wait_for(lambda: shown.latest().content.get("waiting") == 200, what="the queue's length")
+    wait_for(lambda: shown.latest().content["left"], what="an estimate")
+    seen = shown.latest().content
+    assert seen["left"] == pytest.approx(int(country.squares_of("IMN").sum()) / seen["rate"])
+
+
+def test_a_cleared_central_has_an_empty_board(cards: list[Card], shown: Frames) -> None:
+    work(cards[2], 1, "worker1@machine03")
+    wait_for(lambda: shown.latest().content.get("done"), what="a square")
+    between_groups.clear()
+    wait_for(lambda: shown.latest().content["done"] == 0, what="an empty board")
+    assert shown.latest().content["machines"] == []
