@@ -79,7 +79,7 @@ def lines(found: "Balance") -> Iterator[str]:
     yield _line("waiting", found.waiting, "in the queue")
     yield _line("held", sum(held.values()), unsure or "with a machine, or due again later", held)
     yield _line("missing", len(found.missing), "fed, and nowhere")
-    yield _line("forged", len(forged) and forged.total(), "rows that can't come from their task", forged)
+    yield _line("forged", forged.total(), "rows that can't come from their task", forged)
     what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"
     yield _line("strangers", sum(found.strangers.values()), what, found.strangers)
     yield _line("refused", found.strange_letters, "dead letters of tasks not fed here, or of no tasks")

@@ -134,15 +134,15 @@ def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
 def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
     """Return how many messages wait in the queue `squares`, and how many each account holds.
 
-    RabbitMQ counts what is held every five seconds only. So this waits for a count that was made after the
-    last square was fed: a task that was not on its way at that time had ended by then.
+    RabbitMQ counts what is held every five seconds only. So where nothing waits, this waits for a count that
+    was made after the last square was fed: a task that was not on its way at that time had ended by then.
     """
-    file = machine.state_dir() / fill.FILE
-    while file.exists() and (rest := file.stat().st_mtime + _FRESH - time.time()) > 0:
-        time.sleep(min(rest, _FRESH))
     sender = Sender(central.broker_url)
     try:
-        waiting = sender.waiting()
+        if (waiting := sender.waiting()) == 0:
+            file = machine.state_dir() / fill.FILE
+            rest = file.stat().st_mtime + _FRESH - time.time() if file.exists() else 0
+            time.sleep(min(max(rest, 0), _FRESH))
     finally:
         sender.close()
     queue = json.loads(management.ask(central, "/api/queues/celery_app/squares"))

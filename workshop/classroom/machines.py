@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workshop import machine
+from workshop import machine, settings
 from workshop.classroom.card import Card
 from workshop.classroom.wires import Wires
 from workshop.stack.condition import StartFailed
@@ -66,6 +66,7 @@ class Machine:
             "WORKSHOP_STATE": str(self.state),
             "WORKSHOP_PORTS": "any",
             "WORKSHOP_PROCESSES": "1",
+            "WORKSHOP_PACE": str(settings.pace()),
             "WORKSHOP_LEADER": str(leader),
         }
         with (self.state / "stack.log").open("wb") as log:

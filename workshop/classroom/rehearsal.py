@@ -5,6 +5,7 @@ own; else it is a process like others. Either way it has a state folder, a card 
 """
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -123,6 +124,7 @@ def _begin(number: int, leader: int, net: Wires | None, say: Say) -> Card:
         "foreground": leader == os.getpid(),
         "wires": net and vars(net),
         "central": running(CENTRAL) is None,
+        "fresh": not (central_folder() / "postgis").exists(),
         "machines": number,
     }
     machine.write(FILE, note)
@@ -151,6 +153,8 @@ def _end(say: Say) -> None:
         Wires(**note["wires"]).remove()
     if note.get("central"):
         central.stop()
+        if note["fresh"]:  # else it holds squares of an earlier class
+            shutil.rmtree(central_folder(), ignore_errors=True)
     (machine.state_dir() / FILE).unlink(missing_ok=True)
     say("The rehearsal has ended.")
 

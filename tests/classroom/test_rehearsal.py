@@ -1,0 +1,120 @@
+"""A rehearsal runs joined machines on this one, and leaves nothing behind, however it ends."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.conftest import wait_for
+from tests.integration.machine import Machine, lives
+from workshop import machine
+from workshop.classroom import fill, join, rehearsal
+from workshop.classroom.wires import wires
+from workshop.stack.condition import StartFailed
+from workshop.stack.running import CENTRAL, NotRunning, running
+
+
+@pytest.fixture(autouse=True)
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """A state folder of its own, in which nothing runs."""
+    for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    monkeypatch.setenv("WORKSHOP_PORTS", "any")
+    own = Machine(tmp_path / "state")
+    yield own
+    own.workshop("rehearse", "stop")
+    own.workshop("down", "--purge")
+    own.until_gone(set(), 20)
+
+
+def network_parts(mark: str) -> list[str]:
+    names = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True).stdout.split()
+    return [name for name in [*names, *psutil.net_if_addrs()] if mark in name]
+
+
+def shares(own: Machine) -> dict[str, int]:
+    query = "SELECT machine, count(*) FROM geopython.grid_squares GROUP BY 1"
+    return dict(Machine(own.state / "central").sql(query))
+
+
+def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_removes_the_rest(own: Machine):
+    process = own.popen("rehearse", "--machines", "2")
+    assert process.stdout
+    try:
+        wait_for(lambda: machine.read(rehearsal.FILE).get("card"), 150, "two machines")
+        note = machine.read(rehearsal.FILE)
+        assert bool(note["wires"]) == bool(removed := wires())
+        if removed:
+            removed.remove()
+            assert len(network_parts(note["wires"]["mark"])) == 2 + 1 + 2
+        assert "40 of 10,000" in own.workshop("central", "fill", "NT", "--tasks", "40")
+        wait_for(lambda: sum(shares(own).values()) == 40, 60, "40 squares")
+        assert shares(own).keys() == {"machine02", "machine03"}
+        everyone = own.processes() - {psutil.Process(process.pid)}
+    finally:
+        process.kill()
+    assert "2 machines work for the central at" in process.stdout.read()
+    central = Machine(own.state / "central").processes()
+    wait_for(lambda: not any(map(lives, everyone - central)), 60, "an end of the machines")
+    assert "The rehearsal has ended" in own.workshop("rehearse", "stop")
+    assert not any(map(lives, central))
+    assert not (own.state / "central").exists() and not (own.state / "rehearsal").exists()
+    assert not note["wires"] or not network_parts(note["wires"]["mark"])
+    assert own.workshop("rehearse", "stop") == ""
+
+
+def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
+    process = own.popen("rehearse", "--machines", "1")
+    wait_for(lambda: machine.read(rehearsal.FILE).get("card"), 150, "a machine")
+    there = Machine(own.state / "rehearsal" / "machine02")
+    before = there.service("worker1")["pid"]
+    psutil.Process(before).kill()
+    there.until_again("worker1", before, 60)
+    process.send_signal(signal.SIGINT)
+    shown, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "The rehearsal has ended" in shown, shown
+    own.until_gone(set(), 10)
+    assert not machine.read(rehearsal.FILE)
+
+
+def test_alone_an_attendee_joins_the_machines_and_down_ends_all(own: Machine, capsys):
+    own.workshop("up", "--detach", "postgis", "rabbitmq", "worker")
+    card = rehearsal.rehearse(machines=2)
+    assert (card.machine, card.host) == ("machine01", "127.0.0.1")
+    assert rehearsal.rehearse(machines=2) == card
+    assert join.join(card.code)
+    fill.fill("NT", 150)
+    wait_for(lambda: sum(shares(own).values()) == 150, 90, "150 squares")
+    assert shares(own).keys() == {"machine01", "machine02", "machine03"}
+    processes = own.processes()
+    assert len(processes) > 10
+    own.workshop("down")
+    own.until_gone(processes, 20)
+    assert not running(CENTRAL) and not machine.read("joined.json")
+
+
+def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(NotRunning, match="workshop up"):
+        rehearsal.rehearse()
+    monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
+    with pytest.raises(StartFailed, match="docker compose up --detach --scale worker=3"):
+        rehearsal.rehearse()
+    monkeypatch.delenv("WORKSHOP_PUBLISHED")
+    assert not machine.read(rehearsal.FILE)
+
+
+def test_two_switches_do_not_meet():
+    if (one := wires()) is None:
+        return
+    other = wires()
+    assert other and one.mark != other.mark and one.address != other.address
+    one.plug_in(1)
+    one.remove()
+    assert not network_parts(one.mark) and network_parts(other.mark)
+    other.remove()
+    assert not network_parts(other.mark)
