@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.chromium import browser as browser
 from tests.classroom.course import ROOT, Course, copy_parts
 from tests.conftest import wait_for
-from workshop.stack.site import is_free
+from workshop.stack.ports import is_free
 
 TOKEN = "binders-own"
 FIRST = "notebooks/00-start-here.ipynb"

@@ -20,6 +20,7 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop.classroom import central
 from workshop.classroom.card import Card, read_code
+from workshop.stack import management
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder
 from workshop.stack.opening import opening
@@ -70,6 +71,7 @@ def test_what_listens_before_during_and_after(own: Machine, address: str) -> Non
     assert found == {
         "rabbitmq": both, "postgis": both, "flower": {address}, "management": inside, "erlang": inside,
     }  # fmt: skip
+    assert b'"listeners"' in management.ask(central.site(), "/api/overview")  # odd options would end it
     codes = re.findall(r"^(machine\d+) +([0-9A-Z-]{47})$", shown, re.MULTILINE)
     cards = central.cards()
     assert codes == [(card.machine, card.code) for card in cards]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.compose.project import Project, copy_course, missing
 from workshop.stack.containers import HOSTS
-from workshop.stack.site import free_ports
+from workshop.stack.ports import free_ports
 
 LAST = "test_readme.py"
 OWNER = 1234

@@ -14,9 +14,10 @@ import pytest
 from workshop import machine, settings
 from workshop.stack import binaries, keeper, logs, plan
 from workshop.stack.condition import StartFailed
+from workshop.stack.ports import USUAL_PORTS, free_ports
 from workshop.stack.process import born
 from workshop.stack.service import NotReady, Service
-from workshop.stack.site import USUAL_PORTS, Site, free_ports
+from workshop.stack.site import Site
 
 CONDA = (
     "bin/initdb",

@@ -15,6 +15,7 @@ from workshop.stack import containers
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
+from workshop.stack.ports import is_free
 from workshop.stack.running import (
     AlreadyRunning,
     NotRunning,
@@ -29,7 +30,7 @@ from workshop.stack.running import (
     services,
 )
 from workshop.stack.scaling import scale
-from workshop.stack.site import Site, is_free, new_site
+from workshop.stack.site import Site, new_site
 from workshop.stack.supervisor import Stopped, Supervisor
 
 __all__ = [

@@ -1,9 +1,7 @@
 """What one running stack knows about itself: its folder, its ports, its passwords."""
 
 import hmac
-import os
 import secrets
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
@@ -12,21 +10,7 @@ from pathlib import Path
 from workshop import machine
 from workshop.stack import containers, outside
 from workshop.stack.opening import Opening, opening
-
-USUAL_PORTS = {
-    "postgis": 5432,
-    "rabbitmq": 5672,
-    "management": 15672,
-    "flower": 5555,
-    "lab": 8888,
-    "erlang": 25672,
-    "epmd": 4369,
-}
-"""The ports that these programs have by custom. Taken ones are replaced by free ones."""
-
-HOST = "127.0.0.1"
-
-_UNUSUAL, _BEYOND = 26000, 32768
+from workshop.stack.ports import HOST, USUAL_PORTS, free_ports
 
 
 @dataclass(frozen=True)
@@ -156,48 +140,3 @@ def site_of_containers(token: str) -> Site:
         containers.HOSTS,
         containers.LISTEN,
     )
-
-
-def free_ports(marks: ExitStack, central: Opening | None = None) -> dict[str, int]:
-    """Return a port for each program: that of before at a central, the usual one, or the next that is free.
-
-    A UDP socket of the same number marks a port as taken until `marks` is closed, so that two stacks
-    that start at the same time don't choose the same. All ports are below those that systems give to
-    outgoing connections. With ``WORKSHOP_PORTS=any`` in the environment no usual port is taken, as tests
-    want it.
-    """
-    any_port = os.environ.get("WORKSHOP_PORTS") == "any"
-    ports = {}
-    before = (central and central.ports) or {}
-    address = central.address if central else HOST
-    for name, usual in USUAL_PORTS.items():
-        first = _UNUSUAL if any_port else usual
-        others = (port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values())
-        candidates = (*([before[name]] if name in before else []), *others)
-        ports[name], mark = next((port, mark) for port in candidates if (mark := _mark(port, address)))
-        marks.enter_context(mark)
-    return ports
-
-
-def is_free(port: int, address: str = HOST) -> bool:
-    """Return whether no program listens on a port of an address of this machine."""
-    with socket.socket() as trial:
-        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            trial.bind((address, port))
-        except OSError:
-            return False
-    return True
-
-
-def _mark(port: int, address: str) -> socket.socket | None:
-    mark = socket.socket(type=socket.SOCK_DGRAM)
-    try:
-        mark.bind((HOST, port))
-    except OSError:
-        mark.close()
-        return None
-    if is_free(port) and is_free(port, address):
-        return mark
-    mark.close()
-    return None
