@@ -17,6 +17,7 @@ from kombu import Connection
 from tests.classroom.guests import central_at, manage
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
+from tests.integration.own_stack import frozen
 from workshop import live, machine, maps, settings
 from workshop.classroom.card import Card
 from workshop.delivery import dead
@@ -194,6 +195,16 @@ def test_a_killed_worker_is_back_by_itself(guest: Machine) -> None:
     guest.until_again("worker1", pid)
     assert done(run).done == 60
     settings.change(pace=None)
+
+
+def test_a_worker_starts_while_the_database_is_away(guest: Machine, central: Machine) -> None:
+    """Its processes try to log in when they start, and go on without."""
+    pid = guest.service("worker1")["pid"]
+    with frozen(central.service("postgis")["pid"]):
+        psutil.Process(pid).kill()
+        guest.until_again("worker1", pid, 90)
+        run = send(4)
+    assert done(run).done == 4
 
 
 def test_the_central_restarts_and_the_worker_is_back(guest: Machine, central: Machine) -> None:

@@ -18,7 +18,7 @@ NOTEBOOK = "03-scale-out"
 TASKS = 300
 
 TEXTS = {
-    "C3-PASSED": "{sent} tasks, {done} rows at the central. Machines that did them: {machines}, yours too. Well done!",
+    "C3-PASSED": "{sent} tasks, {done} rows at the central; machines that did them: {machines}, yours too. Well done!",
     "C3-NOT-ATTEMPTED": (
         "No addresses were handed to join, so this machine works for itself.\n"
         "Next: build both addresses in the cell with the TODO, then run the cell with join"
