@@ -1,4 +1,4 @@
-"""A page with the cards of a central, to print and hand out; it holds passwords, so only this user reads it."""
+"""A page with the cards of a central, to print and hand out; it holds passwords and is this user's own."""
 
 from html import escape
 from pathlib import Path
@@ -27,10 +27,9 @@ article {{
 }}
 h2 {{ font-size: 1.2rem; margin: 0; }}
 p {{ margin: 0.4rem 0; }}
-table {{ border-collapse: collapse; }}
-th {{ text-align: left; font-weight: normal; padding: 0 1rem 0 0; }}
-td {{ padding: 0 1rem 0 0; }}
-code, td {{ font-family: ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }}
+dl {{ display: grid; grid-template-columns: max-content 1fr; column-gap: 1rem; margin: 0.4rem 0; }}
+dd {{ margin: 0; }}
+code, dd {{ font-family: ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }}
 @media print {{
   @page {{ size: A4; margin: 10mm; }}
   :root {{ --paper: #fff; --ink: #000; --line: #666; }}
@@ -57,18 +56,15 @@ don't publish this page. All cards end on {until}, or with <code>workshop centra
 _CARD = """\
 <article>
 <h2>{machine}</h2>
-<table>
-<thead><tr><th></th><th scope="col">broker</th><th scope="col">database</th></tr></thead>
-<tbody>
-{rows}
-</tbody>
-</table>
+<dl>
+{parts}
+</dl>
 <p>Code, until {until}:<br><code>{code}</code></p>
 <p>In notebook 03, or in a terminal in the course's folder:<br><code>workshop join {code}</code><br>
 To go back: <code>workshop leave</code></p>
 </article>"""
 
-_ROW = '<tr><th scope="row">{name}</th><td>{broker}</td><td>{database}</td></tr>'
+_PART = "<dt>{name}</dt><dd>{value}</dd>"
 
 
 def write(cards: list[Card]) -> Path:
@@ -85,21 +81,18 @@ def page(cards: list[Card]) -> str:
 
 
 def _card(card: Card) -> str:
-    broker, database = card.broker, card.database
     parts = {
-        "user": (broker.user, database.user),
-        "password": (broker.password, database.password),
-        "host": (broker.host, database.host),
-        "port": (broker.port, database.port),
-        "virtual host": (broker.virtual_host, ""),
-        "database": ("", database.name),
+        "user": card.machine,
+        "password": card.password,
+        "host": card.host,
+        "broker's port": card.broker_port,
+        "virtual host": card.broker.virtual_host,
+        "database's port": card.database_port,
+        "database": card.database.name,
     }
-    rows = [
-        _ROW.format(name=name, broker=escape(str(one)), database=escape(str(other)))
-        for name, (one, other) in parts.items()
-    ]
+    lines = [_PART.format(name=escape(name), value=escape(str(value))) for name, value in parts.items()]
     return _CARD.format(
-        machine=escape(card.machine), rows="\n".join(rows), code=escape(card.code), until=_end(card)
+        machine=escape(card.machine), parts="\n".join(lines), code=escape(card.code), until=_end(card)
     )
 
 

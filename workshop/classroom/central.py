@@ -98,6 +98,7 @@ def start(machines: int = 30, address: str = HOST, hours: float = 12, flower: bo
         _start(_wished(before, machines, address, hours, flower))
     if not until(_is_ready, _PATIENCE):
         raise StartFailed("The central services are not ready. Next: workshop central stop, then start again")
+    _keep_ports()
     return Central(cards())
 
 
@@ -213,8 +214,6 @@ def _start(wished: Opening) -> None:
     )
     if done.returncode:
         raise StartFailed(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
-    ports_now = machine.read(CENTRAL)["ports"]
-    machine.write(f"central/{FILE}", replace(wished, ports=ports_now).as_json())
 
 
 def _opened() -> tuple[Opening, dict[str, Any]]:
@@ -222,6 +221,12 @@ def _opened() -> tuple[Opening, dict[str, Any]]:
     if opened is None or stack is None:
         raise NotRunning("No central runs on this machine. Next: workshop central")
     return opened, stack
+
+
+def _keep_ports() -> None:
+    opened, stack = _opened()
+    if opened.ports != stack["ports"]:
+        machine.write(f"central/{FILE}", replace(opened, ports=stack["ports"]).as_json())
 
 
 def _is_ready() -> bool:

@@ -36,7 +36,7 @@ def the_address() -> str:
 def require_own(address: str) -> None:
     """Raise `StartFailed` if an address is no IPv4 address of this machine."""
     try:
-        own = not IPv4Address(address).is_unspecified
+        own = not (IPv4Address(address).is_unspecified or IPv4Address(address).is_multicast)
         with socket.socket() as trial:
             trial.bind((address, 0))
     except (ValueError, OSError):

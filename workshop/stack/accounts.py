@@ -7,12 +7,13 @@ outcome, whenever the broker or the database has started.
 What a machine that means harm can still do, as it may read the queue and write rows:
 
 * empty the queue, or take tasks and acknowledge them without doing them;
-* send tasks that nobody asked for, up to the queue's length, and rows for tasks that were never sent;
+* send tasks that nobody asked for, up to the queue's length;
+* write rows for tasks that were never sent, as many as the disk takes;
 * tell events in another's name, so that Flower shows what never was;
 * keep the database busy with its own sessions, as each may lift its own time limits.
 
-The first two are noticed by comparing what was sent with the rows, and mended by sending again what is
-missing; the rows name the account. Passwords and rows travel unencrypted: a central is for one room's
+What was sent is compared with the rows: so what was taken is noticed and sent again, and rows too many are
+found by the account that they name. Passwords and rows travel unencrypted: a central is for one room's
 network and some hours.
 """
 

@@ -3,6 +3,7 @@
 import os
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from kombu import Connection
@@ -37,17 +38,19 @@ FOR_MACHINES = """\
 loopback_users.celery_user = true
 heartbeat = 10
 max_message_size = 65536
+tcp_listen_options.keepalive = true
 """
 
 # The same for connections without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
-# _USER_TIMEOUT. The list replaces RabbitMQ's own, whose other members are its defaults.
+# _USER_TIMEOUT. Among RabbitMQ's own options they would end its pages' overview with an error.
 DEAD_PEERS = """\
-[{rabbit, [{tcp_listen_options, [
-  {backlog, 128}, {nodelay, true}, {linger, {true, 0}}, {exit_on_close, false}, {keepalive, true},
+[{kernel, [{inet_default_listen_options, [
   {raw, 6, 4, <<10:32/native>>}, {raw, 6, 5, <<5:32/native>>}, {raw, 6, 6, <<3:32/native>>},
   {raw, 6, 18, <<25000:32/native>>}
 ]}]}].
 """
+
+_FILES = 65_536
 
 
 def prepare(site: Site) -> None:
@@ -70,7 +73,19 @@ def prepare(site: Site) -> None:
         file = home / name
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
+    if central:
+        _allow_many_files()
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
+
+
+def _allow_many_files() -> None:
+    """Raise what systems allow a program at first, often 1,024: each connection of a machine takes one."""
+    import resource  # not on Windows, where this module is imported too
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
+    with suppress(ValueError, OSError):  # macOS allows less than it says
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def environment(site: Site) -> dict[str, str]:

@@ -1,0 +1,369 @@
+"""A machine of a central means harm: what it tries with its account is refused, and its own work is not."""
+
+import socket
+import urllib.error
+import urllib.request
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from ipaddress import IPv4Address
+from uuid import uuid4
+
+import amqp
+import psycopg
+import pytest
+from celery import Celery
+from kombu import Connection
+from sqlalchemy import create_engine
+
+from tests.classroom.opened import broker, database, opened
+from tests.conftest import wait_for
+from workshop import db, grid
+from workshop.classroom import central
+from workshop.classroom.card import Card
+from workshop.stack import management
+from workshop.stack.roles import SESSIONS
+
+
+@pytest.fixture(scope="module")
+def cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Card]]:
+    with opened(tmp_path_factory.mktemp("attacks")) as started:
+        yield started.cards
+
+
+@pytest.fixture
+def card(cards: list[Card]) -> Card:
+    return cards[0]
+
+
+# What a machine is for.
+
+
+def test_a_machine_sends_takes_gives_back_and_does_a_task(card: Card) -> None:
+    with broker(card) as channel:
+        channel.basic_publish(amqp.Message("a task"), "tasks", "task.square")
+        taken = channel.basic_get("squares")
+        channel.basic_publish(
+            amqp.Message(taken.body, application_headers={"retries": 1}), "tasks", "task.square"
+        )
+        channel.basic_ack(taken.delivery_tag)
+        again = channel.basic_get("squares")
+        channel.basic_reject(again.delivery_tag, requeue=True)
+        channel.basic_ack(channel.basic_get("squares").delivery_tag)
+        assert channel.basic_get("squares") is None
+
+
+def test_what_a_machine_rejects_is_a_dead_letter_for_the_instructor(card: Card) -> None:
+    with broker(card) as channel, Connection(central.site().broker_url) as instructor:
+        channel.basic_publish(amqp.Message("no task"), "tasks", "task.square")
+        channel.basic_reject(channel.basic_get("squares").delivery_tag, requeue=False)
+        inside = instructor.default_channel
+        wait_for(lambda: inside.basic_get("dead", no_ack=True), what="a dead letter")
+
+
+def test_a_machine_is_seen(card: Card) -> None:
+    with broker(card) as channel, Connection(central.site().broker_url) as instructor:
+        inside = instructor.default_channel
+        inside.queue_declare("seen", exclusive=True)
+        inside.queue_bind("seen", "amq.topic", "#")
+        for event in ("worker.heartbeat", "task.succeeded"):
+            channel.basic_publish(amqp.Message(event), "amq.topic", event)
+            wait_for(lambda: inside.basic_get("seen", no_ack=True), what=event)
+
+
+def store(card: Card, worker: str) -> None:
+    """Write a row as a task does, and say that it is another's."""
+    engine = create_engine(card.database.url, isolation_level="AUTOCOMMIT")
+    values = {
+        "task_id": uuid4(),
+        "grid_ref": "NT2573",
+        "x": 325_200,
+        "y": 673_500,
+        "worker": worker,
+        "attempt": 1,
+    }
+    with engine.connect() as connection:
+        square = f"SRID={grid.CRS};{grid.square(325_200, 673_500).wkt}"
+        assert connection.execute(db.STORE_SQUARE, values | {"geom": square}).first()
+    engine.dispose()
+
+
+def test_a_row_names_the_account_whatever_it_claims(cards: list[Card]) -> None:
+    store(cards[1], "worker1@machine01")
+    with database(cards[0]) as connection:
+        rows = connection.execute("SELECT worker, machine, style_cat FROM grid_squares").fetchall()
+        log = (
+            "INSERT INTO task_log (task_id, state, attempt, error, worker) VALUES (%s, 'RETRY', 1, '', 'me')"
+        )
+        logged = connection.execute(f"{log} RETURNING machine", [uuid4()]).fetchone()
+    assert rows == [("worker1@machine01", "machine02", "SCT")]
+    assert logged == ("machine01",)
+
+
+# What it may not do at the broker.
+
+
+def publish(exchange: str, key: str, **properties: object) -> Callable[[amqp.Channel], None]:
+    return lambda channel: channel.basic_publish(amqp.Message("harm", **properties), exchange, key)
+
+
+REFUSED_AT_BROKER: dict[str, tuple[Callable[[amqp.Channel], object], str]] = {
+    "send past the exchange": (publish("", "squares"), "403.*access to exchange 'amq.default'"),
+    "send to the dead letters": (publish("", "dead"), "403.*access to exchange 'amq.default'"),
+    "send to their exchange": (publish("dead", "x"), "403.*access to exchange 'dead'"),
+    "send to who commands workers": (publish("celery.pidbox", ""), "403.*access to exchange 'celery.pidbox'"),
+    "send to a worker": (publish("", "w@m.celery.pidbox"), "403.*access to exchange 'amq.default'"),
+    "send by another key": (publish("tasks", "task.other"), "403.*access to topic 'task.other'"),
+    "send other events": (publish("amq.topic", "command.all"), "403.*access to topic 'command.all'"),
+    "send to all": (publish("amq.fanout", ""), "403.*access to exchange 'amq.fanout'"),
+    "send as another user": (publish("tasks", "task.square", user_id="celery_user"), "406.*user_id"),
+    "send too much": (
+        lambda channel: channel.basic_publish(amqp.Message(b"x" * 70_000), "tasks", "task.square"),
+        "406.*larger than",
+    ),
+    "declare a queue": (lambda channel: channel.queue_declare("mine"), "403.*access to queue 'mine'"),
+    "declare any queue": (lambda channel: channel.queue_declare(exclusive=True), "403.*access to queue"),
+    "declare an exchange": (
+        lambda channel: channel.exchange_declare("mine", "fanout"),
+        "403.*access to exchange 'mine'",
+    ),
+    "delete the queue": (lambda channel: channel.queue_delete("squares"), "403.*access to queue 'squares'"),
+    "delete the exchange": (
+        lambda channel: channel.exchange_delete("tasks"),
+        "403.*access to exchange 'tasks'",
+    ),
+    "delete the events' exchange": (
+        lambda channel: channel.exchange_delete("amq.topic"),
+        "403.*(access to exchange 'amq.topic'|amq.topic)",
+    ),
+    "bind the queue": (
+        lambda channel: channel.queue_bind("squares", "amq.topic", "#"),
+        "403.*access to queue 'squares'",
+    ),
+    "unbind the queue": (
+        lambda channel: channel.queue_unbind("squares", "tasks", "task.square"),
+        "403.*access to queue 'squares'",
+    ),
+    "read the dead letters": (lambda channel: channel.basic_get("dead"), "403.*access to queue 'dead'"),
+    "consume the dead letters": (
+        lambda channel: channel.basic_consume("dead", callback=print),
+        "403.*access to queue 'dead'",
+    ),
+    "empty the dead letters": (lambda channel: channel.queue_purge("dead"), "403.*access to queue 'dead'"),
+}
+
+
+@pytest.mark.parametrize("attack", REFUSED_AT_BROKER)
+def test_the_broker_refuses(card: Card, attack: str) -> None:
+    act, answer = REFUSED_AT_BROKER[attack]
+    with broker(card) as channel, pytest.raises(amqp.exceptions.AMQPError, match=answer):
+        act(channel)
+
+
+def test_other_workers_can_not_be_commanded(card: Card) -> None:
+    with Celery(broker=card.broker.url, set_as_current=False) as application:
+        for command in (application.control.shutdown, application.control.ping):
+            with pytest.raises(amqp.exceptions.AccessRefused, match="celery.pidbox"):
+                command()
+
+
+def test_there_is_no_other_virtual_host(card: Card) -> None:
+    with pytest.raises(amqp.exceptions.NotAllowed, match="530"), broker(card, virtual_host="/"):
+        pass
+
+
+def test_the_broker_refuses_wrong_passwords_and_its_administrator(card: Card) -> None:
+    """The administrator's password is right, but it counts on the central itself only."""
+    token = central.site().token
+    for login in (
+        {"password": "wrong"},
+        {"user": "celery_user", "password": token},
+        {"user": "celery_user", "password": "secret"},
+        {"user": "guest", "password": "guest"},
+    ):
+        with pytest.raises(amqp.exceptions.AccessRefused, match="403"), broker(card, **login):
+            pass
+    if not IPv4Address(card.host).is_loopback:
+        with broker(card, user="celery_user", password=token, host="127.0.0.1"):
+            pass
+
+
+def test_the_management_interface_refuses_machines(card: Card) -> None:
+    site = central.site()
+    login = b64encode(f"{card.machine}:{card.password}".encode()).decode()
+    request = urllib.request.Request(
+        f"{site.management_url}/api/overview", headers={"Authorization": f"Basic {login}"}
+    )
+    with pytest.raises(urllib.error.HTTPError, match="401"):
+        urllib.request.urlopen(request, timeout=10)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection((card.host, site.ports["management"]), timeout=5)
+
+
+def test_a_machine_has_so_many_connections_and_channels(cards: list[Card]) -> None:
+    """And another machine has its own."""
+    with ExitStack() as many:
+        channels = [many.enter_context(broker(cards[1])) for _ in range(40)]
+        with pytest.raises(amqp.exceptions.NotAllowed, match="limit"):
+            many.enter_context(broker(cards[1]))
+        with pytest.raises(amqp.exceptions.AMQPError, match="limit"):
+            for _ in range(100):
+                channels[0].connection.channel()
+        with broker(cards[0]) as channel:
+            assert channel.basic_get("squares") is None
+
+
+def test_the_queue_takes_so_many_messages(card: Card) -> None:
+    """More are refused, and the sender is told; nobody's task is dropped for them."""
+    with Connection(card.broker.url) as flood:  # without confirmations, so that it is fast
+        channel = flood.channel()
+        for _ in range(25_500):
+            channel.basic_publish(amqp.Message("{}"), "tasks", "task.square")
+    with Connection(central.site().broker_url) as instructor:
+        inside = instructor.channel()
+
+        def waiting() -> int:
+            return inside.queue_declare("squares", passive=True).message_count
+
+        wait_for(lambda: waiting() >= 25_000, what="a full queue")
+        with broker(card) as sender, pytest.raises(amqp.exceptions.MessageNacked):
+            sender.basic_publish(amqp.Message("one more"), "tasks", "task.square")
+        assert waiting() == 25_000
+        inside.queue_purge("squares")
+
+
+# What it may not do at the database.
+
+REFUSED_AT_DATABASE = {
+    "change rows": "UPDATE grid_squares SET style_cat = 'SEA'",
+    "delete rows": "DELETE FROM grid_squares",
+    "empty the table": "TRUNCATE grid_squares",
+    "drop the table": "DROP TABLE grid_squares",
+    "alter the table": "ALTER TABLE grid_squares DROP COLUMN machine",
+    "name another machine": "INSERT INTO task_log (task_id, state, attempt, error, worker, machine) "
+    "VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me', 'machine02')",
+    "name another time": "INSERT INTO task_log (task_id, state, attempt, error, worker, at) "
+    "VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me', now() - interval '1 day')",
+    "name a square's machine": "INSERT INTO grid_squares (machine) VALUES ('machine02')",
+    "name a square's time": "INSERT INTO grid_squares (processed_at) VALUES (now())",
+    "copy rows with a machine": "COPY grid_squares (task_id, machine) FROM STDIN",
+    "change the log": "UPDATE task_log SET error = ''",
+    "change the nations": "UPDATE uk_boundary SET code = 'SEA'",
+    "add a nation": "INSERT INTO uk_boundary (code, name) VALUES ('XXX', 'Mine')",
+    "change the CRS": "UPDATE public.spatial_ref_sys SET srtext = ''",
+    "keep others from the table": "BEGIN; LOCK TABLE grid_squares IN SHARE MODE",
+    "hold up a start": "SELECT pg_advisory_lock(27700)",
+    "create a table": "CREATE TABLE geopython.mine (i int)",
+    "create a public table": "CREATE TABLE public.mine (i int)",
+    "create a temporary table": "CREATE TEMP TABLE mine (i int)",
+    "create a schema": "CREATE SCHEMA mine",
+    "create a function": "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "create a trigger": "CREATE TRIGGER mine AFTER INSERT ON grid_squares EXECUTE FUNCTION lo_manage()",
+    "create a view": "CREATE VIEW geopython.mine AS SELECT 1",
+    "run a program": "DO $$ BEGIN NULL; END $$",
+    "create an extension": "CREATE EXTENSION hstore",
+    "create a database": "CREATE DATABASE mine",
+    "keep a large object": "SELECT lo_creat(-1)",
+    "keep a large object with bytes": "SELECT lo_from_bytea(0, 'x')",
+    "read a file into an object": "SELECT lo_import('/etc/passwd')",
+    "run a server's program": "COPY uk_boundary (code) TO PROGRAM 'id'",
+    "read a program's output": "COPY grid_squares (grid_ref) FROM PROGRAM 'id'",
+    "write a server's file": "COPY uk_boundary (code) TO '/tmp/mine'",
+    "read a server's file": "SELECT pg_read_file('/etc/passwd')",
+    "list a server's folder": "SELECT pg_ls_dir('/')",
+    "read passwords": "SELECT rolpassword FROM pg_authid",
+    "change another's password": "ALTER ROLE machine02 PASSWORD 'mine'",
+    "change the owner's password": "ALTER ROLE geopython PASSWORD 'mine'",
+    "be allowed more": "ALTER ROLE machine01 CREATEDB",
+    "have more connections": "ALTER ROLE machine01 CONNECTION LIMIT -1",
+    "last longer": "ALTER ROLE machine01 VALID UNTIL 'infinity'",
+    "create a role": "CREATE ROLE mine SUPERUSER",
+    "become the owner": "SET ROLE geopython",
+    "become another machine": "SET ROLE machine02",
+    "log in anew as the superuser": "SET SESSION AUTHORIZATION postgres",
+    "change the server": "ALTER SYSTEM SET max_connections = 1",
+    "log nothing": "SET log_statement = 'none'",
+    "end others' sessions": "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename IS NULL",
+    "load a library": "LOAD '/tmp/mine.so'",
+    "read settings of files": "SELECT * FROM pg_hba_file_rules",
+}
+
+
+@pytest.mark.parametrize("attack", REFUSED_AT_DATABASE)
+def test_the_database_refuses(card: Card, attack: str) -> None:
+    with database(card) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(REFUSED_AT_DATABASE[attack])
+
+
+def test_others_statements_are_not_shown(cards: list[Card]) -> None:
+    with database(cards[0]) as connection, database(cards[1]) as other:
+        other.execute("SELECT 'a secret'")
+        seen = connection.execute("SELECT query FROM pg_stat_activity WHERE usename = 'machine02'").fetchall()
+        assert seen == [("<insufficient privilege>",)]
+
+
+def test_the_database_lets_machines_in_and_nobody_else(card: Card) -> None:
+    """The owner's and the superuser's passwords are right, but they count on the central itself only."""
+    token = central.site().token
+    refusals: list[tuple[dict[str, object], str]] = [
+        ({"password": "wrong"}, "password authentication failed"),
+        ({"user": "machine99"}, "password authentication failed|no pg_hba.conf entry"),
+        ({"user": "machines", "password": token}, "not permitted to log in|authentication failed|no pg_hba"),
+        ({"name": "postgres"}, "no pg_hba.conf entry"),
+        ({"name": "template1"}, "no pg_hba.conf entry"),
+        ({"name": "postgres", "host": "127.0.0.1"}, "no pg_hba.conf entry"),
+    ]
+    if not IPv4Address(card.host).is_loopback:
+        refusals += [
+            ({"user": user, "password": token, "name": name}, "no pg_hba.conf entry")
+            for user in ("postgres", "geopython")
+            for name in ("postgres", "geopython-db")
+        ]
+    for login, answer in refusals:
+        with pytest.raises(psycopg.OperationalError, match=answer):
+            database(card, **login)
+    for password in ("geopython", "postgres", "secret"):
+        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+            database(card, host="127.0.0.1", user="geopython", password=password)
+
+
+def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:
+    with ExitStack() as many:
+        for _ in range(SESSIONS):
+            many.enter_context(database(cards[1]))
+        with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
+            database(cards[1])
+        database(cards[0]).close()
+
+
+def test_what_a_machine_sets_for_itself_ends_with_the_next_settling(card: Card) -> None:
+    """It may lift its own time limit, and change its own password; both hurt others little."""
+    from workshop.stack.roles import make_roles
+
+    with database(card) as connection:
+        connection.execute("ALTER ROLE machine01 SET statement_timeout = 0")
+        connection.execute("ALTER ROLE machine01 PASSWORD 'mine'")
+    with pytest.raises(psycopg.OperationalError):
+        database(card)
+    make_roles(central.site())
+    with database(card) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("1min",)
+
+
+def test_a_machine_can_not_give_what_it_has_not(card: Card) -> None:
+    """PostgreSQL answers with a warning only, and grants nothing."""
+    with database(card) as connection:
+        connection.execute("GRANT UPDATE, DELETE, INSERT ON grid_squares TO PUBLIC")
+        for privilege in ("UPDATE", "DELETE", "INSERT"):
+            asked = "SELECT has_table_privilege('geopython.grid_squares', %s)"
+            assert connection.execute(asked, [privilege]).fetchone() == (False,)
+
+
+def test_all_the_attacks_left_no_trace(card: Card) -> None:
+    queues = management.ask(central.site(), "/api/queues").decode()
+    assert sorted(part.partition('"')[0] for part in queues.split('"name":"')[1:]) == ["dead", "squares"]
+    with database(card) as connection:
+        tables = connection.execute(
+            "SELECT tablename FROM pg_tables WHERE schemaname = 'geopython'"
+        ).fetchall()
+    assert {"grid_squares", "task_log", "uk_boundary"} == {name for (name,) in tables}

@@ -1,0 +1,79 @@
+"""The page of cards: all that a machine needs, nothing from elsewhere, and safe whatever a part holds."""
+
+import stat
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from workshop.classroom import cards_page
+from workshop.classroom.card import Card
+
+CARD = Card(7, "0123456789abcdef", "192.168.8.10", 5672, 5433, datetime(2026, 9, 20, 18, 30, tzinfo=UTC))
+
+
+class Reader(HTMLParser):
+    """Collects the tags, their attributes and the text of a page."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: dict[str, list[str]] = {}
+        self.text = ""
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            self.attributes.setdefault(name, []).append(value or "")
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_card_has_all_parts() -> None:
+    text = Reader(cards_page.page([CARD])).text
+    for part in (
+        "machine07",
+        "0123456789abcdef",
+        "192.168.8.10",
+        "5672",
+        "5433",
+        "celery_app",
+        "geopython-db",
+    ):
+        assert part in text
+    assert f"workshop join {CARD.code}" in text
+    assert f"{CARD.until.astimezone():%Y-%m-%d %H:%M}" in text
+
+
+def test_there_is_a_card_for_each_machine() -> None:
+    page = Reader(cards_page.page([replace(CARD, number=number) for number in range(1, 31)]))
+    assert page.tags.count("article") == 30
+    assert "machine01" in page.text and "machine30" in page.text
+
+
+def test_the_page_needs_nothing_else() -> None:
+    page = Reader(cards_page.page([CARD]))
+    assert not {"script", "link", "img", "iframe", "object", "form"} & set(page.tags)
+    assert not {"href", "src", "style", "onclick"} & page.attributes.keys()
+    assert page.attributes["lang"] == ["en"]
+    assert page.tags.count("h1") == 1 and page.tags.count("h2") == 1
+
+
+def test_whatever_a_part_holds_is_shown_as_text() -> None:
+    class Odd(Card):
+        code = property(lambda self: "<b>code</b>")  # type: ignore[assignment]
+
+    page = cards_page.page([Odd(**vars(CARD) | {"password": "<script>'&\"", "host": "<i>"})])
+    assert not {"b", "i", "script"} & set(Reader(page).tags)
+    assert "<script>'&\"" in Reader(page).text
+
+
+def test_only_this_user_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cards_page, "central_folder", lambda: tmp_path)
+    path = cards_page.write([CARD])
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert path.read_text(encoding="utf-8") == cards_page.page([CARD])
