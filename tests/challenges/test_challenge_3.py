@@ -10,6 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.challenges.attendee import TASKS, Attendee, Seen, attend, leave, table_row
+from tests.classroom.guests import other_machine
+from tests.integration.machine import Machine
+from workshop.classroom.card import read_code
 
 SETUP = """
 from workshop import live, maps, settings
@@ -20,7 +23,7 @@ from workshop.demo import get_random_x, get_random_y
 from workshop.tasks import do_task
 
 own_broker, own_database = settings.broker_url(), settings.database_url()
-central = start()
+central = start(machines=2)
 b, d = central.broker, central.database
 right_broker = f"amqp://{b.user}:{b.password}@{b.host}:{b.port}/{b.virtual_host}"
 right_database = f"postgresql+psycopg://{d.user}:{d.password}@{d.host}:{d.port}/{d.name}"
@@ -42,8 +45,8 @@ WRONG_ADDRESSES = {
         "right_broker.replace(str(b.port), str(d.port)), right_database",
         ("broker", "port"),
     ),
-    "the database's user for the broker": (
-        "right_broker.replace(b.user, d.user), right_database",
+    "another machine's user": (
+        'right_broker.replace(b.user, "machine02"), right_database',
         ("broker", "user or password"),
     ),
     "no virtual host": (
@@ -59,35 +62,42 @@ WRONG_ADDRESSES = {
     "one address only": ("right_broker, None", ("database", "address")),
 }
 
-COUNT = 'squares.groupby("worker").size()'
+COUNT = 'squares.groupby("machine").size()'
 WRONG_SHARES = {
     "untouched": "None",
-    "the number of workers": "squares.worker.nunique()",
-    "rows that are not of this run": 'squares.head(20).groupby("worker").size()',
+    "the number of machines": "squares.machine.nunique()",
+    "rows that are not of this run": 'squares.head(20).groupby("machine").size()',
     "the shares as fractions": f"{COUNT} / len(squares)",
     "by nation": 'squares.groupby("style_cat").size()',
     "the squares themselves": "squares",
 }
 RIGHT_SHARES = {
     "groupby and size": COUNT,
-    "value_counts": "squares.worker.value_counts()",
-    "value_counts of a column in a list": 'squares[["worker"]].value_counts()',
-    "groupby and count": 'squares.groupby("worker").count()',
-    "one column, counted": 'squares.groupby("worker")["task_id"].count()',
+    "by worker": 'squares.groupby("worker").size()',
+    "by worker, as a table": 'squares.groupby("worker").size().reset_index()',
+    "value_counts": "squares.machine.value_counts()",
+    "value_counts of a column in a list": 'squares[["machine"]].value_counts()',
+    "groupby and count": 'squares.groupby("machine").count()',
+    "by machine and worker": 'squares.groupby(["machine", "worker"]).size()',
+    "by machine and worker, a table": 'squares.groupby(["machine", "worker"]).size().reset_index()',
+    "one column, counted": 'squares.groupby("machine")["task_id"].count()',
     "a table": f'{COUNT}.reset_index(name="tasks")',
-    "a dictionary": "{name: len(rows) for name, rows in squares.groupby('worker')}",
-    "dissolve": 'squares.dissolve("worker", aggfunc="count")["task_id"]',
-    "a counter": "__import__('collections').Counter(squares.worker)",
+    "a dictionary": "{name: len(rows) for name, rows in squares.groupby('machine')}",
+    "dissolve": 'squares.dissolve("machine", aggfunc="count")["task_id"]',
+    "a counter": "__import__('collections').Counter(squares.machine)",
 }
 
 
 @pytest.fixture(scope="module")
 def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
-    attendee = attend(tmp_path_factory.mktemp("challenge-3"))
+    folder = tmp_path_factory.mktemp("challenge-3")
+    attendee = attend(folder)
     try:
         attendee.start_kernel("03-scale-out")
         attendee.run(SETUP)
-        yield attendee
+        code = attendee.run("print(central.cards[1].code)")
+        with other_machine(folder, read_code(code)):
+            yield attendee
     finally:
         leave(attendee)
 
@@ -121,6 +131,14 @@ def check(attendee: Attendee, name: str, prediction: str = "None", shares: str =
 def test_no_addresses(attendee: Attendee, cell: str) -> None:
     attendee.run(cell)
     assert check(attendee, cell or "untouched").code == "C3-NOT-ATTEMPTED"
+
+
+def test_a_code_that_does_not_work(attendee: Attendee) -> None:
+    """No part of it was built here, so the text says what to do instead of which part is wrong."""
+    attendee.run("join(central.cards[0].code[:-1] + '?')")
+    seen = check(attendee, "a mistyped code")
+    assert seen.code == "C3-CENTRAL"
+    assert "type it once more" in seen.text
 
 
 @pytest.mark.parametrize("name", WRONG_ADDRESSES)
@@ -162,14 +180,16 @@ def test_wrong_shares(done: Attendee, name: str) -> None:
 def test_right_shares_pass(done: Attendee, name: str) -> None:
     seen = check(done, name, "10.5", RIGHT_SHARES[name])
     assert (seen.code, seen.kind) == ("C3-PASSED", "passed"), seen
-    assert (seen.numbers["done"], seen.numbers["workers"]) == (TASKS, 2)
+    assert (seen.numbers["done"], seen.numbers["machines"]) == (TASKS, 2)
 
 
 def test_all_was_done_by_others(done: Attendee) -> None:
-    """The tasks ran before this machine, which has another name now, could take one."""
-    done.run("import os; os.environ['WORKSHOP_MACHINE'] = 'late'")
+    """The rows say who did the tasks: not this machine, this time."""
+    central = Machine(done.machine.state / "central")
+    change = "UPDATE grid_squares SET machine = %s WHERE machine = %s"
+    central.sql(change, "machine03", "machine01")
     assert check(done, "nothing done here", "10", COUNT).code == "C3-NO-ROWS-HERE"
-    done.run("del os.environ['WORKSHOP_MACHINE']")
+    central.sql(change, "machine01", "machine03")
 
 
 def test_left_again(done: Attendee) -> None:

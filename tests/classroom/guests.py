@@ -1,51 +1,59 @@
-"""Machines' accounts at a central, made by hand, with the rights that a central gives."""
+"""A central of a test's own, what breaks it on purpose, and machines that join it beside this one."""
 
 import json
 import urllib.request
 from base64 import b64encode
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import psycopg
+import pytest
+
 from tests.integration.machine import Machine
-from workshop.classroom.card import Card, machine_called, new_password
+from workshop.classroom import central
+from workshop.classroom.card import Card
 
-COLUMNS = {
-    "grid_squares": "task_id, grid_ref, style_cat, x, y, geom, worker, attempt",
-    "task_log": "task_id, state, attempt, error, worker, countdown",
-}
+RIGHTS = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}
 
 
-def invite(central: Machine, number: int) -> Card:
-    """Make the accounts of a machine, and return its card."""
-    stack, name, password = central.stack(), machine_called(number), new_password()
-    _broker_account(central, name, password)
-    for table in COLUMNS:
-        central.sql(f"ALTER TABLE geopython.{table} OWNER TO geopython")
-    with_superuser(central, f"CREATE ROLE {name} LOGIN PASSWORD '{password}' CONNECTION LIMIT 20")
-    with_superuser(central, f'GRANT CONNECT ON DATABASE "geopython-db" TO {name}')
-    with_superuser(central, f"GRANT USAGE ON SCHEMA geopython TO {name}")
-    with_superuser(central, f"GRANT SELECT ON ALL TABLES IN SCHEMA geopython TO {name}")
-    for table, columns in COLUMNS.items():
-        with_superuser(central, f"GRANT INSERT ({columns}) ON geopython.{table} TO {name}")
-    ports = stack["ports"]
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    return Card(number, password, "127.0.0.1", ports["rabbitmq"], ports["postgis"], until)
+@contextmanager
+def central_at(folder: Path, machines: int) -> Iterator[tuple[Machine, list[Card]]]:
+    """Run a central that no stack of a machine belongs to; yield it, and its cards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("WORKSHOP_STATE", str(folder / "instructor"))
+        patch.setenv("WORKSHOP_PORTS", "any")
+        cards = central.start(machines).cards
+    machine = Machine(folder / "instructor" / "central")
+    try:
+        yield machine, cards
+    finally:
+        machine.workshop("down", "--purge")
+        machine.until_gone(set(), 10)
+
+
+@contextmanager
+def other_machine(folder: Path, card: Card) -> Iterator[Machine]:
+    """Run the worker of a machine that joined, without any services of its own."""
+    machine = Machine(folder / card.machine)
+    machine.state.mkdir(mode=0o700)
+    joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
+    (machine.state / "joined.json").write_text(json.dumps(joined))
+    try:
+        machine.workshop("up", "--detach", "worker", WORKSHOP_PROCESSES="1")
+        yield machine
+    finally:
+        machine.workshop("down", "--purge")
 
 
 def with_superuser(central: Machine, statement: str) -> None:
     """Run a statement as the database's superuser."""
-    import psycopg
-
     token = json.loads((central.state / "token.json").read_text())["token"]
-    with psycopg.connect(
-        host="127.0.0.1",
-        port=central.stack()["ports"]["postgis"],
-        user="postgres",
-        password=token,
-        dbname="geopython-db",
-        autocommit=True,
-    ) as connection:
-        connection.execute(statement)
+    port = central.stack()["ports"]["postgis"]
+    url = f"postgresql://postgres:{token}@127.0.0.1:{port}/geopython-db"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(statement)  # type: ignore[arg-type]
 
 
 def manage(central: Machine, method: str, path: str, content: object = None) -> bytes:
@@ -61,12 +69,3 @@ def manage(central: Machine, method: str, path: str, content: object = None) -> 
     )
     with urllib.request.urlopen(request, timeout=10) as answer:
         return answer.read()
-
-
-def _broker_account(central: Machine, name: str, password: str) -> None:
-    manage(central, "PUT", f"users/{name}", {"password": password, "tags": ""})
-    rights = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}
-    manage(central, "PUT", f"permissions/celery_app/{name}", rights)
-    for exchange, write in (("tasks", r"^task\.square$"), ("amq.topic", r"^(task|worker)\.")):
-        topic = {"exchange": exchange, "write": write, "read": "^$"}
-        manage(central, "PUT", f"topic-permissions/celery_app/{name}", topic)

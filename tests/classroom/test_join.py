@@ -7,12 +7,13 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from tests.classroom.guests import invite
+from tests.classroom.guests import other_machine
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop import live, machine, maps, settings
@@ -24,7 +25,7 @@ from workshop.delivery.record import Published, published
 from workshop.stack.workers import machine_name
 from workshop.tasks import do_task
 
-HERE, OTHER, GUEST = f"worker1@{machine_name()}", "worker1@central", "worker1@machine07"
+HERE, OTHER, GUEST = f"worker1@{machine_name()}", "worker1@machine08", "worker1@machine07"
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +44,13 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture(scope="module")
-def parts(own: Machine) -> Card:
-    central.start()
-    return invite(Machine(own.state / "central"), 7)
+def cards(own: Machine) -> list[Card]:
+    return central.start(machines=8).cards
+
+
+@pytest.fixture(scope="module")
+def parts(cards: list[Card]) -> Card:
+    return cards[6]
 
 
 def broker(parts: Card, **changed: object) -> str:
@@ -79,12 +84,12 @@ def shares(ids: list[str]) -> dict[str, int]:
 def test_the_parts_show_as_a_table(parts: Card) -> None:
     lines = repr(parts).splitlines()
     assert lines[0].split() == ["broker", "database"]
-    assert f"port          {parts.broker.port:<14}{parts.database.port}" in lines
+    assert f"port          {parts.broker.port:<20}{parts.database.port}" in lines
     assert lines[-1].split() == ["name", "geopython-db"]
 
 
 def test_a_second_start_finds_the_same(parts: Card) -> None:
-    assert central.start() == central.start()
+    assert central.start(machines=8).cards[6] == parts
 
 
 def test_right_addresses_are_no_trouble(parts: Card) -> None:
@@ -183,9 +188,15 @@ def test_one_address_alone_is_not_enough(parts: Card) -> None:
 
 
 def test_joined_machines_share_the_tasks_until_one_leaves(
-    own: Machine, parts: Card, capsys: pytest.CaptureFixture[str]
+    own: Machine, cards: list[Card], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A machine that leaves finishes its task for the central database, and no row goes astray."""
+    with other_machine(tmp_path, cards[7]) as other:
+        share_and_leave(own, cards[6], capsys)
+        assert other.service("worker1")["restarts"] == 0
+
+
+def share_and_leave(own: Machine, parts: Card, capsys: pytest.CaptureFixture[str]) -> None:
     assert shares(send(5)) == {HERE: 5}
     assert join.join(broker(parts), database(parts))
     assert f"Joined. {GUEST} waits for tasks at 127.0.0.1:{parts.broker.port}." in capsys.readouterr().out
@@ -196,6 +207,8 @@ def test_joined_machines_share_the_tasks_until_one_leaves(
     counted = shares(ids)
     assert counted.keys() == {GUEST, OTHER}
     assert sum(counted.values()) == 150
+    squares = maps.read_squares(ids)
+    assert set(squares.machine + squares.worker) == {f"machine07{GUEST}", f"machine08{OTHER}"}
     settings.change(pace=500)
     before = len(published())
     for _ in range(20):
@@ -219,7 +232,7 @@ def rows(machine: Machine, run: list[Published]) -> int:
 def test_stop_takes_the_machine_back_and_removes_everything(own: Machine, parts: Card) -> None:
     its = Machine(own.state / "central")
     processes = its.processes()
-    join.join(broker(parts), database(parts))
+    join_by_code(own, parts)
     central.stop()
     its.until_gone(processes, 2)
     assert not (own.state / "central").exists()
@@ -227,10 +240,22 @@ def test_stop_takes_the_machine_back_and_removes_everything(own: Machine, parts:
     assert shares(send(2)) == {HERE: 2}
 
 
+def join_by_code(own: Machine, parts: Card) -> None:
+    """The command line takes a code with spaces; a second time changes nothing."""
+    wrong = own.workshop("join", parts.code[:-1] + "?", code=1)
+    assert wrong.startswith("Error: Not joined. A code has only letters")
+    shown = own.workshop("join", *parts.code.lower().split("-"))
+    assert shown == f"Joined. {GUEST} waits for tasks at 127.0.0.1:{parts.broker_port}.\n"
+    assert own.workshop("join", parts.code) == shown
+    assert tried()["failed"] is None
+    here = f"This machine is machine07 at 127.0.0.1:{parts.broker_port}, a central queue. It answers."
+    assert here in own.workshop("status")
+
+
 def test_the_central_ends_with_a_killed_stack(own: Machine) -> None:
     """Nothing keeps running, and the next start is at home again."""
     started = central.start()
-    urls = broker(started), database(started)  # type: ignore[arg-type]
+    urls = started.broker.url, started.database.url
     machine.write("joined.json", dict(zip(("broker_url", "database_url"), urls, strict=True)))
     processes = own.processes() | Machine(own.state / "central").processes()
     assert machine.read("central/stack.json")["pid"] in {each.pid for each in processes}

@@ -6,33 +6,32 @@ from urllib.parse import urlsplit
 
 import pandas as pd
 
-from workshop import machine
+from workshop import machine, maps
 from workshop.challenges import guide
 from workshop.challenges.checking import conclude, latest_full, running, runs_of, wanted
 from workshop.challenges.outcome import settle
 from workshop.challenges.verdict import Verdict, say
 from workshop.delivery.record import Run
 from workshop.stack import running as stack
-from workshop.stack.workers import machine_name
 
 NOTEBOOK = "03-scale-out"
 TASKS = 300
 
 TEXTS = {
-    "C3-PASSED": "{sent} tasks, {done} rows at the central, from {workers} workers; yours is one. Well done!",
+    "C3-PASSED": "{sent} tasks, {done} rows at the central; machines that did them: {machines}, yours too. Well done!",
     "C3-NOT-ATTEMPTED": (
         "No addresses were handed to join, so this machine works for itself.\n"
         "Next: build both addresses in the cell with the TODO, then run the cell with join"
     ),
     "C3-ADDRESS": (
         "The address of the {address} is wrong in this part: {part}. {text}\n"
-        "Next: compare this part with the table of the central, and join again"
+        "Next: compare this part with your card, and join again"
     ),
     "C3-CENTRAL": "This machine could not join. {text}\nNext: {next_step}",
-    "C3-NOT-JOINED": "{reason}\nNext: build the addresses from the parts of the central, and join again",
+    "C3-NOT-JOINED": "{reason}\nNext: build the addresses from the parts of your card, and join again",
     "C3-OWN-DATABASE": (
         "The queue is the central one, but the database is this machine's own, at port {port}.\n"
-        "Next: build database_url from the parts of the central database, and join again"
+        "Next: build database_url from the parts of your card, and join again"
     ),
     "C3-NOTHING-SENT": (
         "No {wanted} tasks were sent since this machine joined.\n"
@@ -47,17 +46,17 @@ TEXTS = {
         "Next: write down a guess. A wrong guess is fine"
     ),
     "C3-COUNT": (
-        "shares is {shares}. It must be how many of the {sent} tasks each worker did; there are {workers} workers.\n"
-        "Next: let GeoPandas count the rows of squares for each worker, after all tasks are done"
+        "shares is {shares}. It must be how many of the {sent} tasks each machine did; machines: {machines}.\n"
+        "Next: let GeoPandas count the rows of squares for each machine, after all tasks are done"
     ),
 }
 
 HINTS = (
     "An address has its parts in this order: scheme, user, password, host, port, and a name. "
-    "The table of the central has all but the scheme.",
+    "Your card has all but the scheme.",
     "The name at the end of the broker's address is its virtual host; at the end of the database's, the database.",
     'An f-string puts parts into a text: f"{broker.host}:{broker.port}" is host and port.',
-    "For the shares: squares has a column worker. GeoPandas, like pandas, can group rows by a column and "
+    "For the shares: squares has a column machine. GeoPandas, like pandas, can group rows by a column and "
     "tell the size of each group.",
 )
 
@@ -70,7 +69,7 @@ def check(prediction: object = None, shares: object = None) -> Verdict:
     prediction : number, optional
         How many of the tasks this machine would do, as guessed before.
     shares : pandas.Series, DataFrame or mapping, optional
-        How many of the tasks each worker did.
+        How many of the tasks each machine did, or each worker.
     """
     return conclude(3, lambda: _judge(prediction, shares))
 
@@ -125,14 +124,15 @@ def _judge_run(run: Run, prediction: object, shares: object) -> Verdict:
     now = settle(run.tasks)
     if not now.over:
         return running(3, now)
-    true = Counter(worker for _, worker in now.rows.values())
-    numbers = {"sent": now.sent, "done": len(now.rows), "workers": len(true)}
-    here = [worker for worker in true if worker.endswith(f"@{machine_name()}")]
-    if not here:
-        return say(TEXTS, "C3-NO-ROWS-HERE", here=f"worker1@{machine_name()}", **numbers)
+    squares = maps.read_squares(task.id for task in run.tasks)
+    by_machine, by_worker = Counter(squares["machine"]), Counter(squares["worker"])
+    numbers = {"sent": now.sent, "done": len(squares), "machines": len(by_machine)}
+    here = urlsplit(machine.read("joined.json")["database_url"]).username
+    if here not in by_machine:  # the database wrote the account of each row
+        return say(TEXTS, "C3-NO-ROWS-HERE", here=here, **numbers)
     if not _is_number(prediction) or not 0 <= float(prediction) <= now.sent:  # type: ignore[arg-type]
         return say(TEXTS, "C3-PREDICTION", prediction=prediction, **numbers)
-    if counts(shares) != true:
+    if counts(shares) not in (by_machine, by_worker):
         return say(TEXTS, "C3-COUNT", shares=_short(shares), **numbers)
     return say(TEXTS, "C3-PASSED", **numbers)
 
@@ -141,15 +141,24 @@ def _is_number(value: object) -> bool:
     return pd.api.types.is_number(value) and not isinstance(value, bool)
 
 
+_WHO = ("machine", "worker")
+
+
 def counts(shares: object) -> dict[str, int] | None:
-    """Return the tasks by worker, in whichever form someone counted them; None if it is no such form."""
+    """Return the tasks by machine or worker, however someone counted them; None if it is no such form."""
     if isinstance(shares, pd.DataFrame):
-        table = shares.set_index("worker") if "worker" in shares else shares
+        named = set(_WHO) & set(shares.index.names)
+        columns = [name for name in _WHO if name in shares and not named]
+        table = shares.set_index(columns) if columns else shares
         shares = table.iloc[:, 0] if len(table.columns) else None
     if not isinstance(shares, pd.Series | Mapping):
         return None
-    by_worker = {name[0] if isinstance(name, tuple) else name: count for name, count in shares.items()}
-    return by_worker if all(map(_is_number, by_worker.values())) else None
+    if not all(map(_is_number, shares.values() if isinstance(shares, Mapping) else shares)):
+        return None
+    found: Counter[str] = Counter()
+    for name, count in shares.items():
+        found[name[0] if isinstance(name, tuple) else name] += count
+    return found
 
 
 def _short(shares: object) -> str:

@@ -7,7 +7,7 @@ import psycopg
 from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
-from workshop import machine
+from workshop import machine, settings
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.stack.running import running, until
@@ -68,9 +68,19 @@ def clear() -> None:
     (machine.state_dir() / FILE).unlink(missing_ok=True)
 
 
+def leave_central() -> bool:
+    """Send this machine's tasks and rows to its own services again; return whether they went to a central.
+
+    A worker that runs ends what it does for the central there.
+    """
+    joined = settings.joined()
+    (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+    return joined
+
+
 def forget_settings() -> None:
-    """Take back what was changed on this machine: settings, a pause of the workers, a joined central."""
-    for name in ("joined.json", "join.json", "settings.json"):
+    """Take back what was changed on this machine: settings, a pause of the workers, tries to join."""
+    for name in ("join.json", "settings.json"):
         (machine.state_dir() / name).unlink(missing_ok=True)
 
 

@@ -1,7 +1,6 @@
 """What a joined machine needs at its central beyond being let in: a queue, rights, one time, its own name."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import sqlalchemy as sa
 from kombu import Connection
@@ -71,16 +70,15 @@ def _clock(connection: sa.Connection) -> Trouble | None:
 
 
 _ELSEWHERE = sa.text("""
-    SELECT host(client_addr) AS place, count(*) AS connections FROM pg_stat_activity
-    WHERE usename = session_user AND client_addr <> inet_client_addr() GROUP BY client_addr
+    SELECT DISTINCT host(client_addr) FROM pg_stat_activity
+    WHERE usename = session_user AND client_addr <> inet_client_addr()
 """)
 
 
 def _name(connection: sa.Connection) -> Trouble | None:
-    found: list[Any] = list(connection.execute(_ELSEWHERE))
-    others = [row for row in found if row.place not in network.own_addresses()]
+    others = set(connection.scalars(_ELSEWHERE)) - network.own_addresses()
     if not others:
         return None
     user = connection.scalar(sa.text("SELECT session_user"))
-    text = f'Another machine works with the card of "{user}" already, at {others[0].place}'
-    return Trouble("name", f"{text} ({others[0].connections} connections to the database).")
+    places = " and ".join(sorted(others))
+    return Trouble("name", f'Another machine works with the card of "{user}" already, at {places}.')

@@ -12,7 +12,6 @@ from workshop import settings
 from workshop.challenges import git, progress, source
 from workshop.challenges.starters import Level
 from workshop.classroom import branches, clearing, lab, work
-from workshop.classroom.join import leave
 from workshop.classroom.obstacles import check
 from workshop.machine import ROOT
 from workshop.stack import scaling
@@ -98,8 +97,8 @@ def reset(level: Level, say: Say) -> None:
     names = _save(level)
     for name in names:
         say(f"Your work is saved: {name}")
-    if settings.joined():
-        leave(say)  # first, so that nothing of a central is emptied
+    if clearing.leave_central():
+        say("This machine left the central queue. Nothing there is touched.")
     with _workers_paused(say) as had_workers:
         work.here().put(level)
         lab.guard(found.replaced)  # a page may have read the files just before they changed

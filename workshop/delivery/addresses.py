@@ -18,6 +18,8 @@ __all__ = ["BROKER", "DATABASE", "Trouble", "broker_trouble", "database_trouble"
 
 _FULL = re.compile(r"sorry, too many clients|remaining connection slots|too many connections")
 
+_NAME = "geopython-db"
+
 PATIENCE = 3
 """Seconds within which an address must answer."""
 
@@ -123,7 +125,8 @@ def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
         if "FATAL" not in said:
             text = f"What listens at the database's port {parts['port']} does not answer as PostgreSQL does."
             raise Trouble("port", text) from error
-        if re.search(r'database "[^"]*"', said) and "pg_hba" not in said:
+        entry = "pg_hba" in said  # a central lets its machines into its one database only
+        if re.search(r'database "[^"]*"', said) and (not entry or name != _NAME):
             text = f'PostgreSQL has no database "{name}", or not for user "{user}".'
             raise Trouble("database", text) from error
         text = f'PostgreSQL refuses the user "{user}" with this password.'

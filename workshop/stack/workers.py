@@ -95,7 +95,11 @@ def _ping(name: str) -> None:
 
 def _flower_environment(site: Site) -> dict[str, str]:
     queues = site.management_url.replace("//", f"//celery_user:{site.broker_password}@") + "/api/"
-    return os.environ | {"FLOWER_BROKER_API": queues, "FLOWER_BASIC_AUTH": f"flower:{site.flower_password}"}
+    return os.environ | {
+        "CELERY_BROKER_URL": site.broker_url,  # this stack's own, also if the machine joined another
+        "FLOWER_BROKER_API": queues,
+        "FLOWER_BASIC_AUTH": f"flower:{site.flower_password}",
+    }
 
 
 def _flower_command(site: Site) -> list[str]:
