@@ -77,8 +77,9 @@ def run(number: int, say: Say) -> None:
     """
     _refuse_in_containers()
     stop(say)
-    for each in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(each, signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):
+        if each := getattr(signal, name, None):  # Windows has fewer, and says below that it runs no services
+            signal.signal(each, signal.default_int_handler)
     try:
         card = _begin(number, os.getpid(), _network(), say)
         say(f"{number} machines work for the central at {card.host}. Next: workshop central fill")
