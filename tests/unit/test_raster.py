@@ -30,8 +30,8 @@ def colour_at(picture: Raster, by: raster.By, square: int = EDINBURGH) -> str:
 
 def test_a_square_has_its_nations_or_its_machines_colour() -> None:
     picture = Raster()
-    add(picture, "machine07", "SCT", EDINBURGH)
-    assert colour_at(picture, "nation") == maps.NATIONS["SCT"][1]
+    add(picture, "machine07", "ENG", EDINBURGH)
+    assert colour_at(picture, "nation") == maps.NATIONS["ENG"][1]
     assert colour_at(picture, "machine") == raster.colour("machine07")
 
 
@@ -53,12 +53,12 @@ def test_the_four_corners_are_in_the_picture() -> None:
     ]
 
 
-@pytest.mark.parametrize("codes", [["SEA", "SCT"], ["SCT", "SEA"]])
+@pytest.mark.parametrize("codes", [["SEA", "ENG"], ["ENG", "SEA"]])
 def test_land_goes_before_sea_in_one_square(codes: list[str]) -> None:
     picture = Raster()
     for code in codes:
         add(picture, "machine01", code, EDINBURGH)
-    assert colour_at(picture, "nation") == maps.NATIONS["SCT"][1]
+    assert colour_at(picture, "nation") == maps.NATIONS["ENG"][1]
     assert len(picture) == 1
 
 
@@ -66,28 +66,28 @@ def test_land_goes_before_sea_in_one_square(codes: list[str]) -> None:
 def test_the_latest_machine_has_a_square(times: list[float]) -> None:
     picture = Raster()
     for number, at in enumerate(times, start=1):
-        add(picture, f"machine{number:02}", "SCT", EDINBURGH, at=at)
+        add(picture, f"machine{number:02}", "ENG", EDINBURGH, at=at)
     assert colour_at(picture, "machine") == raster.colour(f"machine{times.index(2.0) + 1:02}")
 
 
 def test_one_machine_twice_in_one_square() -> None:
     picture = Raster()
-    picture.add("machine01", "SCT", np.array([EDINBURGH, EDINBURGH]), np.array([5.0, 1.0]))
-    add(picture, "machine02", "SCT", EDINBURGH, at=3.0)
+    picture.add("machine01", "ENG", np.array([EDINBURGH, EDINBURGH]), np.array([5.0, 1.0]))
+    add(picture, "machine02", "ENG", EDINBURGH, at=3.0)
     assert colour_at(picture, "machine") == raster.colour("machine01")
 
 
 def test_a_copy_is_another_one() -> None:
     picture = Raster()
-    add(picture.copy(), "machine01", "SCT", EDINBURGH)
+    add(picture.copy(), "machine01", "ENG", EDINBURGH)
     assert len(picture) == 0
 
 
 def test_few_squares_are_drawn_larger_and_hide_no_other() -> None:
     few, many = Raster(), Raster()
-    add(few, "machine01", "SCT", EDINBURGH)
+    add(few, "machine01", "ENG", EDINBURGH)
     add(few, "machine02", "SEA", EDINBURGH + 1)
-    add(many, "machine01", "SCT", *range(60_000))
+    add(many, "machine01", "ENG", *range(60_000))
     assert (few.side, many.side) == (7, 1)
     assert colour_at(few, "machine", EDINBURGH - 3 * 701) == raster.colour("machine01")
     assert colour_at(few, "machine", EDINBURGH) == raster.colour("machine01")

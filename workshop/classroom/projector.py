@@ -17,7 +17,8 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from workshop.classroom.frames import Frames, Source, source
 from workshop.raster import By
-from workshop.stack import outside
+from workshop.stack import containers, outside
+from workshop.stack.running import running_site
 from workshop.stack.site import HOST
 
 _PAGE = Path(__file__).with_name("page")
@@ -75,7 +76,10 @@ class Projector:
 
     @property
     def url(self) -> str:
-        """The address of the page in a browser of this machine, or below JupyterLab's in a cloud."""
+        """The address for a browser of this computer; in containers and clouds that of JupyterLab's tile."""
+        site = running_site()
+        if containers.inside() and site:
+            return f"http://{site.outside().place('lab')}/projector/"
         return outside.address(f"http://{HOST}:{self.port}/", "projector/")
 
     def _repr_html_(self) -> str:
