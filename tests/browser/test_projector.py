@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import squares
 from tests.browser.conftest import Traffic
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, command_line
 from tests.integration.own_stack import own_stack
 from workshop import raster
 from workshop.stack.running import running_site
@@ -202,7 +202,7 @@ def test_it_ends_with_jupyterlab(browser: Browser, services: Machine, site: Site
     page.goto(f"http://127.0.0.1:{site.ports['lab']}/projector/?token={site.token}", timeout=90_000)
     page.close()
     every = psutil.Process(services.service("lab")["pid"]).children(recursive=True)
-    programs = [each for each in every if "projector" in each.cmdline()]
+    programs = [each for each in every if "projector" in command_line(each).split()]
     assert len(programs) == 1
     services.workshop("down")
     wait_for(lambda: not programs[0].is_running(), what="the end of the projector")
