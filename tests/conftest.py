@@ -6,6 +6,7 @@ there: its marks and its stored outputs are on main.
 """
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -54,6 +55,11 @@ def workshop(*arguments: str, timeout: float = 180, **environment: str) -> subpr
         text=True,
         timeout=timeout,
     )
+
+
+def hear_ctrl_c() -> None:
+    """Let a program hear Ctrl-C, even if these tests were started behind an ``&``, which ignores it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30, what: str = "the condition") -> None:

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from kombu import Connection
 
 from tests.classroom.guests import manage
-from tests.conftest import wait_for
+from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine
 from workshop import machine
 from workshop.classroom import central as at
@@ -46,9 +46,10 @@ def central(tmp_path_factory) -> Iterator[Machine]:
 
 
 @pytest.fixture(autouse=True)
-def fresh(request) -> None:
-    """Nothing was fed yet, and nothing waits or is written."""
+def fresh(request) -> Iterator[None]:
+    """Nothing was fed yet, and nothing waits or is written; no command outlives its test."""
     if "central" not in request.fixturenames:
+        yield
         return
     central: Machine = request.getfixturevalue("central")
     (machine.state_dir() / fill.FILE).unlink(missing_ok=True)
@@ -56,17 +57,28 @@ def fresh(request) -> None:
         for queue in (SQUARES, DEAD):
             connection.default_channel.queue_purge(queue.name)
     central.sql("TRUNCATE geopython.grid_squares")
+    yield
+    for process in _started:
+        process.kill()
+        process.wait()
+    _started.clear()
+
+
+_started: list[subprocess.Popen[str]] = []
 
 
 def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "workshop", "central", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        preexec_fn=hear_ctrl_c,
         **options,  # type: ignore[call-overload]
     )
+    _started.append(process)
+    return process
 
 
 def shown(*arguments: str, code: int = 0) -> str:

@@ -13,7 +13,7 @@ import psutil
 import psycopg
 from kombu import Connection
 
-from tests.conftest import wait_for
+from tests.conftest import hear_ctrl_c, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ("postgis", "rabbitmq", "worker")
@@ -59,6 +59,7 @@ class Machine:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            preexec_fn=hear_ctrl_c,
         )
 
     def workshop(self, *arguments: str, code: int = 0, timeout: float = 180, **environment: str) -> str:

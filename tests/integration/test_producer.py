@@ -87,7 +87,7 @@ def test_a_host_that_does_not_answer_is_named(machine, monkeypatch):
             call.connect_ex(silent.getsockname())
         port = silent.getsockname()[1]
         monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
-        assert refusal().text == f'The broker\'s host "127.0.0.1" does not answer at port {port}.'
+        assert refusal().text == f'The broker\'s host "127.0.0.1" does not answer at port {port} within 3 s.'
 
 
 def test_what_could_not_be_sent_is_in_the_ledger(machine, monkeypatch):
