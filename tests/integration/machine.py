@@ -117,6 +117,23 @@ class Machine:
         return Connection(self.stack()["broker_url"], connect_timeout=5, transport_options=confirmed)
 
 
+def command_line(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:  # it has ended meanwhile, as the short ones beside RabbitMQ and PostgreSQL do
+        return ""
+
+
+def listening(process: psutil.Process) -> set[tuple[str, int, str]]:
+    """Return the addresses and ports at which a process listens, each with the process's name."""
+    try:
+        name, found = process.name(), process.net_connections("inet")
+    except psutil.Error:
+        return set()
+    states = (psutil.CONN_LISTEN, psutil.CONN_NONE)
+    return {(each.laddr.ip, each.laddr.port, name) for each in found if each.status in states and each.laddr}
+
+
 def lives(process: psutil.Process) -> bool:
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from celery import Celery
 
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, listening
 from workshop.stack import rabbitmq
 from workshop.stack.site import Site
 
@@ -48,15 +48,10 @@ def test_jupyterlab_wants_its_token(machine: Machine) -> None:
 
 def test_only_this_machine_is_listened_on(machine: Machine) -> None:
     supervisor = psutil.Process(machine.stack()["pid"])
-    listening = {
-        (connection.laddr.ip, connection.laddr.port, process.name())
-        for process in [supervisor, *supervisor.children(recursive=True)]
-        for connection in process.net_connections("inet")
-        if connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and connection.laddr
-    }
+    found = set().union(*map(listening, [supervisor, *supervisor.children(recursive=True)]))
     # Erlang's port mapper always adds ::1, which is this machine too.
-    assert not {each for each in listening if each[0] != "127.0.0.1" and each[::2] != ("::1", "epmd")}
-    assert {port for _, port, _ in listening} >= set(machine.stack()["ports"].values())
+    assert not {each for each in found if each[0] != "127.0.0.1" and each[::2] != ("::1", "epmd")}
+    assert {port for _, port, _ in found} >= set(machine.stack()["ports"].values())
 
 
 def test_no_erlang_beside_the_broker_listens_to_others_either(machine: Machine) -> None:

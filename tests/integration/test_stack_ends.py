@@ -16,7 +16,7 @@ from kombu import Queue
 from ptyprocess import PtyProcess
 
 from tests.conftest import wait_for
-from tests.integration.machine import Machine, lives
+from tests.integration.machine import Machine, command_line, lives
 
 NOTE = "kept"
 
@@ -51,7 +51,7 @@ def start_kernel(machine: Machine) -> None:
     request = urllib.request.Request(address, data=b'{"name": "python3"}', method="POST")
     urllib.request.urlopen(request, timeout=30).close()
     wait_for(
-        lambda: any("ipykernel_launcher" in " ".join(p.cmdline()) for p in machine.processes()),
+        lambda: any("ipykernel_launcher" in command_line(each) for each in machine.processes()),
         20,
         "a kernel",
     )
