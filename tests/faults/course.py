@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from tests.faults.timetable import Task
 from tests.integration.machine import Machine
+from workshop.delivery import configuration
 from workshop.delivery.topology import ROUTING_KEY, SQUARES, TASKS
 from workshop.tasks import do_task
 
@@ -18,6 +19,7 @@ class Course:
     count = f"SELECT count(*) FROM {table}"
     queue = SQUARES.name
     exchange = TASKS.name
+    events = configuration.event_exchange
     key = ROUTING_KEY
     task = do_task.name
     refuses = True

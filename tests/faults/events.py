@@ -21,11 +21,14 @@ class Arrivals:
     ----------
     broker_url : str
         The broker, asked directly, so that a cut network hides nothing.
+    exchange : str
+        Where the workers' events go.
     """
 
-    def __init__(self, broker_url: str) -> None:
+    def __init__(self, broker_url: str, exchange: str) -> None:
         self.heard: list[tuple[float, str]] = []
         self._url = broker_url
+        self._exchange = exchange
         self._over = threading.Event()
 
     @contextmanager
@@ -69,6 +72,7 @@ class Arrivals:
     def _run(self) -> None:
         with Celery(broker=self._url, set_as_current=False) as app:
             app.conf.broker_connection_timeout = 2
+            app.conf.event_exchange = self._exchange
             while not self._over.is_set():
                 try:
                     self._listen(app)

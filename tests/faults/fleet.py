@@ -27,6 +27,7 @@ class Control:
     table = control.TABLE
     count = f"SELECT count(DISTINCT task_id) FROM {table}"
     queue = exchange = key = "celery"
+    events = "celeryev"
     task = control.do_task.name
     refuses = False
     patience = 20

@@ -46,7 +46,7 @@ class Run:
         )
         self._window, self._last = window, (1 - _RESERVE) * len(timetable.tasks)
         self._producer = Producer(timetable, self._subject.send, send, self._senders.waiting, window)
-        self._arrivals = Arrivals(scene.machine.stack()["broker_url"])
+        self._arrivals = Arrivals(scene.machine.stack()["broker_url"], self._subject.events)
         self._progress = Progress(own, self._producer, self._subject, self._arrivals)
         self._struck: list[Struck] = []
         self._ends = Ends(self._subject)

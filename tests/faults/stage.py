@@ -13,7 +13,7 @@ from tests.faults.fleet import PROCESSES, WORKERS, Control
 from tests.faults.relay import HOST, Relays
 from tests.faults.strikes import Scene
 from tests.integration.machine import Machine
-from workshop import machine as this_machine
+from workshop import settings
 
 
 @contextmanager
@@ -67,7 +67,7 @@ def _join(relays: Relays) -> dict[str, str]:
             f"postgresql+psycopg://geopython:geopython@{HOST}:{relays.port('postgis')}/geopython-db"
         ),
     }
-    this_machine.write("joined.json", addresses)
+    settings.change(**addresses)
     return addresses
 
 
