@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from workshop import machine
+from workshop.classroom.card import Broker, Database
 from workshop.classroom.join import leave
 from workshop.stack import containers
 from workshop.stack.condition import StartFailed
@@ -19,28 +20,6 @@ from workshop.stack.ending import central_folder, joined_here, remove_central
 from workshop.stack.running import CENTRAL, NotRunning, running, until
 
 _PATIENCE = 60
-
-
-@dataclass(frozen=True)
-class Broker:
-    """The parts of the address of the central RabbitMQ."""
-
-    user: str
-    password: str
-    host: str
-    port: int
-    virtual_host: str
-
-
-@dataclass(frozen=True)
-class Database:
-    """The parts of the address of the central PostGIS."""
-
-    user: str
-    password: str
-    host: str
-    port: int
-    name: str
 
 
 @dataclass(frozen=True, repr=False)
