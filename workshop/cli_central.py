@@ -58,7 +58,7 @@ def clear(yes: bool) -> None:
 
 @central.command()
 def stop() -> None:
-    """Close the central: end it and remove its accounts. The squares stay for the next start."""
+    """Close the central: end it, remove its accounts. Squares stay; `central clear`, before, removes them."""
     with _spoken_errors():
         from workshop.classroom import central
 

@@ -1,4 +1,4 @@
-"""The command ``workshop projector``: the live map and the board of machines, for a beamer."""
+"""The command ``workshop projector``: the live map and the board of machines, for the wall."""
 
 import signal
 import webbrowser

@@ -23,10 +23,7 @@ TEXTS = {
         "No addresses were handed to join, so this machine works for itself.\n"
         "Next: build both addresses in the cell with the TODO, then run the cell with join"
     ),
-    "C3-ADDRESS": (
-        "The address of the {address} is wrong in this part: {part}. {text}\n"
-        "Next: compare this part with your card, and join again"
-    ),
+    "C3-ADDRESS": ("The address of the {address} fails at this part: {part}. {text}\nNext: {next_step}"),
     "C3-CENTRAL": "This machine could not join. {text}\nNext: {next_step}",
     "C3-NOT-JOINED": "{reason}\nNext: build the addresses from the parts of your card, and join again",
     "C3-OWN-DATABASE": (
@@ -55,9 +52,11 @@ HINTS = (
     "An address has its parts in this order: scheme, user, password, host, port, and a name. "
     "Your card has all but the scheme.",
     "The name at the end of the broker's address is its virtual host; at the end of the database's, the database.",
-    'An f-string puts parts into a text: f"{broker.host}:{broker.port}" is host and port.',
-    "For the shares: squares has a column machine. GeoPandas, like pandas, can group rows by a column and "
-    "tell the size of each group.",
+    "An f-string puts parts into a text. The broker's address ends like this: "
+    'f"...@{card.broker.host}:{card.broker.port}/{card.broker.virtual_host}". The database\'s ends in '
+    "card.database.name.",
+    'For the shares: squares.groupby("machine") makes a group of the rows of each machine. Ask it for the size '
+    "of each group.",
 )
 
 

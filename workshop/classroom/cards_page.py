@@ -30,6 +30,7 @@ p {{ margin: 0.4rem 0; }}
 dl {{ display: grid; grid-template-columns: max-content 1fr; column-gap: 1rem; margin: 0.4rem 0; }}
 dd {{ margin: 0; }}
 code, dd {{ font-family: ui-monospace, Consolas, monospace; overflow-wrap: anywhere; }}
+.code {{ font-size: 1.25em; }}
 @media print {{
   @page {{ size: A4; margin: 10mm; }}
   :root {{ --paper: #fff; --ink: #000; --line: #666; }}
@@ -59,9 +60,10 @@ _CARD = """\
 <dl>
 {parts}
 </dl>
-<p>Code, until {until}:<br><code>{code}</code></p>
-<p>In notebook 03, or in a terminal in the course's folder:<br><code>workshop join {code}</code><br>
-To go back: <code>workshop leave</code></p>
+<p>Code, until {until}:<br><code class="code">{code}</code></p>
+<p>Open notebook 03, write this code into <code>CODE = ""</code>, and build both addresses there.<br>
+Stuck? In a terminal of JupyterLab: <code>workshop join</code> and the code. To go back:
+<code>workshop leave</code></p>
 </article>"""
 
 _PART = "<dt>{name}</dt><dd>{value}</dd>"

@@ -84,9 +84,8 @@ def start(machines: int = 30, address: str = HOST, hours: float = 12, flower: bo
     """
     if containers.inside():
         raise StartFailed(
-            "A second queue and database on this machine need `workshop up`, but this runs in containers.\n"
-            "Next: take the address of your instructor. Or keep your own queue with more workers, in a\n"
-            "terminal of your own computer: docker compose up --detach --scale worker=3"
+            "A central is a second queue and database on this machine, and containers can't start them.\n"
+            "Next: take a card from your instructor, or give your own queue three workers: workshop scale 3"
         )
     if not 1 <= machines <= 255:
         raise StartFailed(f"A central is for 1 to 255 machines, not {machines}.")

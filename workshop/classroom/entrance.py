@@ -33,6 +33,8 @@ _OF_AN_ADDRESS = {
     *("scheme", "address", "user", "password", "user or password"),
     *("host", "port", "virtual host", "database"),
 }
+_SEEN_THERE = {"user or password", "host", "port", "virtual host", "database"}
+"""Parts that may be as on the card and still fail, since the central said no."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Fault:
 
     def __str__(self) -> str:
         """Say it in words."""
-        wrong = f"Wrong part of the {self.address} address: {self.part}. " if self.mine else ""
+        wrong = f"The {self.address} address fails at this part: {self.part}. " if self.mine else ""
         return f"Not joined. {wrong}{self.text}\nNext: {self.next_step}"
 
 
@@ -112,7 +114,9 @@ def _fault(which: str, trouble: Trouble, by_code: bool, host: str, only_this: bo
     mine = not by_code and trouble.part in _OF_AN_ADDRESS
     compare = "compare this part with your card, and join again"
     if not trouble.on_the_way:
-        step = compare if mine else _NEXT.get(trouble.part, _ASK)
+        step = _NEXT.get(trouble.part, _ASK)
+        if mine:
+            step = f"{compare}. If it is right: {step}" if trouble.part in _SEEN_THERE else compare
         return Fault(which, trouble.part, trouble.text, step, mine)
     if only_this:
         why = "The other port there answers, so a firewall on the central's machine shuts this one."

@@ -12,11 +12,10 @@ import psutil
 
 from workshop.stack import containers, outside
 
-WAYS_ON = (
-    "work together at a neighbour's machine, or ask for another network (the instructor's own router, or a "
-    "phone's hotspot that central and you are in), or do it alone: workshop rehearse"
+_NEIGHBOUR = "work together at a neighbour's machine"
+_NETWORK = (
+    "ask for another network (the instructor's own router, or a phone's hotspot that central and you are in)"
 )
-_OTHER_MACHINE = "work together at a neighbour's machine, or do it alone: workshop rehearse"
 
 
 def explain(host: str) -> tuple[str, str]:
@@ -37,10 +36,13 @@ def explain(host: str) -> tuple[str, str]:
         return (
             f"Both are in the network {network}, so this Wi-Fi seems to keep its machines apart from each "
             "other, or a firewall on the central's machine shuts the port.",
-            WAYS_ON,
+            _ways_on(),
         )
     here = ", ".join(str(each.network) for each in _interfaces()) or "none"
-    return f"This machine is in another network: {here}.", f"connect to the central's network; or {WAYS_ON}"
+    return (
+        f"This machine is in another network: {here}.",
+        f"connect to the central's network; or {_ways_on()}",
+    )
 
 
 def own_addresses() -> set[str]:
@@ -48,9 +50,19 @@ def own_addresses() -> set[str]:
     return {each.address for every in psutil.net_if_addrs().values() for each in every}
 
 
+def _ways_on() -> str:
+    return f"{_NEIGHBOUR}, or {_NETWORK}, {_alone()}"
+
+
+def _alone() -> str:
+    if containers.inside():
+        return "or give your own queue more workers: workshop scale 3"
+    return 'or do it alone: in notebook 03, write CODE = "" and run its cells from there again'
+
+
 def _in_a_cloud(where: str) -> tuple[str, str]:
     why = f"This course runs {where}, far away: from there no way leads to a machine in your room."
-    return why, _OTHER_MACHINE
+    return why, f"{_NEIGHBOUR}, {_alone()}"
 
 
 def _in_a_container(host: str) -> tuple[str, str]:
@@ -63,7 +75,7 @@ def _in_a_container(host: str) -> tuple[str, str]:
         f"This course runs in containers. Perhaps your computer itself does not reach {host} either: some "
         "Wi-Fis keep their machines apart.",
         f"ping {host} in a terminal of your own computer. If that works, restart Docker and join again; "
-        f"if not, {WAYS_ON}",
+        f"if not, {_ways_on()}",
     )
 
 

@@ -1,4 +1,4 @@
-"""The projector: a page with the map of the country and the board of machines, for a beamer.
+"""The projector: a page with the map of the country and the board of machines, for the wall.
 
 Only this machine can open it. Names on it come from the database, and the page takes them as text.
 """

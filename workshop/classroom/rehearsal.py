@@ -180,8 +180,7 @@ def _running_with(number: int) -> Card | None:
 def _refuse_in_containers() -> None:
     if containers.inside():
         raise StartFailed(
-            "A rehearsal starts further machines beside this one, and this is a container.\n"
-            "Next: give your own queue three machines, in a terminal of your own computer:\n"
-            "docker compose up --detach --scale worker=3\n"
-            "Or on a computer that runs the course without Docker: workshop rehearse"
+            "A rehearsal starts a central beside this one, and containers can't.\n"
+            "Next: work together at a neighbour's machine, or give your own queue three "
+            "workers: workshop scale 3"
         )
