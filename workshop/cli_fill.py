@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workshop.cli_ledger import printable
+
 if TYPE_CHECKING:
     from workshop.classroom.fed import Balance
 
@@ -53,14 +55,14 @@ def ledger() -> None:
 @click.command()
 @click.option("--remove-forged", is_flag=True, help="Remove forged rows, and send their squares again.")
 def mend(remove_forged: bool) -> None:
-    """Send again what is missing, each task under its own id, so that none is done twice."""
+    """Send again what failed or has no answer, each task under its own id, so that none makes two rows."""
     from workshop.classroom import fed
 
     with _spoken_errors():
         found = fed.balance()
         fed.mend(found, remove_forged, click.echo)
-    if found.waiting or found.held != {}:
-        click.echo("What is missing is known only when nothing waits and no machine holds a task.")
+    if found.waiting:
+        click.echo("What has no answer is known only when nothing waits: a machine has to be at work.")
 
 
 def lines(found: "Balance") -> Iterator[str]:
@@ -91,13 +93,15 @@ def _verdict(found: "Balance") -> str:
         also = ", with --remove-forged for the forged rows" if found.forged else ""
         return f"It does not balance. Next: workshop central mend{also}"
     if found.waiting or found.held != {}:
-        return f"{found.open:,} squares are on their way. Next: workshop central ledger, in a while"
-    return "It balances: each square that was fed has its row or its dead letter."
+        long = "" if found.waiting else ". Held for long? workshop central mend sends them again"
+        return f"{found.open:,} squares are on their way. Next: workshop central ledger, in a while{long}"
+    also = " Next: workshop central mend sends those that failed again" if found.dead else ""
+    return f"It balances: each square that was fed has its row or its dead letter.{also}"
 
 
 def _line(name: str, number: int, what: str, details: Mapping[str, int] | None = None) -> str:
     found: Iterable[tuple[str, int]] = Counter(details or {}).most_common(40 if name != "dead" else 4)
-    shown = (f"{times:>14,} x {_account(text)[:90]}" for text, times in found)
+    shown = (f"{times:>14,} x {printable(_account(text))[:90]}" for text, times in found)
     return "\n".join([f"{name:<10}{number:>8,}  {what}", *shown])
 
 
@@ -114,11 +118,12 @@ def _spoken_errors() -> Iterator[None]:
     from kombu.exceptions import OperationalError
 
     from workshop.classroom.country import NoSuchPart
+    from workshop.classroom.fill import Cleared
     from workshop.stack.running import NotRunning
 
     try:
         yield
-    except (NoSuchPart, NotRunning) as error:
+    except (Cleared, NoSuchPart, NotRunning) as error:
         raise click.ClickException(str(error)) from error
     except (psycopg.Error, AMQPError, OperationalError, OSError) as error:
         raise click.ClickException(

@@ -61,10 +61,15 @@ def lines(now: "Ledger") -> Iterator[str]:
 
 
 def _line(name: str, number: int, what: str, details: Iterable[str] = ()) -> str:
-    found = Counter(detail.partition("\n")[0][:90] for detail in details).most_common(4)
+    found = Counter(printable(detail.partition("\n")[0])[:90] for detail in details).most_common(4)
     return "\n".join(
         [f"{name:<10}{number:>8,}  {what}", *(f"{times:>14,} x {text}" for text, times in found)]
     )
+
+
+def printable(text: str) -> str:
+    """Return a text without what would move a terminal's cursor or colours: others may have written it."""
+    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _ids(tasks: Iterable) -> list[str]:

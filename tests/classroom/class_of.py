@@ -108,7 +108,9 @@ def class_of(number: int, folder: Path, pace: int = 0) -> Iterator[Class]:
                 card, began = guest.card, time.monotonic()
                 wait_for((guest.state / "stack.json").exists, 60, "a supervisor")
                 shown = guest.workshop("join", card.code)
-                assert f"Joined. worker1@{card.machine} waits for tasks at {card.host}" in shown
+                assert (
+                    f"Joined as {card.machine}. This machine's worker waits for tasks at {card.host}" in shown
+                )
                 print(f"{card.machine} joined after {time.monotonic() - began:.0f} s")
             yield Class(Machine(state / "central"), guests)
         finally:

@@ -18,8 +18,8 @@ from tests.classroom.guests import manage
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine
 from workshop import machine
+from workshop.classroom import between_groups, country, fed, fill
 from workshop.classroom import central as at
-from workshop.classroom import country, fed, fill
 from workshop.cli import main
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
@@ -278,8 +278,10 @@ def test_what_a_machine_holds_is_not_missing(central):
         assert take(central, 2)
         wait_for(lambda: fed.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
         assert len(fed.balance().missing) == 0
-        assert "What is missing is known only when nothing waits" in shown("mend")
-    wait_for(lambda: waiting(central) == 1, 10, "the message back")
+        assert "Held for long? workshop central mend" in shown("ledger")
+        assert "3 squares were sent again" in shown("mend")
+        assert "What has no answer is known only when nothing waits" in shown("mend")
+    wait_for(lambda: waiting(central) == 4, 10, "the message back")
 
 
 FORGERIES = {
@@ -318,7 +320,7 @@ def test_rows_of_tasks_not_fed_here_are_strangers(central):
     assert central.sql("SELECT count(*) FROM geopython.grid_squares") == [(1,)]
 
 
-def test_dead_letters_are_not_missing(central):
+def test_dead_letters_are_not_missing_and_may_be_sent_again(central):
     fill.fill("NT", 2)
     with Connection(at.cards()[1].broker.url) as connection:
         SQUARES(connection.default_channel).get().reject()
@@ -327,6 +329,43 @@ def test_dead_letters_are_not_missing(central):
         connection.Producer().publish("no task", exchange="dead")
     found = balance_after(central)
     assert (len(found.dead), found.strange_letters, len(found.missing)) == (1, 1, 1)
+    assert "2 squares were sent again" in shown("mend")
+    work(central, 2)
+    found = balance_after(central)
+    assert (found.rows, found.dead, len(found.missing)) == (2, {}, 0)
+
+
+def test_what_others_wrote_moves_no_cursor(central):
+    fill.fill("NT", 1)
+    with Connection(at.cards()[1].broker.url) as connection:
+        message = SQUARES(connection.default_channel).get()
+        headers = message.headers | {"reason": "\x1b[2J\x1b]0;mine\x07all is well"}
+        exchange, key = "tasks", "task.square"
+        connection.Producer().publish(message.body, exchange=exchange, routing_key=key, headers=headers,
+                                      content_type="application/json", content_encoding="utf-8")  # fmt: skip
+        message.ack()
+        wait_for(lambda: waiting(central) == 1, 10, "the message")
+        SQUARES(connection.default_channel).get().reject()
+    text = shown("ledger")
+    assert "?[2J?]0;mine?all is well" in text
+
+
+def test_a_batch_on_its_way_at_a_pause_accuses_nobody(central):
+    fill.fill("NT", 4)
+    machine.write(fill.FILE, machine.read(fill.FILE) | {"fed": {"NT": 2}})
+    work(central, 4)
+    found = balance_after(central)
+    assert (found.rows, found.strangers, found.forged) == (2, {}, {})
+
+
+def test_feeding_ends_when_the_central_is_cleared(central):
+    process = command("fill")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 60, "a full queue")
+    assert fill.read().todo > 200_000
+    between_groups.clear()
+    text, _ = process.communicate(timeout=30)
+    assert process.returncode == 1 and "The central was cleared meanwhile" in text
+    assert not machine.read(fill.FILE)
 
 
 def test_a_country_takes_seconds(central):

@@ -213,11 +213,15 @@ def test_the_central_restarts_and_the_worker_is_back(guest: Machine, central: Ma
     run = send(60)
     wait_for(lambda: live.progress(run).done, what="the first row")
     before, broker = guest.service("worker1")["pid"], central.service("rabbitmq")["pid"]
-    psutil.Process(broker).kill()
-    said = "it waits for the central queue"
-    wait_for(lambda: said in guest.service("worker1")["message"], 30, "what the worker waits for")
-    waiting = guest.workshop("status")
-    assert "workshop leave" in waiting
+    supervisor = psutil.Process(central.stack()["pid"])
+    supervisor.suspend()  # so that the broker stays away until the worker has noticed
+    try:
+        psutil.Process(broker).kill()
+        said = "it waits for the central queue"
+        wait_for(lambda: said in guest.service("worker1")["message"], 60, "what the worker waits for")
+        assert "workshop leave" in guest.workshop("status")
+    finally:
+        supervisor.resume()
     central.until_again("rabbitmq", broker, 60)
     guest.until_again("worker1", before, 90)
     assert done(run, 90).done == 60

@@ -199,7 +199,10 @@ def test_joined_machines_share_the_tasks_until_one_leaves(
 def share_and_leave(own: Machine, parts: Card, capsys: pytest.CaptureFixture[str]) -> None:
     assert shares(send(5)) == {HERE: 5}
     assert join.join(broker(parts), database(parts))
-    assert f"Joined. {GUEST} waits for tasks at 127.0.0.1:{parts.broker.port}." in capsys.readouterr().out
+    assert (
+        f"Joined as machine07. This machine's worker waits for tasks at 127.0.0.1:{parts.broker.port}."
+        in capsys.readouterr().out
+    )
     assert tried()["failed"] is None
     assert stat.S_IMODE((own.state / "joined.json").stat().st_mode) == 0o600
     settings.change(pace=20)
@@ -245,7 +248,10 @@ def join_by_code(own: Machine, parts: Card) -> None:
     wrong = own.workshop("join", parts.code[:-1] + "?", code=1)
     assert wrong.startswith("Error: Not joined. A code has only letters")
     shown = own.workshop("join", *parts.code.lower().split("-"))
-    assert shown == f"Joined. {GUEST} waits for tasks at 127.0.0.1:{parts.broker_port}.\n"
+    assert (
+        shown
+        == f"Joined as machine07. This machine's worker waits for tasks at 127.0.0.1:{parts.broker_port}.\n"
+    )
     assert own.workshop("join", parts.code) == shown
     assert tried()["failed"] is None
     here = f"This machine is machine07 at 127.0.0.1:{parts.broker_port}, a central queue. It answers."

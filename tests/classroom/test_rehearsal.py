@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, lives
 from workshop import machine
-from workshop.classroom import fill, join, rehearsal
+from workshop.classroom import central, fill, join, rehearsal
 from workshop.classroom.wires import wires
 from workshop.stack.condition import StartFailed
 from workshop.stack.running import CENTRAL, NotRunning, running
@@ -98,11 +98,29 @@ def test_alone_an_attendee_joins_the_machines_and_down_ends_all(own: Machine, ca
     assert not running(CENTRAL) and not machine.read("joined.json")
 
 
+def test_it_leaves_an_earlier_class_alone(own: Machine):
+    """Neither its squares nor the cards that someone may have are touched."""
+    own.workshop("up", "--detach", "rabbitmq")
+    folder = own.state / "central"
+    (folder / "postgis").mkdir(parents=True)
+    assert not central._wished(None, 1, "127.0.0.1", 12, False).with_stack
+    (folder / "postgis").rmdir()
+    assert central._wished(None, 1, "127.0.0.1", 12, False).with_stack
+    folder.rmdir()
+
+    before = central.start(1)
+    card = rehearsal.rehearse(machines=1)
+    assert [each.machine for each in central.cards()] == ["machine01", "machine02", "machine03"]
+    assert card.machine == "machine02" and central.cards()[0] == before.cards[0]
+    rehearsal.stop()
+    assert len(central.cards()) == 3
+
+
 def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(NotRunning, match="workshop up"):
         rehearsal.rehearse()
     monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
-    with pytest.raises(StartFailed, match="docker compose up --detach --scale worker=3"):
+    with pytest.raises(StartFailed, match="workshop scale 3"):
         rehearsal.rehearse()
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
     assert not machine.read(rehearsal.FILE)

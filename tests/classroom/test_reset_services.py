@@ -87,7 +87,7 @@ print(live.watch(quiet=True))
 
 def test_a_joined_machine_leaves_first_and_the_central_keeps_all(machine: Machine, tmp_path: Path) -> None:
     with central_at(tmp_path / "central", machines=1) as (central, cards):
-        assert machine.workshop("join", cards[0].code).startswith("Joined. worker1@machine01 ")
+        assert machine.workshop("join", cards[0].code).startswith("Joined as machine01. ")
         run(machine, AT_HOME_AND_THERE.replace("sys.argv[1]", "30"))
         with central.amqp() as broker, broker.channel() as channel:
             broker.Producer(channel).publish("kept", exchange="dead")

@@ -184,3 +184,14 @@ def test_a_queue_that_is_declared_otherwise(machine, monkeypatch):
     error = refusal(queue=Queue("other", durable=True))
     assert "RabbitMQ refuses the task" in error.text and "PRECONDITION_FAILED" in error.text
     assert "The task is not on the queue" in str(error)
+
+
+def test_a_queue_that_is_full(machine):
+    from kombu import Queue
+
+    limit = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    full = Queue("full", durable=True, queue_arguments=limit)
+    with pytest.raises(NotSent) as told:
+        for _ in range(20):  # RabbitMQ counts now and then
+            do_task.apply_async(EDINBURGH, queue=full)
+    assert told.value.text == "RabbitMQ refuses the task: its queue is full." and not told.value.perhaps

@@ -6,6 +6,7 @@ import pytest
 
 from workshop import machine
 from workshop.stack import centrally, plan
+from workshop.stack.site import Site
 from workshop.stack.workers import machine_name
 
 JOINED = {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/celery_app", "machine": "machine07"}
@@ -30,6 +31,15 @@ def test_containers_that_share_a_card_have_names_of_their_own(monkeypatch: pytes
     machine.write("joined.json", JOINED)
     monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
     assert machine_name() == "machine07-3f2a"
+
+
+def test_a_large_machine_leaves_sessions_at_the_central(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 24)
+    monkeypatch.delenv("WORKSHOP_PROCESSES", raising=False)
+    site = Site(machine.state_dir(), {}, "token")
+    assert plan.service("worker1").command(site)[-2] == "24"
+    machine.write("joined.json", JOINED)
+    assert plan.service("worker1").command(site)[-2] == "8"
 
 
 def test_periodic_tasks_stay_at_home() -> None:

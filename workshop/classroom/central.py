@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,9 @@ from workshop.stack.running import CENTRAL, NotRunning, running, until
 from workshop.stack.site import HOST, Site
 
 _PATIENCE = 60
+
+
+Say = Callable[[str], None]
 
 
 @dataclass(frozen=True, repr=False)
@@ -63,7 +67,9 @@ class Central:
         stop()
 
 
-def start(machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False) -> Central:
+def start(
+    machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False, say: Say = print
+) -> Central:
     """Start a central, unless it runs as wished, and return its cards.
 
     Parameters
@@ -76,6 +82,8 @@ def start(machines: int = 30, address: str = HOST, hours: float = 12, flower: bo
         When the cards end, counted from now. A central that runs keeps its end.
     flower : bool
         Whether Flower runs too, to be seen at that address with a password.
+    say : callable
+        Shows a line.
 
     Raises
     ------
@@ -97,7 +105,8 @@ def start(machines: int = 30, address: str = HOST, hours: float = 12, flower: bo
         _start(_wished(before, machines, address, hours, flower))
     if not until(_is_ready, _PATIENCE):
         raise StartFailed("The central services are not ready. Next: workshop central stop, then start again")
-    _keep_ports()
+    if _keep_ports():
+        say("Other ports than before, as those are taken: all machines need new cards.")
     return Central(cards())
 
 
@@ -126,6 +135,11 @@ def stop() -> bool:
     -------
     bool
         Whether there was one.
+
+    Raises
+    ------
+    workshop.stack.condition.StartFailed
+        If it does not end.
     """
     if joined_here():
         leave()
@@ -137,10 +151,11 @@ def stop() -> bool:
 
     with suppress(psycopg.Error, NotRunning):  # the next start removes them too
         remove_roles(site())
-    remove_central(print, purge=False)
-    for name in (FILE, "token.json", cards_page.NAME):
-        (central_folder() / name).unlink(missing_ok=True)
+    if not remove_central(print, purge=False):
+        raise StartFailed("The central may still run. Next: workshop central stop again")
     shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
+    for name in ("token.json", cards_page.NAME, FILE):  # the last one is what a further `stop` goes by
+        (central_folder() / name).unlink(missing_ok=True)
     return True
 
 
@@ -158,9 +173,10 @@ def site() -> Site:
 
 def _wished(before: Opening | None, machines: int, address: str, hours: float, flower: bool) -> Opening:
     """Return how to open; with the passwords and ports of one that was not stopped, and has not ended."""
+    ours = before.with_stack if before else not (central_folder() / "postgis").exists()
+    with_stack = address == HOST and running() is not None and ours  # else squares of a class would go, too
     if before and before.expired:
         before = None
-    with_stack = address == HOST and running() is not None
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
     wished = Opening(address, until, {}, flower, with_stack)
     if before:
@@ -181,14 +197,13 @@ def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None
     if (opened.address, opened.flower) != (address, flower):
         shows = "with" if opened.flower else "without"
         raise StartFailed(f"A central runs already, at {opened.address} and {shows} Flower.\n{other}")
-    if machines <= len(opened.machines):
-        return
     from workshop.stack import accounts, postgis, roles
 
-    room = postgis.room(len(opened.machines)) - 1
-    if machines > room:
-        raise StartFailed(f"The central that runs has room for {room} machines, not {machines}.\n{other}")
-    machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
+    if machines > len(opened.machines):
+        room = postgis.room(len(opened.machines)) - 1
+        if machines > room:
+            raise StartFailed(f"The central that runs has room for {room} machines, not {machines}.\n{other}")
+        machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
     accounts.make_accounts(site())
     roles.make_roles(site())
 
@@ -222,10 +237,14 @@ def _opened() -> tuple[Opening, dict[str, Any]]:
     return opened, stack
 
 
-def _keep_ports() -> None:
+def _keep_ports() -> bool:
+    """Note which ports the cards name; return whether earlier cards name others."""
     opened, stack = _opened()
-    if opened.ports != stack["ports"]:
-        machine.write(f"central/{FILE}", replace(opened, ports=stack["ports"]).as_json())
+    now = stack["ports"]
+    if opened.ports != now:
+        machine.write(f"central/{FILE}", replace(opened, ports=now).as_json())
+    before = opened.ports or now
+    return any(before[name] != now[name] for name in ("rabbitmq", "postgis"))
 
 
 def _is_ready() -> bool:

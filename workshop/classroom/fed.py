@@ -17,9 +17,10 @@ from workshop import machine
 from workshop.classroom import country, fill
 from workshop.classroom.central import site
 from workshop.delivery import dead
-from workshop.delivery.batches import TASK, Sender
+from workshop.delivery.batches import TASK
 from workshop.stack import management
 from workshop.stack.site import Site
+from workshop.waiting import Waiting
 
 _FRESH = 8
 """Seconds after which RabbitMQ's own counts, made every five seconds, know what was fed before."""
@@ -49,8 +50,10 @@ class Balance:
         Messages in the queue `squares`, whoever sent them.
     held : dict of str to int
         Messages that a machine has taken and not answered for yet, by account; None if RabbitMQ can't tell.
-    missing : array of int
-        The numbers of squares that are nowhere. Empty while anything waits or is held: it may be one of them.
+    unanswered : array of int
+        The numbers of squares without a row or dead letter; none while anything waits: it may be one of them.
+    dead_squares : array of int
+        The numbers of the squares that failed for good.
     forged : dict of UUID to str
         Rows that can't come from their task: another point, reference, nation or shape; with its account.
     forged_squares : array of int
@@ -66,11 +69,17 @@ class Balance:
     dead: dict[UUID, str] = field(default_factory=dict)
     waiting: int = 0
     held: dict[str, int] | None = None
-    missing: country.Numbers = field(default_factory=lambda: np.zeros(0, int))
+    unanswered: country.Numbers = field(default_factory=lambda: np.zeros(0, int))
+    dead_squares: country.Numbers = field(default_factory=lambda: np.zeros(0, int))
     forged: dict[UUID, str] = field(default_factory=dict)
     forged_squares: country.Numbers = field(default_factory=lambda: np.zeros(0, int))
     strangers: dict[str, int] = field(default_factory=dict)
     strange_letters: int = 0
+
+    @property
+    def missing(self) -> country.Numbers:
+        """The numbers of squares that are nowhere: unanswered, and no machine holds any."""
+        return self.unanswered if self.held == {} else self.unanswered[:0]
 
     @property
     def open(self) -> int:
@@ -91,35 +100,39 @@ def balance() -> Balance:
     found = Balance(len(numbers))
     found.waiting, found.held = on_the_way(central)  # first: what ends after this look has its row below
     known = {task[0]: number for task, number in zip(now.tasks(numbers), numbers.tolist(), strict=True)}
+    unsure = {task[0] for task in now.tasks(np.flatnonzero(now.squares(ahead=fill.BATCH)))} - known.keys()
     with psycopg.connect(central.database_url.replace("+psycopg", ""), connect_timeout=5) as database:
         rows = database.cursor(binary=True).execute(_ROWS).fetchall()
-    good = _compare(found, known, rows)
+    good = _compare(found, known, rows, unsure)
     forged = {known[id] for id in found.forged if id in known}
     found.forged_squares = np.array(sorted(forged), dtype=int)
     for letter in dead.letters([TASK], central.broker_url):
         id = None if letter.fault else UUID(letter.id)
         if id in known and id not in good:
             found.dead[id] = letter.reason or "the worker that had it put it there"
-        found.strange_letters += id not in known
-    if found.waiting == 0 and found.held == {}:
+        found.strange_letters += id not in known and id not in unsure
+    found.dead_squares = np.array([known[id] for id in found.dead], dtype=int)
+    if found.waiting == 0:
         ended = good | found.dead.keys() | found.forged.keys()
-        found.missing = np.array([number for id, number in known.items() if id not in ended], dtype=int)
+        found.unanswered = np.array([number for id, number in known.items() if id not in ended], dtype=int)
     return found
 
 
 def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
-    """Send the missing again under their ids; with `remove_forged` the squares of forged rows, too.
+    """Send what failed and what has no answer again, under their ids, so that none makes a second row.
+
+    A machine may hold a task for hours; so what is held is sent again, too.
 
     Parameters
     ----------
     found : Balance
         As `balance` returned it.
     remove_forged : bool
-        Whether to remove rows that can't come from their task.
+        Whether to remove rows that can't come from their task, and to send their squares again.
     say : callable
         Shows a line.
     """
-    again = found.missing
+    again = np.union1d(found.unanswered, found.dead_squares)
     if remove_forged and found.forged:
         url = site().database_url.replace("+psycopg", "")
         with psycopg.connect(url, connect_timeout=5) as database:
@@ -128,6 +141,7 @@ def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
         say(f"{len(found.forged):,} rows were removed.")
         again = np.union1d(again, found.forged_squares)
     fill.feed(fill.read(), again, say)
+    (machine.state_dir() / fill.FILE).touch()  # `on_the_way` counts from here
     say(f"{len(again):,} squares were sent again. Next: workshop central ledger, in a while")
 
 
@@ -137,14 +151,14 @@ def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
     RabbitMQ counts what is held every five seconds only. So where nothing waits, this waits for a count that
     was made after the last square was fed: a task that was not on its way at that time had ended by then.
     """
-    sender = Sender(central.broker_url)
+    queued = Waiting(central.broker_url)
     try:
-        if (waiting := sender.waiting()) == 0:
+        if (waiting := queued.count()) == 0:
             file = machine.state_dir() / fill.FILE
             rest = file.stat().st_mtime + _FRESH - time.time() if file.exists() else 0
             time.sleep(min(max(rest, 0), _FRESH))
     finally:
-        sender.close()
+        queued.close()
     queue = json.loads(management.ask(central, "/api/queues/celery_app/squares"))
     if "messages_unacknowledged" not in queue:
         return waiting, None  # RabbitMQ was started a moment ago
@@ -156,8 +170,11 @@ def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
     return waiting, dict(+held)
 
 
-def _compare(found: Balance, known: dict[UUID, int], rows: list[tuple]) -> set[UUID]:
-    """Sort rows into good ones, forged ones and strangers; return the ids of the good."""
+def _compare(found: Balance, known: dict[UUID, int], rows: list[tuple], unsure: set[UUID]) -> set[UUID]:
+    """Sort rows into good ones, forged ones and strangers; return the ids of the good.
+
+    `unsure` has the tasks of a batch that was on its way when the feeding was stopped.
+    """
     if not rows:
         return set()
     ids, references, xs, ys, codes, accounts, shaped = zip(*rows, strict=True)
@@ -171,7 +188,8 @@ def _compare(found: Balance, known: dict[UUID, int], rows: list[tuple]) -> set[U
     centre_x, centre_y = country.centres(numbers)
     right &= ~ours | ((x == centre_x) & (y == centre_y))
     found.forged = {ids[at]: accounts[at] for at in np.flatnonzero(~right)}
-    found.strangers = dict(Counter(accounts[at] for at in np.flatnonzero(right & ~ours)))
+    strange = [at for at in np.flatnonzero(right & ~ours) if ids[at] not in unsure]
+    found.strangers = dict(Counter(accounts[at] for at in strange))
     good = {ids[at] for at in np.flatnonzero(right & ours)}
     found.rows = len(good)
     return good

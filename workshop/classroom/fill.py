@@ -34,6 +34,10 @@ FILE = "central/fill.json"
 Say = Callable[[str], None]
 
 
+class Cleared(Exception):
+    """Someone cleared the central while squares were fed."""
+
+
 @dataclass
 class Fill:
     """What was fed to the central of this machine.
@@ -46,22 +50,25 @@ class Fill:
         Makes the order of all squares.
     fed : dict of str to int
         How many squares of each part, counted along the order, RabbitMQ has confirmed.
+    todo : int
+        How many squares the feeding that goes on now has still to send.
     """
 
     run: str = field(default_factory=lambda: str(uuid4()))
     seed: int = field(default_factory=lambda: uuid4().int % 2**32)
     fed: dict[str, int] = field(default_factory=dict)
+    todo: int = 0
 
     def order(self, part: str) -> country.Numbers:
         """Return the numbers of a part's squares in the order in which they are fed."""
         every = np.random.default_rng(self.seed).permutation(country.COLUMNS * country.ROWS)
         return every[country.squares_of(part)[every]]
 
-    def squares(self) -> NDArray[np.bool_]:
-        """Return for each square of the grid whether it was fed."""
+    def squares(self, ahead: int = 0) -> NDArray[np.bool_]:
+        """Return for each square of the grid whether it was fed, or is among the next `ahead` of its part."""
         found = np.zeros(country.COLUMNS * country.ROWS, dtype=bool)
         for part, fed in self.fed.items():
-            found[self.order(part)[:fed]] = True
+            found[self.order(part)[: fed + ahead]] = True
         return found
 
     def tasks(self, numbers: country.Numbers) -> list[Task]:
@@ -99,6 +106,8 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
         If no central runs on this machine, or it has ended meanwhile.
     workshop.classroom.country.NoSuchPart
         If there is no such part.
+    Cleared
+        If the central was cleared meanwhile.
     """
     site()
     now = read()
@@ -108,13 +117,21 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
     end = len(order) if tasks is None else min(done + tasks, len(order))
 
     def note(confirmed: int) -> None:
-        now.fed[part] = done + confirmed
+        kept = read()
+        if kept.run != now.run:
+            raise Cleared("The central was cleared meanwhile, so this feeding ends.")
+        now.fed = kept.fed | {part: done + confirmed}
+        now.todo = int(np.count_nonzero(~elsewhere[order[done + confirmed : end]]))
         machine.write(FILE, asdict(now))
 
-    note(0)  # the run is on disk before the first of its ids is anywhere
-    with tqdm(total=len(order), initial=done, unit=" squares", disable=None) as line:
-        feed(now, order[done:end], say, note, line, leave_out=elsewhere)
-    return now.fed[part], len(order)
+    machine.write(FILE, asdict(now))  # the run is on disk before the first of its ids is anywhere
+    try:
+        with tqdm(total=len(order), initial=done, unit=" squares", disable=None) as line:
+            feed(now, order[done:end], say, note, line, leave_out=elsewhere)
+    finally:
+        if read().run == now.run:
+            machine.write(FILE, asdict(read()) | {"todo": 0})
+    return now.fed.get(part, done), len(order)
 
 
 def feed(
@@ -151,6 +168,7 @@ def feed(
                 batch = numbers[done : done + BATCH]
                 if waiting + len(batch) > MOST_WAITING:
                     _show(line, f"{waiting:,} wait in the queue")
+                    note(done)  # it still feeds
                     time.sleep(0.2)
                     continue
                 fresh = batch if leave_out is None else batch[~leave_out[batch]]

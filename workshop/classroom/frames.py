@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from workshop import machine
 from workshop.board import Board, Standing
-from workshop.classroom import country, fill
+from workshop.classroom import fill
 from workshop.maps import NATIONS
 from workshop.raster import By, Raster, colour
 from workshop.stack.running import CENTRAL, running, running_site
@@ -177,9 +177,8 @@ def unfed() -> int:
     try:
         if time.time() - (machine.state_dir() / fill.FILE).stat().st_mtime > _FEEDING:
             return 0
-        parts = fill.read().fed.items()
-        return sum(int(country.squares_of(part).sum()) - fed for part, fed in parts)
-    except (OSError, country.NoSuchPart):
+        return fill.read().todo
+    except OSError:
         return 0
 
 

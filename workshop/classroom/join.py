@@ -16,7 +16,6 @@ from workshop.classroom.entrance import Fault
 from workshop.delivery.url import broker_parts, database_parts
 from workshop.stack.running import NotRunning
 from workshop.stack.scaling import require_workers, until_workers_match
-from workshop.stack.workers import machine_name
 
 PATIENCE = 60
 """Seconds that the worker may take to start anew."""
@@ -77,7 +76,8 @@ def _go(broker_url: str, database_url: str, say: Say) -> bool:
         _put(before)
         say(f"Not joined. {error}")
         return False
-    say(f"Joined. worker1@{machine_name()} waits for tasks at {_place(broker_url)}.")
+    user = broker_parts(broker_url)["user"]
+    say(f"Joined as {user}. This machine's worker waits for tasks at {_place(broker_url)}.")
     return True
 
 

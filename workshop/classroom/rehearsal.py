@@ -14,7 +14,7 @@ from typing import Any
 
 from workshop import machine
 from workshop.classroom import central, machines
-from workshop.classroom.card import Card
+from workshop.classroom.card import Card, read_code
 from workshop.classroom.wires import Wires, wires
 from workshop.stack import containers
 from workshop.stack.condition import StartFailed
@@ -133,9 +133,10 @@ def _begin(number: int, leader: int, net: Wires | None, say: Say) -> Card:
         say("Starting the central ..." if note["central"] else "A central runs already; it is used.")
         before = opening(central_folder()) if running(CENTRAL) else None
         cards = central.start(
-            machines=max(number + 1, len(before.machines) if before else 0),
+            machines=number + 1 + (len(before.machines) if before else 0),  # no card that someone has
             address=before.address if before else net.address if net else HOST,
             flower=before.flower if before else False,
+            say=say,
         ).cards[-number - 1 :]
         machines.start(cards[1:], leader, net, say)
         machine.write(FILE, note | {"card": cards[0].code})
@@ -169,12 +170,11 @@ def _network() -> Wires | None:
 
 def _running_with(number: int) -> Card | None:
     """Return this machine's card if a rehearsal with so many machines runs."""
-    from workshop.classroom.card import read_code
-
     note = machine.read(FILE)
     if not note.get("card") or note["machines"] != number or running(CENTRAL) is None:
         return None
-    return read_code(note["card"]) if all(each.is_ready for each in machines.there()) else None
+    card = read_code(note["card"])
+    return None if card.expired or not all(each.lives for each in machines.there()) else card
 
 
 def _refuse_in_containers() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import celery
-from amqp.exceptions import AMQPError, ChannelError
+from amqp.exceptions import AMQPError, ChannelError, MessageNacked
 from kombu import Producer
 from kombu.exceptions import OperationalError
 
@@ -72,10 +72,10 @@ def send(app: celery.Celery, task_id: str, publish: Callable[..., Answer]) -> An
         producer.connection.connection.on_blocked = alarm.append
         try:
             return publish(producer=producer, retry=False, confirm_timeout=CONFIRM)
-        except (OperationalError, AMQPError, OSError) as error:
+        except (OperationalError, AMQPError, MessageNacked, OSError) as error:
             producer.connection.collect()
             cause = error.__cause__ or error
-            refused = isinstance(cause, ChannelError)
+            refused = isinstance(cause, ChannelError | MessageNacked)
             text = _in_words(cause, bool(alarm), app.conf.broker_url)
             raise NotSent(task_id, text, perhaps=not refused) from error
         except BaseException:  # such as a time limit or Ctrl-C while it waits: the answer would come later
@@ -108,6 +108,8 @@ def _in_words(error: BaseException, alarm: bool, url: str) -> str:
         return "RabbitMQ takes no messages for now: its disk or memory is nearly full."
     if isinstance(error, TimeoutError):
         return f"RabbitMQ did not confirm the task within {CONFIRM} s."
+    if isinstance(error, MessageNacked):
+        return "RabbitMQ refuses the task: its queue is full."
     if isinstance(error, ChannelError):
         return f"RabbitMQ refuses the task: {error}."
     now = broker_trouble(url)

@@ -6,7 +6,7 @@ outcome, whenever the broker or the database has started.
 
 What a machine that means harm can still do, as it may read the queue and write rows:
 
-* empty the queue, or take tasks and acknowledge them without doing them;
+* empty the queue, or take tasks and acknowledge or reject them without doing them;
 * send tasks that nobody asked for, up to the queue's length;
 * write rows for tasks that were never sent, as many as the disk takes;
 * tell events in another's name, so that Flower shows what never was;
@@ -18,6 +18,7 @@ network and some hours.
 """
 
 import hashlib
+import json
 import secrets
 from base64 import b64encode
 from typing import Any
@@ -36,9 +37,13 @@ _BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "r
 
 
 def make_accounts(site: Site) -> None:
-    """Make the machines' accounts at the broker of a central; at another stack do nothing."""
-    if site.central:
-        management.ask(site, "/api/definitions", _definitions(site.central))
+    """Make the machines' accounts at the broker of a central, and no others; at another stack do nothing."""
+    if not site.central:
+        return
+    there = {user["name"] for user in json.loads(management.ask(site, "/api/users"))}
+    if old := there - site.central.accounts.keys() - {"celery_user"}:
+        management.ask(site, "/api/users/bulk-delete", {"users": sorted(old)})
+    management.ask(site, "/api/definitions", _definitions(site.central))
 
 
 def _definitions(opening: Opening) -> dict[str, Any]:

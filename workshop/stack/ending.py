@@ -122,7 +122,7 @@ def joined_here() -> bool:
     return central_folder().exists() and urlsplit(broker).hostname in own
 
 
-def remove_central(say: Say, purge: bool = True) -> None:
+def remove_central(say: Say, purge: bool = True) -> bool:
     """End the central services, if this machine runs them or did.
 
     Parameters
@@ -131,9 +131,14 @@ def remove_central(say: Say, purge: bool = True) -> None:
         Shows a line.
     purge : bool
         Whether to remove their folder too.
+
+    Returns
+    -------
+    bool
+        Whether they do not run now.
     """
     if not (central_folder() / "token.json").exists():
-        return
+        return True
     done = subprocess.run(
         [sys.executable, "-m", "workshop", "down", *(["--purge"] if purge else [])],
         cwd=machine.ROOT,
@@ -144,6 +149,7 @@ def remove_central(say: Say, purge: bool = True) -> None:
     )
     if done.returncode:
         say(f"The central services did not end: {done.stderr.strip()}")
+    return done.returncode == 0
 
 
 def _end(pid: int, since: float, how: signal.Signals) -> None:

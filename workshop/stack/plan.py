@@ -11,6 +11,9 @@ from workshop.stack.service import Service
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
 
+MOST_JOINED = 8
+"""Processes of a joined machine's worker, unless someone asks for more: each takes a session there."""
+
 _FIXED = {
     service.name: service
     for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, lab.SERVICE)
@@ -53,7 +56,9 @@ def service(name: str, machine: str | None = None) -> Service:
         return workers.periodic()
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
-        return workers.worker(number, _number("processes", os.cpu_count() or 1), machine)
+        cores = os.cpu_count() or 1
+        default = min(cores, MOST_JOINED) if settings.joined() else cores
+        return workers.worker(number, _number("processes", default), machine)
     return _FIXED[name]
 
 

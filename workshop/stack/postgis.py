@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -137,7 +138,7 @@ def _for_machines(number: int) -> list[str]:
         "-ctcp_keepalives_interval=5",
         "-ctcp_keepalives_count=3",
         "-ctcp_user_timeout=25s",
-        "-cclient_connection_check_interval=10s",
+        *(["-cclient_connection_check_interval=10s"] if sys.platform == "linux" else []),
     ]
 
 

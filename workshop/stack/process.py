@@ -64,6 +64,21 @@ def _end_with_parent(how: signal.Signals) -> Callable[[], None] | None:
     return lambda: libc.prctl(_PR_SET_PDEATHSIG, int(how))
 
 
+_FILES = (65_536, 10_240)
+
+
+def allow_many_files() -> None:
+    """Raise what systems allow a program at first, often 256 or 1,024: each connection takes one."""
+    import resource  # not on Windows, where this module is imported too
+
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in _FILES:  # macOS allows less than it says
+        with suppress(ValueError, OSError):
+            wanted = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+            return
+
+
 def kill_session(pid: int) -> None:
     """End a program and everything it started, at once."""
     with suppress(ProcessLookupError, PermissionError):

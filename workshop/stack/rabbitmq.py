@@ -3,7 +3,6 @@
 import os
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 from kombu import Connection
@@ -50,8 +49,6 @@ DEAD_PEERS = """\
 ]}]}].
 """
 
-_FILES = 65_536
-
 
 def prepare(site: Site) -> None:
     """Write the broker's configuration."""
@@ -73,19 +70,7 @@ def prepare(site: Site) -> None:
         file = home / name
         file.touch(mode=0o600)
         file.write_text(text, encoding="utf-8")
-    if central:
-        _allow_many_files()
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
-
-
-def _allow_many_files() -> None:
-    """Raise what systems allow a program at first, often 1,024: each connection of a machine takes one."""
-    import resource  # not on Windows, where this module is imported too
-
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if most == resource.RLIM_INFINITY else min(_FILES, most)
-    with suppress(ValueError, OSError):  # macOS allows less than it says
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def environment(site: Site) -> dict[str, str]:

@@ -17,7 +17,7 @@ from workshop.stack import containers, plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.forward import forward
 from workshop.stack.keeper import TICK, Keeper
-from workshop.stack.process import born, end_with_leader
+from workshop.stack.process import allow_many_files, born, end_with_leader
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 from workshop.stack.watch import code_changes, settings_changes, syntax_error
@@ -64,7 +64,9 @@ class Supervisor:
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals(asyncio.current_task())
-        tasks = [self._follow_code(), self._follow_settings(), end_with_leader()]
+        if self.site.central:
+            allow_many_files()
+        tasks = [self._follow_code(), self._follow_settings(), end_with_leader(), self._end_with_cards()]
         if containers.inside() and "lab" in self.names:
             tasks += [forward(self.site, page) for page in ("flower", "management")]
         followers = [asyncio.create_task(task) for task in tasks]
@@ -157,6 +159,13 @@ class Supervisor:
                 self._match()
             except StartFailed as error:
                 self.say(str(error))
+
+    async def _end_with_cards(self) -> None:
+        """Stop a central when its machines' accounts end: RabbitMQ knows no end of an account."""
+        while not self.site.central or not self.site.central.expired:
+            await asyncio.sleep(5)
+        self.say("The cards have ended, and so does the central.")
+        os.kill(os.getpid(), signal.SIGTERM)
 
     def _reloading(self) -> list[Keeper]:
         return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
