@@ -104,7 +104,7 @@ def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
 
 @pytest.fixture(scope="module")
 def joined(attendee: Attendee) -> Attendee:
-    assert "Joined. " in attendee.run("join(right_broker, right_database)")
+    assert "Joined as machine01" in attendee.run("join(right_broker, right_database)")
     return attendee
 
 

@@ -377,7 +377,7 @@ def test_a_country_takes_seconds(central):
         before = psutil.Process().cpu_times().user
         found = fed.balance()
         assert psutil.Process().cpu_times().user - before < 20
-    assert (found.fed, len(found.missing)) == (250_000, 250_000)
+    assert (found.fed, len(found.unanswered)) == (250_000, 250_000)
 
 
 def test_a_central_that_ended_is_told(central, monkeypatch):

@@ -141,7 +141,7 @@ def test_the_wrong_part_is_named(
     assert (tried()["failed"]["address"], tried()["failed"]["part"]) == (which, part)
     shown = capsys.readouterr().out
     assert shown.count("\n") == 2
-    assert f"{which} address: {part}" in shown
+    assert f"{which} address fails at this part: {part}" in shown
     seen = [str(value) for name, value in wrong.items() if name != "password" and value]
     assert all(value in shown for value in seen)
     note = (machine.state_dir() / "join.json").read_text()

@@ -204,7 +204,7 @@ def test_breaking_is_for_the_host(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_central_queue_is_for_the_instructor() -> None:
-    with pytest.raises(StartFailed, match="docker compose up --detach --scale worker=3"):
+    with pytest.raises(StartFailed, match="workshop scale 3"):
         central.start()
 
 

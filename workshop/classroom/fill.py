@@ -124,6 +124,7 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
         now.todo = int(np.count_nonzero(~elsewhere[order[done + confirmed : end]]))
         machine.write(FILE, asdict(now))
 
+    now.fed[part] = done
     machine.write(FILE, asdict(now))  # the run is on disk before the first of its ids is anywhere
     try:
         with tqdm(total=len(order), initial=done, unit=" squares", disable=None) as line:

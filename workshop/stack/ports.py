@@ -19,7 +19,7 @@ USUAL_PORTS = {
 
 HOST = "127.0.0.1"
 
-_UNUSUAL, _BEYOND = 26000, 32768
+_UNUSUAL, _STARTS, _BEYOND = 26000, 6000, 32768
 
 
 def free_ports(marks: ExitStack, central: Opening | None = None) -> dict[str, int]:
@@ -28,14 +28,14 @@ def free_ports(marks: ExitStack, central: Opening | None = None) -> dict[str, in
     A UDP socket of the same number marks a port as taken until `marks` is closed, so that two stacks
     that start at the same time don't choose the same. All ports are below those that systems give to
     outgoing connections. With ``WORKSHOP_PORTS=any`` in the environment no usual port is taken, as tests
-    want it.
+    want it; each stack begins elsewhere, so that another one leaves its ports alone while it is down.
     """
     any_port = os.environ.get("WORKSHOP_PORTS") == "any"
     ports = {}
     before = (central and central.ports) or {}
     address = central.address if central else HOST
     for name, usual in USUAL_PORTS.items():
-        first = _UNUSUAL if any_port else usual
+        first = _UNUSUAL + os.getpid() % _STARTS if any_port else usual
         others = (port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values())
         candidates = (*([before[name]] if name in before else []), *others)
         ports[name], mark = next((port, mark) for port in candidates if (mark := _mark(port, address)))
