@@ -9,7 +9,8 @@ central's seconds of processor time per task are the same in both, and the last 
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from contextlib import suppress
 
 import click
 import psutil
@@ -25,28 +26,25 @@ PROCESSES = 4
 _PROGRAMS = {"beam.smp": "rabbitmq", "postgres": "postgis"}
 
 
-def programs(leader: int) -> Iterator[tuple[str, psutil.Process]]:
-    """Yield the processes of the central, each with the service it belongs to."""
+def of_services(leader: int, figure: Callable[[psutil.Process], float]) -> dict[str, float]:
+    """Return the sum of a figure over the processes of each service of the central."""
+    found = dict.fromkeys(_PROGRAMS.values(), 0.0)
     for process in psutil.Process(leader).children(recursive=True):
-        if process.name() in _PROGRAMS:
-            yield _PROGRAMS[process.name()], process
-
-
-def processor_time(leader: int) -> dict[str, float]:
-    """Return the seconds of processor time of each service so far, with those of sessions that have ended."""
-    found = dict.fromkeys(_PROGRAMS.values(), 0.0)
-    for name, process in programs(leader):
-        times = process.cpu_times()
-        found[name] += times.user + times.system + times.children_user + times.children_system
+        with suppress(psutil.NoSuchProcess):
+            if process.name() in _PROGRAMS:
+                found[_PROGRAMS[process.name()]] += figure(process)
     return found
 
 
-def memory(leader: int) -> dict[str, float]:
-    """Return the MiB of each service, shared pages divided among those who share them."""
-    found = dict.fromkeys(_PROGRAMS.values(), 0.0)
-    for name, process in programs(leader):
-        found[name] += process.memory_full_info().pss / 2**20
-    return found
+def processor_time(process: psutil.Process) -> float:
+    """Return the seconds of processor time of a process, with those of its children that have ended."""
+    times = process.cpu_times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+def memory(process: psutil.Process) -> float:
+    """Return the MiB of a process, shared pages divided among those who share them."""
+    return process.memory_full_info().pss / 2**20
 
 
 def rows(database_url: str) -> int:
@@ -68,15 +66,16 @@ def measure(number: int, tasks: int) -> dict[str, float]:
     stack = running(CENTRAL)
     assert stack is not None
     try:
-        empty = memory(stack["pid"])
+        empty = of_services(stack["pid"], memory)
         machines.start(cards, os.getpid(), None, lambda line: None)
-        joined = memory(stack["pid"])
-        before, began = processor_time(stack["pid"]), time.perf_counter()
+        joined = of_services(stack["pid"], memory)
+        before, began = of_services(stack["pid"], processor_time), time.perf_counter()
         fill.fill(tasks=tasks, say=lambda line: None)
         while rows(stack["database_url"]) < tasks:
             time.sleep(0.2)
         seconds = time.perf_counter() - began
-        used = {name: after - before[name] for name, after in processor_time(stack["pid"]).items()}
+        after = of_services(stack["pid"], processor_time)
+        used = {name: after[name] - before[name] for name in after}
         return {
             "machines": number,
             "tasks/s here": tasks / seconds,
