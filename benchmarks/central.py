@@ -62,7 +62,7 @@ def measure(number: int, tasks: int) -> dict[str, float]:
     from workshop.classroom import central, fill, machines
     from workshop.stack.running import CENTRAL, running
 
-    cards = central.start(machines=number).cards[:number]
+    cards = central.start(machines=number)[:number]
     stack = running(CENTRAL)
     assert stack is not None
     try:

@@ -20,7 +20,7 @@ def central(context: click.Context, machines: int, address: str | None, hours: f
     """Open a queue and a database for other machines, and list a card for each."""
     if context.invoked_subcommand:
         return
-    with _spoken_errors():
+    with spoken_errors():
         from workshop.classroom import central, own_address
 
         chosen = address or own_address.the_address()
@@ -33,7 +33,7 @@ def central(context: click.Context, machines: int, address: str | None, hours: f
 @central.command()
 def cards() -> None:
     """Show again what listens where, and the code of each machine; write the page of cards anew."""
-    with _spoken_errors():
+    with spoken_errors():
         _show()
 
 
@@ -41,7 +41,7 @@ def cards() -> None:
 @click.option("--yes", is_flag=True, help="Don't ask.")
 def clear(yes: bool) -> None:
     """Empty the queues and the tables, as between two groups. Machines stay joined."""
-    with _spoken_errors():
+    with spoken_errors():
         from workshop.classroom import between_groups
 
         found = between_groups.holdings()
@@ -59,11 +59,14 @@ def clear(yes: bool) -> None:
 @central.command()
 def stop() -> None:
     """Close the central: end it, remove its accounts. Squares stay; `central clear`, before, removes them."""
-    with _spoken_errors():
-        from workshop.classroom import central
+    with spoken_errors():
+        from workshop import machine
+        from workshop.classroom import central, fill
 
         if central.stop():
             click.echo("The central is closed, and its cards are worth nothing any more.")
+            if machine.read(fill.FILE):
+                click.echo("What waited is gone: after the next start, workshop central mend sends it again.")
         else:
             click.echo("No central runs on this machine.")
 
@@ -87,19 +90,22 @@ def _show() -> None:
 
 
 @contextmanager
-def _spoken_errors() -> Iterator[None]:
+def spoken_errors() -> Iterator[None]:
     """Show what can go wrong as a sentence."""
     import psycopg
     from amqp.exceptions import AMQPError
+    from kombu.exceptions import OperationalError
 
+    from workshop.classroom.country import NoSuchPart
+    from workshop.classroom.fill import Cleared
     from workshop.stack.condition import StartFailed
     from workshop.stack.running import NotRunning
 
     try:
         yield
-    except (NotRunning, StartFailed) as error:
+    except (Cleared, NoSuchPart, NotRunning, StartFailed) as error:
         raise click.ClickException(str(error)) from error
-    except (AMQPError, OSError, psycopg.Error) as error:
+    except (AMQPError, OperationalError, OSError, psycopg.Error) as error:
         raise click.ClickException(
-            f"The central does not answer: {error}\nNext: workshop central stop"
+            f"The central does not answer: {error}\nNext: the same in a while, or workshop central stop"
         ) from error

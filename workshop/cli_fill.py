@@ -3,11 +3,11 @@
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
+from workshop.cli_central import spoken_errors
 from workshop.cli_ledger import printable
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def fill(part: str | None, everything: bool, tasks: int | None) -> None:
     if part and everything:
         raise click.UsageError("PART and --all are two different parts. Next: one of them")
     part = country.ALL if everything else country.LAND if part is None else part.upper()
-    with _spoken_errors():
+    with spoken_errors():
         try:
             fed, of = filling.fill(part, tasks)
         except KeyboardInterrupt:
@@ -45,7 +45,7 @@ def ledger() -> None:
     """Compare what was fed with rows, dead letters and the queue. Exit code 1 if it does not balance."""
     from workshop.classroom import fed
 
-    with _spoken_errors():
+    with spoken_errors():
         found = fed.balance()
     for line in lines(found):
         click.echo(line)
@@ -58,7 +58,7 @@ def mend(remove_forged: bool) -> None:
     """Send again what failed or has no answer, each task under its own id, so that none makes two rows."""
     from workshop.classroom import fed
 
-    with _spoken_errors():
+    with spoken_errors():
         found = fed.balance()
         fed.mend(found, remove_forged, click.echo)
     if found.waiting:
@@ -108,24 +108,3 @@ def _line(name: str, number: int, what: str, details: Mapping[str, int] | None =
 def _account(name: str) -> str:
     own = {"geopython": "this central itself", "celery_user": "this central itself", "?": "nobody knows yet"}
     return own.get(name, name)
-
-
-@contextmanager
-def _spoken_errors() -> Iterator[None]:
-    """Show what can go wrong as a sentence."""
-    import psycopg
-    from amqp.exceptions import AMQPError
-    from kombu.exceptions import OperationalError
-
-    from workshop.classroom.country import NoSuchPart
-    from workshop.classroom.fill import Cleared
-    from workshop.stack.running import NotRunning
-
-    try:
-        yield
-    except (Cleared, NoSuchPart, NotRunning) as error:
-        raise click.ClickException(str(error)) from error
-    except (psycopg.Error, AMQPError, OperationalError, OSError) as error:
-        raise click.ClickException(
-            f"A service of the central does not answer: {error}. Next: the same in a while"
-        ) from error

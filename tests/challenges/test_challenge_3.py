@@ -23,8 +23,8 @@ from workshop.demo import get_random_x, get_random_y
 from workshop.tasks import do_task
 
 own_broker, own_database = settings.broker_url(), settings.database_url()
-central = start(machines=2)
-b, d = central.broker, central.database
+cards = start(machines=2)
+b, d = cards[0].broker, cards[0].database
 right_broker = f"amqp://{b.user}:{b.password}@{b.host}:{b.port}/{b.virtual_host}"
 right_database = f"postgresql+psycopg://{d.user}:{d.password}@{d.host}:{d.port}/{d.name}"
 prediction = shares = None
@@ -95,7 +95,7 @@ def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
     try:
         attendee.start_kernel("03-scale-out")
         attendee.run(SETUP)
-        code = attendee.run("print(central.cards[1].code)")
+        code = attendee.run("print(cards[1].code)")
         with other_machine(folder, read_code(code)):
             yield attendee
     finally:
@@ -135,7 +135,7 @@ def test_no_addresses(attendee: Attendee, cell: str) -> None:
 
 def test_a_code_that_does_not_work(attendee: Attendee) -> None:
     """No part of it was built here, so the text says what to do instead of which part is wrong."""
-    attendee.run("join(central.cards[0].code[:-1] + '?')")
+    attendee.run("join(cards[0].code[:-1] + '?')")
     seen = check(attendee, "a mistyped code")
     assert seen.code == "C3-CENTRAL"
     assert "type it once more" in seen.text

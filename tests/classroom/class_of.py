@@ -96,7 +96,7 @@ def class_of(number: int, folder: Path, pace: int = 0) -> Iterator[Class]:
         patch.setenv("WORKSHOP_PORTS", "any")
         try:
             opened = central.start(machines=number, address=net.address if net else "127.0.0.1")
-            for card in opened.cards:
+            for card in opened:
                 guest = Guest(folder / card.machine)
                 guest.net, guest.card = net, card
                 if net:

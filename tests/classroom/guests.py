@@ -24,7 +24,7 @@ def central_at(folder: Path, machines: int) -> Iterator[tuple[Machine, list[Card
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKSHOP_STATE", str(folder / "instructor"))
         patch.setenv("WORKSHOP_PORTS", "any")
-        cards = central.start(machines).cards
+        cards = central.start(machines)
     machine = Machine(folder / "instructor" / "central")
     try:
         yield machine, cards

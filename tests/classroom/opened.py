@@ -51,7 +51,7 @@ def settled(folder: Path) -> Iterator[Machine]:
 
 
 @contextmanager
-def opened(folder: Path, machines: int = 3) -> Iterator[central.Central]:
+def opened(folder: Path, machines: int = 3) -> Iterator[list[Card]]:
     """Open a central for some machines."""
     with lan() as address, settled(folder):
         yield central.start(machines, address)

@@ -28,7 +28,7 @@ from workshop.stack.roles import SESSIONS
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Card]]:
     with opened(tmp_path_factory.mktemp("attacks")) as started:
-        yield started.cards
+        yield started
 
 
 @pytest.fixture

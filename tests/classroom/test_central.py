@@ -92,9 +92,9 @@ def test_what_listens_before_during_and_after(own: Machine, address: str) -> Non
 
 def test_a_central_lives_on_takes_more_in_and_forgets_its_machines(own: Machine, address: str) -> None:
     first = central.start(2, address)
-    assert central.start(2, address).cards == first.cards
-    more = central.start(4, address).cards
-    assert more[:2] == first.cards and len({card.password for card in more}) == 4
+    assert central.start(2, address) == first
+    more = central.start(4, address)
+    assert more[:2] == first and len({card.password for card in more}) == 4
     with broker(more[3]), database(more[3]) as connection:
         log = "INSERT INTO task_log (task_id, state, attempt, error, worker) "
         connection.execute(f"{log} VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me')")
@@ -113,7 +113,7 @@ def test_a_central_lives_on_takes_more_in_and_forgets_its_machines(own: Machine,
     wait_for(lambda: running(CENTRAL) is None, what="a killed central")
     with pytest.raises(NotRunning):
         central.cards()
-    assert central.start(4, address).cards == more
+    assert central.start(4, address) == more
     with broker(more[0]), database(more[0]):
         pass
 
@@ -130,18 +130,18 @@ def test_a_central_lives_on_takes_more_in_and_forgets_its_machines(own: Machine,
     assert central.stop()
     its.until_gone(processes, 20)
     until_closed(own)
-    after = central.start(1, address)
+    after = central.start(1, address)[0]
     assert central.site().token != token
-    assert after.cards[0].password != more[0].password
+    assert after.password != more[0].password
     assert its.sql("SELECT count(*) FROM task_log") == [(1,)]
     roles = its.sql("SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'machine') ORDER BY 1")
     assert roles == [("machine01",), ("machines",)]
-    for card in (replace(after.cards[0], password=more[0].password), replace(after.cards[0], number=2)):
+    for card in (replace(after, password=more[0].password), replace(after, number=2)):
         with pytest.raises(psycopg.OperationalError, match="authentication failed|no pg_hba.conf entry"):
             database(card)
         with pytest.raises(Exception, match="ACCESS_REFUSED"), broker(card):
             pass
-    ended(own, after.cards[0])
+    ended(own, after)
 
 
 def ended(own: Machine, card: Card) -> None:
@@ -163,10 +163,10 @@ def ended(own: Machine, card: Card) -> None:
 def test_a_central_at_home_ends_with_the_services_of_this_machine(own: Machine) -> None:
     """As a notebook starts it: on 127.0.0.1 only, and nothing is left of it."""
     own.workshop("up", "--detach", "rabbitmq")
-    started = central.start(1)
+    (card,) = central.start(1)
     found = listening(own)
     assert set().union(*found.values()) <= {"127.0.0.1", "::1"}
-    assert started.cards[0].host == "127.0.0.1"
+    assert card.host == "127.0.0.1"
     assert "still runs" not in own.workshop("down")
     until_closed(own)
     assert not (own.state / "central").exists()

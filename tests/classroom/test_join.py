@@ -45,7 +45,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 @pytest.fixture(scope="module")
 def cards(own: Machine) -> list[Card]:
-    return central.start(machines=8).cards
+    return central.start(machines=8)
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_the_parts_show_as_a_table(parts: Card) -> None:
 
 
 def test_a_second_start_finds_the_same(parts: Card) -> None:
-    assert central.start(machines=8).cards[6] == parts
+    assert central.start(machines=8)[6] == parts
 
 
 def test_right_addresses_are_no_trouble(parts: Card) -> None:
@@ -260,7 +260,7 @@ def join_by_code(own: Machine, parts: Card) -> None:
 
 def test_the_central_ends_with_a_killed_stack(own: Machine) -> None:
     """Nothing keeps running, and the next start is at home again."""
-    started = central.start()
+    started = central.start()[0]
     urls = started.broker.url, started.database.url
     machine.write("joined.json", dict(zip(("broker_url", "database_url"), urls, strict=True)))
     processes = own.processes() | Machine(own.state / "central").processes()

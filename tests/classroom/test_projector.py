@@ -18,7 +18,7 @@ SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
 @pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Card]]:
     with opened(tmp_path_factory.mktemp("projector")) as started:
-        yield started.cards
+        yield started
 
 
 @pytest.fixture

@@ -108,10 +108,10 @@ def test_it_leaves_an_earlier_class_alone(own: Machine):
     assert central._wished(None, 1, "127.0.0.1", 12, False).with_stack
     folder.rmdir()
 
-    before = central.start(1)
+    before = central.start(1)[0]
     card = rehearsal.rehearse(machines=1)
     assert [each.machine for each in central.cards()] == ["machine01", "machine02", "machine03"]
-    assert card.machine == "machine02" and central.cards()[0] == before.cards[0]
+    assert card.machine == "machine02" and central.cards()[0] == before
     rehearsal.stop()
     assert len(central.cards()) == 3
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ import psycopg
 
 from workshop import machine
 from workshop.classroom import cards_page
-from workshop.classroom.card import Broker, Card, Database, new_password
+from workshop.classroom.card import Card, new_password
 from workshop.classroom.join import leave
 from workshop.classroom.own_address import require_own
 from workshop.stack import containers
@@ -32,44 +32,12 @@ from workshop.stack.site import HOST, Site
 
 _PATIENCE = 60
 
-
 Say = Callable[[str], None]
-
-
-@dataclass(frozen=True, repr=False)
-class Central:
-    """A central that runs.
-
-    Attributes
-    ----------
-    cards : list of Card
-        What each machine needs to join.
-    """
-
-    cards: list[Card]
-
-    @property
-    def broker(self) -> Broker:
-        """The parts of the first machine's address of the central RabbitMQ."""
-        return self.cards[0].broker
-
-    @property
-    def database(self) -> Database:
-        """The parts of the first machine's address of the central PostGIS."""
-        return self.cards[0].database
-
-    def __repr__(self) -> str:
-        """Show the parts as a table."""
-        return repr(self.cards[0])
-
-    def stop(self) -> None:
-        """End the central services; see `stop`."""
-        stop()
 
 
 def start(
     machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False, say: Say = print
-) -> Central:
+) -> list[Card]:
     """Start a central, unless it runs as wished, and return its cards.
 
     Parameters
@@ -107,7 +75,7 @@ def start(
         raise StartFailed("The central services are not ready. Next: workshop central stop, then start again")
     if _keep_ports():
         say("Other ports than before, as those are taken: all machines need new cards.")
-    return Central(cards())
+    return cards()
 
 
 def cards() -> list[Card]:

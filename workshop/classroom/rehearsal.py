@@ -137,7 +137,7 @@ def _begin(number: int, leader: int, net: Wires | None, say: Say) -> Card:
             address=before.address if before else net.address if net else HOST,
             flower=before.flower if before else False,
             say=say,
-        ).cards[-number - 1 :]
+        )[-number - 1 :]
         machines.start(cards[1:], leader, net, say)
         machine.write(FILE, note | {"card": cards[0].code})
     except BaseException:
