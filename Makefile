@@ -13,7 +13,7 @@ demo:  ## 2,500 tasks without a browser, then demo.html
 test:  ## the whole test suite, with services of its own
 	@sh setup.sh chromium libatomic1
 	@$(LINT) && .venv/bin/python -m pytest tests/compose \
-	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 3 --dist loadfile --no-loadscope-reorder
+	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 4 --dist loadfile --no-loadscope-reorder
 
 test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
