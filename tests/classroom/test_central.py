@@ -17,7 +17,7 @@ import pytest
 
 from tests.classroom.opened import broker, database, lan, settled
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, command_line
 from workshop.classroom import central
 from workshop.classroom.card import Card, read_code
 from workshop.stack import management
@@ -42,13 +42,17 @@ def own(tmp_path: Path) -> Iterator[Machine]:
 def listening(machine: Machine) -> dict[str, set[str]]:
     """Return the addresses at which each program of the central listens, by its name in ``stack.json``."""
     its = Machine(machine.state / "central")
-    pids = {process.pid for process in its.processes()}
+    programs = {process.pid: command_line(process) for process in its.processes()}
     names = {port: name for name, port in (running(CENTRAL) or {"ports": {}})["ports"].items()}
     found: dict[str, set[str]] = {}
     for each in psutil.net_connections("inet"):
-        mark = each.type == socket.SOCK_DGRAM and each.laddr.ip == "127.0.0.1"  # of a port as taken
-        if each.pid in pids and each.status in (psutil.CONN_LISTEN, psutil.CONN_NONE) and not mark:
-            found.setdefault(names.get(each.laddr.port, str(each.laddr.port)), set()).add(each.laddr.ip)
+        # Erlang asks the system for its network by a UDP socket at some port; others mark ports as taken.
+        harmless = each.laddr.ip == "127.0.0.1" or each.laddr.port >= 32768
+        if each.type == socket.SOCK_DGRAM and harmless:
+            continue
+        if each.pid in programs and each.status in (psutil.CONN_LISTEN, psutil.CONN_NONE):
+            unknown = f"{each.type.name} {each.laddr.port} of {programs[each.pid]}"
+            found.setdefault(names.get(each.laddr.port, unknown), set()).add(each.laddr.ip)
     return found
 
 
