@@ -10,14 +10,17 @@ demo:  ## 2,500 tasks without a browser, then demo.html
 	@sh setup.sh
 	@.venv/bin/workshop demo
 
-test:  ## the whole test suite, with services of its own
+test: LEFT_OUT = -m "not nightly"
+test:  ## the test suite, with services of its own
+test-all:  ## the same, with what is slow and rarely breaks
+test test-all:
 	@sh setup.sh chromium libatomic1
 	@$(LINT) && .venv/bin/python -m pytest tests/compose \
-	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 4 --dist loadfile --no-loadscope-reorder
+	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 4 --dist loadfile --no-loadscope-reorder $(LEFT_OUT)
 
 test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh
-	@$(LINT) && .venv/bin/python -m pytest tests/unit
+	@$(LINT) && .venv/bin/python -m pytest tests/unit -m "not nightly"
 
 chaos:  ## 10,000 tasks while everything breaks, and what became of each; three to four minutes
 	@sh setup.sh
@@ -42,4 +45,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-fast chaos bench bundle lock stop clean
+.PHONY: lab demo test test-all test-fast chaos bench bundle lock stop clean

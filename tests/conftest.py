@@ -46,6 +46,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.skip(reason="needs what Windows lacks"))
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say what is left out: side by side, pytest itself does not count it."""
+    left_out = "not nightly" in config.option.markexpr
+    return ["left out: tests marked nightly; make test-all runs them"] * left_out
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
