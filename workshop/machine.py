@@ -25,7 +25,7 @@ def read(name: str) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file; empty where there is none."""
+    """Return the content of a JSON file; empty where there is none, or where it came with a copied folder."""
     try:
         found = path.stat()
         return _parse(path, found.st_mtime_ns, found.st_ino)
@@ -65,6 +65,14 @@ def write(name: str, content: dict[str, Any], replace: bool = True) -> None:
     draft.unlink()
 
 
+def here() -> dict[str, int]:
+    """Return what ties a JSON file to this state folder: in a copy of the folder it counts for nothing.
+
+    It is the folder's number on its disk, which stays when the folder is moved or renamed.
+    """
+    return {"folder": state_dir().stat().st_ino}
+
+
 def state_dir() -> Path:
     """Return the folder where the course keeps logs, data and settings of this machine.
 
@@ -98,4 +106,5 @@ def _keeps_permissions(folder: Path) -> bool:
 
 @lru_cache(maxsize=16)
 def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
-    return json.loads(path.read_text(encoding="utf-8"))
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}

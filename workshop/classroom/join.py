@@ -123,7 +123,7 @@ def _use(addresses: dict[str, Any]) -> None:
 
 def _put(addresses: dict[str, Any]) -> None:
     if addresses:
-        machine.write("joined.json", addresses)
+        machine.write("joined.json", addresses | machine.here())
     else:
         (machine.state_dir() / "joined.json").unlink(missing_ok=True)
 

@@ -51,7 +51,7 @@ def prepare(site: Site) -> None:
     """Make the database's files, once; a half-made set of an interrupted start is made anew."""
     data = _data(site)
     if (data / "PG_VERSION").exists():
-        _forget_dead_server(data / "postmaster.pid")
+        _forget_other_server(data / "postmaster.pid")
         _prepare_central(site)
         return
     draft = data.with_name("postgis.draft")
@@ -103,15 +103,15 @@ def _rules(site: Site) -> Path:
     return site.state / "postgis.hba.conf"
 
 
-def _forget_dead_server(pid_file: Path) -> None:
-    """Remove the note of a killed server if its number now belongs to some other program.
+def _forget_other_server(pid_file: Path) -> None:
+    """Remove the note of a server whose number some other program has now, or which came with copied files.
 
     PostgreSQL looks only whether a process with that number lives, and would refuse to start. In all other
     cases it decides better itself, as it also knows whether an old server still uses the files.
     """
     with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
-        pid = int(pid_file.read_text(encoding="utf-8").splitlines()[0])
-        if psutil.Process(pid).name() != "postgres":
+        pid, data = pid_file.read_text(encoding="utf-8").splitlines()[:2]
+        if psutil.Process(int(pid)).name() != "postgres" or not pid_file.parent.samefile(data):
             pid_file.unlink()
 
 

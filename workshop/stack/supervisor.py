@@ -180,7 +180,7 @@ class Supervisor:
 
     def write(self) -> None:
         """Write ``stack.json``."""
-        content = {
+        content = machine.here() | {
             "pid": os.getpid(),
             "born": born(os.getpid()),
             "ports": self.site.ports,

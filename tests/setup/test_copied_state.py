@@ -1,0 +1,66 @@
+"""A copied state folder: what the first folder's services wrote there counts for nothing in the copy."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.machine import Machine
+from workshop import machine
+from workshop.stack.process import born
+
+LOOK = """
+from workshop import machine
+from workshop.stack.running import running
+print(running(), machine.read("stack.json").get("database_url"))
+"""
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Iterator[Machine]:
+    """Return a course whose database runs."""
+    course = Machine(tmp_path / "first")
+    try:
+        course.workshop("up", "--detach", "postgis")
+        yield course
+    finally:
+        course.workshop("down", "--purge")
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    machine._state_dir.cache_clear()
+    yield tmp_path / "state"
+    machine._state_dir.cache_clear()
+
+
+def test_a_copy_never_takes_the_first_folders_services_for_its_own(first: Machine, tmp_path: Path) -> None:
+    copy = Machine(Path(shutil.copytree(first.state, tmp_path / "copy")))
+    server = first.service("postgis")
+    try:
+        assert "None None" in copy.python(LOOK).stdout
+        copy.workshop("down")
+        assert born(server["pid"]) == server["born"], "the copy ended the first folder's database"
+        copy.workshop("up", "--detach", "postgis")
+        assert copy.stack()["ports"]["postgis"] != first.stack()["ports"]["postgis"]
+    finally:
+        copy.workshop("down", "--purge")
+    assert born(server["pid"]) == server["born"]
+
+
+def test_a_copy_has_not_joined(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.write("joined.json", {"broker_url": "amqp://central"} | machine.here())
+    shutil.copytree(state, tmp_path / "copy")
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "copy"))
+    assert machine.read("joined.json") == {}
+
+
+def test_a_folder_that_was_moved_keeps_what_it_holds(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.write("joined.json", {"broker_url": "amqp://central"} | machine.here())
+    state.rename(tmp_path / "moved")
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "moved"))
+    assert machine.read("joined.json")["broker_url"] == "amqp://central"
