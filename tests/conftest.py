@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-# No test meets services that are not its own: neither those that the person who runs it has named, nor those of a
-# course that runs in this folder. Importing the program needs an address; nothing is ever sent to this one.
+# No test meets services that are not its own: neither those that the person who runs it has named, nor those
+# of a course that runs in this folder. Importing the program needs an address; nothing is sent to this one.
 for _name in [name for name in os.environ if name.startswith("WORKSHOP_") and name != "WORKSHOP_VERDICTS"]:
     del os.environ[_name]
 os.environ["WORKSHOP_STATE"] = str(Path(tempfile.mkdtemp(prefix="workshop-tests-")) / "state")

@@ -27,10 +27,14 @@ def main() -> None:
 
 
 def _leave_out_other_projects() -> None:
-    """Import from this Python's own folders only, not from those that a variable or the user's home add."""
-    foreign = os.environ.pop("PYTHONPATH", "").split(os.pathsep)
-    foreign.append(site.getusersitepackages())
-    sys.path[:] = [folder for folder in sys.path if folder not in foreign]
+    """Start again without the variables and the folder that make a Python import other people's modules."""
+    from workshop.stack.environment import is_allowed
+
+    foreign = [name for name in os.environ if name.startswith("PYTHON") and not is_allowed(name)]
+    if os.name == "posix" and (foreign or site.ENABLE_USER_SITE):
+        rest = {name: value for name, value in os.environ.items() if name not in foreign}
+        own = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, own, {**rest, "PYTHONNOUSERSITE": "1"})
 
 
 def _refuse(what: str, step: str) -> None:

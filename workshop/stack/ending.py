@@ -26,7 +26,7 @@ _IN_A_CONTAINER = (
 )
 _COPY = "course"
 _OURS = (
-    *("postgis*", "rabbitmq", "central", "rehearsal", "logs", "course", "lock"),
+    *("postgis*", "rabbitmq", "central", "rehearsal", "logs", "course", "lock", "jupyter", "ipython"),
     *("beat-schedule*", "*.json*", ".*.json*", "progress.txt", "*.log", "cards.html"),
 )
 """What a state folder holds. A folder with anything else in it, such as a home, is never removed."""

@@ -39,6 +39,10 @@ ALLOWED = {
     "SSL_CERT_*": "certificates that a company's network needs",
     "REQUESTS_CA_BUNDLE": "the same",
     "CURL_CA_BUNDLE": "the same",
+    "PYTHONNOUSERSITE": "leaves out what the person installed for all projects",
+    "PYTHONDONTWRITEBYTECODE": "keeps containers from writing into the course's folder",
+    "PYTHONUNBUFFERED": "shows in a container's log at once what a program says",
+    "PYTHONUTF8": "letters",
     "WORKSHOP_*": "the course's own settings",
     "CONDA_PREFIX": "where conda's PostgreSQL and RabbitMQ are",
     "BINDER_*": "says that this is Binder",
@@ -58,7 +62,7 @@ ALLOWED = {
 }
 """Each variable that a child gets if the person has it, by name or pattern, with the reason."""
 
-LOOPBACK = "127.0.0.1,localhost,::1"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
 """What no proxy may see: the course's own services, and their passwords."""
 
 
@@ -81,7 +85,7 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
     if another_stack:
         inherited = {name: value for name, value in inherited.items() if not name.startswith("WORKSHOP_")}
     state = machine.state_dir()
-    unproxied = ",".join(filter(None, (os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), LOOPBACK)))
+    unproxied = ",".join(dict.fromkeys([*_own_exceptions(), *LOOPBACK]))
     return {
         **inherited,
         "no_proxy": unproxied,
@@ -93,6 +97,12 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
         "JUPYTER_DATA_DIR": str(state / "jupyter" / "data"),
         **(own or {}),
     }
+
+
+def _own_exceptions() -> list[str]:
+    """Return what the person reaches without their proxy."""
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    return [host.strip() for host in named.split(",") if host.strip()]
 
 
 def is_allowed(name: str) -> bool:

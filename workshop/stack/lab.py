@@ -22,7 +22,9 @@ def prepare(site: Site) -> None:
     import nbformat  # takes two seconds to import, and only `up` needs it
     from nbformat.sign import NotebookNotary
 
-    notary = NotebookNotary(data_dir=of_child()["JUPYTER_DATA_DIR"])
+    data = Path(of_child()["JUPYTER_DATA_DIR"])
+    data.mkdir(parents=True, exist_ok=True)
+    notary = NotebookNotary(data_dir=str(data))
     for path in (ROOT / "notebooks").rglob("*.ipynb"):
         notary.sign(nbformat.read(path, as_version=4))
 
