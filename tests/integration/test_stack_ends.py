@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-import subprocess
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
