@@ -9,14 +9,25 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 
-from workshop.challenges.source import challenge_here
-from workshop.machine import WINDOWS
+# No test meets services that are not its own: neither those that the person who runs it has named, nor those
+# of a course that runs in this folder. Importing the program needs an address; nothing is sent to this one.
+for _name in [name for name in os.environ if name.startswith("WORKSHOP_") and name != "WORKSHOP_VERDICTS"]:
+    del os.environ[_name]
+os.environ["WORKSHOP_STATE"] = str(Path(tempfile.mkdtemp(prefix="workshop-tests-")) / "state")
+os.environ["WORKSHOP_BROKER_URL"] = "amqp://nobody:nothing@127.0.0.1:1/nowhere"
+import workshop.tasks  # noqa: E402, F401
+
+del os.environ["WORKSHOP_BROKER_URL"]
+
+from workshop.challenges.source import challenge_here  # noqa: E402
+from workshop.machine import WINDOWS  # noqa: E402
 
 _HERE = challenge_here()
 _FIRST_OPEN = _HERE["challenge"] + _HERE.get("solved", False) if _HERE else 99

@@ -1,5 +1,46 @@
-"""``python -m workshop``: the same as the command ``workshop``."""
+"""The command ``workshop``, also as ``python -m workshop``: looks at its Python first, then hands over.
 
-from workshop.cli import main
+This file is read by Pythons that are too old, and before anyone knows which libraries are there.
+"""
 
-main(prog_name="workshop")
+import os
+import site
+import sys
+
+OLDEST = (3, 11)
+
+
+def main() -> None:
+    """Run the command; say in a sentence what this Python lacks."""
+    if sys.version_info < OLDEST:
+        _refuse("The course needs Python 3.11 or newer", "sh setup.sh, then .venv/bin/workshop")
+    _leave_out_other_projects()
+    try:
+        from workshop.cli import main as run
+        from workshop.settings import NotRunning
+    except (ImportError, SyntaxError) as error:
+        _refuse(f"The course's Python packages are incomplete ({error})", "sh setup.sh")
+    try:
+        run(prog_name="workshop")
+    except NotRunning as error:
+        sys.exit(f"Error: {error}")
+
+
+def _leave_out_other_projects() -> None:
+    """Start again without the variables and the folder that make a Python import other people's modules."""
+    from workshop.stack.environment import is_allowed
+
+    foreign = [name for name in os.environ if name.startswith("PYTHON") and not is_allowed(name)]
+    if os.name == "posix" and (foreign or site.ENABLE_USER_SITE):
+        rest = {name: value for name, value in os.environ.items() if name not in foreign}
+        own = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, own, {**rest, "PYTHONNOUSERSITE": "1"})
+
+
+def _refuse(what: str, step: str) -> None:
+    version = sys.version.split()[0]
+    sys.exit(f"Error: {what}. This is Python {version}, {sys.executable}.\nNext: {step}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,12 +1,12 @@
 """The main job of the course without a browser: 2,500 tasks, a map and a table. ``workshop demo`` runs it."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
 
 from workshop import live, machine, maps, settings
 from workshop.delivery.record import latest_run
+from workshop.stack.environment import of_child
 
 
 class Unfinished(Exception):
@@ -53,7 +53,8 @@ def _send_and_watch() -> tuple[live.Progress, str]:
     before = latest_run()[:1]
     producer = subprocess.Popen(
         [sys.executable, "-m", "workshop.demo"],
-        env=os.environ | {"WORKSHOP_SOURCE": "make demo"},
+        cwd=machine.ROOT,
+        env=of_child({"WORKSHOP_SOURCE": "make demo"}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -8,7 +8,7 @@ The first source that has a value wins:
 3. the environment: ``WORKSHOP_BROKER_URL``, ``WORKSHOP_DATABASE_URL``, ``WORKSHOP_FAULT_RATE``, ...;
 4. ``stack.json``: the services that ``workshop up`` started on this machine;
 5. ``workshop/challenge.json``: the starter of a challenge brings its own, such as the faults of challenge 2;
-6. the defaults below.
+6. the defaults below. The addresses have none: other programs on this machine are not the course's.
 
 The first two and ``stack.json`` are in the folder `workshop.machine.state_dir`, usually ``.workshop``
 beside the notebooks.
@@ -20,22 +20,46 @@ from typing import Any
 from workshop.machine import CHALLENGE, read, read_json, write
 
 DEFAULTS = {
-    "broker_url": "amqp://celery_user:secret@localhost:5672/celery_app",
-    "database_url": "postgresql+psycopg://geopython:geopython@localhost:5432/geopython-db",
     "fault_rate": 0.0,
     "pace": 0,
     "seed": None,
 }
 
 
+class NotRunning(Exception):
+    """The services of this course do not run; whatever else answers on this machine is not the course's."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence in a notebook, and no traceback."""
+        return [str(self)]
+
+
 def broker_url() -> str:
-    """Return the address of RabbitMQ, such as ``amqp://user:password@host:port/virtual_host``."""
-    return str(get("broker_url"))
+    """Return the address of RabbitMQ, such as ``amqp://user:password@host:port/virtual_host``.
+
+    Raises
+    ------
+    NotRunning
+        If no source names one.
+    """
+    return _address("broker_url")
 
 
 def database_url() -> str:
-    """Return the address of PostGIS, as SQLAlchemy writes it."""
-    return str(get("database_url"))
+    """Return the address of PostGIS, as SQLAlchemy writes it.
+
+    Raises
+    ------
+    NotRunning
+        If no source names one.
+    """
+    return _address("database_url")
+
+
+def _address(name: str) -> str:
+    if found := get(name):
+        return str(found)
+    raise NotRunning("The services are not running. Next: make lab, or workshop up")
 
 
 def fault_rate() -> float:

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -91,14 +92,17 @@ def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: M
     assert [path.name for path in left] in ([], ["course"]), "a fresh copy stays where git is not in use"
 
 
-def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine, tmp_path: Path) -> None:
+def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine) -> None:
     """Where the kernel ends nothing by itself, as on macOS."""
-    (tmp_path / "sitecustomize.py").write_text("from workshop.stack import process\nprocess._libc = None\n")
-    as_on_macos = {"PYTHONPATH": f"{tmp_path}{os.pathsep}{machine.course}"}
-    machine.workshop("up", "--detach", "postgis", **as_on_macos)
+    as_on_macos = "from workshop.stack import process; process._libc = None"
+    up = f"{as_on_macos}; from workshop.cli import main; main(['up', 'postgis'])"
+    supervisor = subprocess.Popen([sys.executable, "-c", up], env=machine.environment, cwd=machine.course)
+    wait_for(lambda: (machine.state / "stack.json").exists(), 30, "a stack")
+    wait_for(lambda: machine.service("postgis")["state"] == "ready", 30, "PostGIS")
     processes = machine.processes()
     services = {psutil.Process(service["pid"]) for service in machine.stack()["services"].values()}
-    psutil.Process(machine.stack()["pid"]).kill()
+    supervisor.kill()
+    supervisor.wait()
     psutil.wait_procs(services, timeout=1)
     assert all(map(lives, services))
     shown = machine.workshop("up", "--detach", "postgis")

@@ -21,7 +21,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_first_source_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert settings.broker_url() == settings.DEFAULTS["broker_url"]
+    with pytest.raises(settings.NotRunning, match="not running. Next: make lab, or workshop up"):
+        settings.broker_url()
     machine.write("stack.json", {"broker_url": "stack"})
     assert settings.broker_url() == "stack"
     monkeypatch.setenv("WORKSHOP_BROKER_URL", "environment")

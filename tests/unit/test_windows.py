@@ -41,6 +41,7 @@ print(json.dumps(seen))
 def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Import every module and run every command in one process; return what came of it."""
     ours = {"WORKSHOP_STATE": str(tmp_path_factory.mktemp("state")), "PYTHONUTF8": "1"}
+    ours["WORKSHOP_BROKER_URL"] = "amqp://nobody:nothing@127.0.0.1:1/nowhere"
     arguments = [json.dumps(each) for each in (MODULES, [*STARTS, *OTHERS, "check 1"])]
     done = subprocess.run(
         [sys.executable, "-c", PLAY, *arguments],

@@ -95,8 +95,11 @@ def _services() -> Verdict | None:
     if settings.joined():
         reason = centrally.trouble()
         return say(TEXTS, "ENV-CENTRAL-DOWN", reason=reason) if reason else None
-    broker = broker_trouble(settings.broker_url())
-    database = database_trouble(settings.database_url())
+    try:
+        broker = broker_trouble(settings.broker_url())
+        database = database_trouble(settings.database_url())
+    except settings.NotRunning:
+        return say(TEXTS, "ENV-STACK-DOWN")
     if broker and database and not running():
         return say(TEXTS, "ENV-STACK-DOWN")
     if broker:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from workshop.challenges.files import File, Files
 from workshop.machine import ROOT
+from workshop.stack.environment import of_child
 
 NAME, EMAIL = "workshop", "workshop@localhost"
 """Who makes the commits that the course makes itself."""
@@ -62,11 +63,10 @@ def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes
     options = [word for key, value in _OPTIONS.items() for word in ("-c", f"{key}={value}")]
     # With both folders given, git neither looks for a repository further up nor asks who owns it.
     where = [f"--git-dir={ROOT / '.git'}", f"--work-tree={ROOT}"]
-    kept = {name: value for name, value in os.environ.items() if not _misleads(name)}
     done = subprocess.run(
         ["git", *where, *options, *arguments],
         cwd=ROOT,
-        env=kept | _ENVIRONMENT | ({"GIT_INDEX_FILE": str(index)} if index else {}),
+        env=of_child(_ENVIRONMENT | ({"GIT_INDEX_FILE": str(index)} if index else {})),
         input=given,
         capture_output=True,
     )
@@ -74,13 +74,6 @@ def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes
         said = done.stderr.decode(errors="replace").strip()
         raise GitError(f"git {arguments[0]}: {said or f'exit code {done.returncode}'}")
     return done.stdout
-
-
-def _misleads(variable: str) -> bool:
-    """Return whether a variable, such as a hook sets it, would lead git to another repository or index."""
-    return variable.startswith("GIT_") and not variable.startswith(
-        ("GIT_CONFIG", "GIT_SSH", "GIT_ASKPASS", "GIT_TEST")
-    )
 
 
 def line(*arguments: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from workshop.machine import ROOT
+from workshop.stack.environment import of_child
 
 TASKS = ROOT / "workshop" / "tasks.py"
 TASK = "workshop.tasks.do_task"
@@ -113,6 +114,7 @@ def ask(points: list[list[Any]], fault_rate: float) -> dict[str, Any]:
         capture_output=True,
         text=True,
         cwd=ROOT,
+        env=of_child(),
     )
     try:
         return json.loads(answer.stdout.splitlines()[-1])

@@ -26,6 +26,7 @@ from workshop.classroom.own_address import require_own
 from workshop.stack import containers
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder, joined_here, remove_central
+from workshop.stack.environment import of_child
 from workshop.stack.opening import FILE, Opening, opening
 from workshop.stack.running import CENTRAL, NotRunning, running, until
 from workshop.stack.site import HOST, Site
@@ -179,7 +180,6 @@ def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None
 def _start(wished: Opening) -> None:
     central_folder().mkdir(mode=0o700, exist_ok=True)
     machine.write(f"central/{FILE}", wished.as_json())
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
     ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
     own = {"WORKSHOP_STATE": str(central_folder()), "WORKSHOP_PORTS": ports}
     stack = running()
@@ -189,7 +189,7 @@ def _start(wished: Opening) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "workshop", "up", "--detach", *names],
         cwd=machine.ROOT,
-        env=inherited | own,
+        env=of_child(own, another_stack=True),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

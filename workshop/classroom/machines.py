@@ -16,6 +16,7 @@ from workshop import machine, settings
 from workshop.classroom.card import Card
 from workshop.classroom.wires import Wires
 from workshop.stack.condition import StartFailed
+from workshop.stack.environment import of_child
 from workshop.stack.process import born, kill_session
 from workshop.stack.running import until
 
@@ -61,7 +62,6 @@ class Machine:
         self.state.mkdir(mode=0o700, parents=True)
         addresses = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": self.name}
         machine.write(str(self.state / "joined.json"), addresses)
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
         own = {
             "WORKSHOP_STATE": str(self.state),
             "WORKSHOP_PORTS": "any",
@@ -73,7 +73,7 @@ class Machine:
             process = subprocess.Popen(
                 [*prefix, sys.executable, "-m", "workshop", "up", "worker"],
                 cwd=machine.ROOT,
-                env=inherited | own,
+                env=of_child(own, another_stack=True),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urljoin, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 import psutil
 from jupyter_core.paths import jupyter_runtime_dir
 from websocket import WebSocket, create_connection
 
 from workshop import machine
+from workshop.stack.direct import open_page
 from workshop.stack.running import running, running_site
 from workshop.stack.site import HOST
 
@@ -46,7 +47,7 @@ class Server:
         """
         data = None if body is None else json.dumps(body).encode()
         request = Request(urljoin(self.url, f"api/{what}"), data, self._login(), method=method)
-        with urlopen(request, timeout=10) as answer:
+        with open_page(request, timeout=10) as answer:
             return json.loads(answer.read() or "null")
 
     def events(self, timeout: float) -> WebSocket:

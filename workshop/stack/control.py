@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from workshop import machine
-from workshop.stack import containers
+from workshop.stack import containers, environment
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
@@ -150,6 +150,8 @@ def up_detached(arguments: list[str], say: Say) -> None:
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "workshop", "up", *arguments],
+            cwd=machine.ROOT,
+            env=environment.of_child(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

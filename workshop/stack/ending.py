@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from workshop import machine
 from workshop.stack import containers, postgis
+from workshop.stack.environment import of_child
 from workshop.stack.opening import opening
 from workshop.stack.process import born, kill_session
 from workshop.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
@@ -25,7 +26,7 @@ _IN_A_CONTAINER = (
 )
 _COPY = "course"
 _OURS = (
-    *("postgis*", "rabbitmq", "central", "rehearsal", "logs", "course", "lock"),
+    *("postgis*", "rabbitmq", "central", "rehearsal", "logs", "course", "lock", "jupyter", "ipython"),
     *("beat-schedule*", "*.json*", ".*.json*", "progress.txt", "*.log", "cards.html"),
 )
 """What a state folder holds. A folder with anything else in it, such as a home, is never removed."""
@@ -142,7 +143,7 @@ def remove_central(say: Say, purge: bool = True) -> bool:
     done = subprocess.run(
         [sys.executable, "-m", "workshop", "down", *(["--purge"] if purge else [])],
         cwd=machine.ROOT,
-        env=os.environ | {"WORKSHOP_STATE": str(central_folder())},
+        env=of_child({"WORKSHOP_STATE": str(central_folder())}),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

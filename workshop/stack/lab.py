@@ -2,10 +2,11 @@
 
 import os
 import sys
-import urllib.request
 from pathlib import Path
 
 from workshop.machine import ROOT
+from workshop.stack.direct import open_page
+from workshop.stack.environment import of_child
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
 
@@ -21,7 +22,9 @@ def prepare(site: Site) -> None:
     import nbformat  # takes two seconds to import, and only `up` needs it
     from nbformat.sign import NotebookNotary
 
-    notary = NotebookNotary()
+    data = Path(of_child()["JUPYTER_DATA_DIR"])
+    data.mkdir(parents=True, exist_ok=True)
+    notary = NotebookNotary(data_dir=str(data))
     for path in (ROOT / "notebooks").rglob("*.ipynb"):
         notary.sign(nbformat.read(path, as_version=4))
 
@@ -40,16 +43,16 @@ def command(site: Site) -> list[str]:
 
 
 def environment(site: Site) -> dict[str, str]:
-    """Return an environment with the token, our defaults, and a PATH that has the command `workshop`."""
+    """Return the token, our defaults, and a PATH that has the command `workshop`."""
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return os.environ | {"JUPYTER_TOKEN": site.token, "JUPYTER_CONFIG_PATH": str(CONFIG), "PATH": programs}
+    return {"JUPYTER_TOKEN": site.token, "JUPYTER_CONFIG_PATH": str(CONFIG), "PATH": programs}
 
 
 def probe(site: Site) -> None:
     """Ask JupyterLab's server for its status, with the token."""
     address = f"http://{site.place('lab')}/api/status?token={site.token}"
     try:
-        urllib.request.urlopen(address, timeout=2).close()
+        open_page(address, timeout=2).close()
     except OSError as error:
         raise NotReady(str(error)) from error
 

@@ -1,10 +1,11 @@
 """Talks to RabbitMQ's management interface, as its administrator."""
 
 import json
-import urllib.request
 from base64 import b64encode
 from typing import Any
+from urllib.request import Request
 
+from workshop.stack.direct import open_page
 from workshop.stack.site import Site
 
 
@@ -28,6 +29,6 @@ def ask(site: Site, path: str, content: Any = None) -> bytes:
     login = b64encode(f"celery_user:{site.broker_password}".encode()).decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
     body = None if content is None else json.dumps(content).encode()
-    request = urllib.request.Request(site.management_url + path, body, headers)
-    with urllib.request.urlopen(request, timeout=3 if body is None else 30) as answer:
+    request = Request(site.management_url + path, body, headers)
+    with open_page(request, timeout=3 if body is None else 30) as answer:
         return answer.read()

@@ -12,6 +12,7 @@ import psutil
 import psycopg
 
 from workshop.stack.binaries import postgres
+from workshop.stack.environment import of_child
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 
@@ -72,6 +73,7 @@ def prepare(site: Site) -> None:
                 "--encoding=UTF8",
                 "--no-locale",
             ],
+            env=of_child(environment(site)),
             stdout=log,
             stderr=log,
         )
@@ -91,7 +93,7 @@ def _prepare_central(site: Site) -> None:
         done = subprocess.run(
             [*_as_ordinary_user(), str(postgres() / "postgres"), "--single", f"-D{_data(site)}", "postgres"],
             input=f"ALTER ROLE postgres PASSWORD '{site.token}'\n".encode(),
-            env=environment(site),
+            env=of_child(environment(site)),
             stdout=log,
             stderr=log,
         )
@@ -148,8 +150,8 @@ def room(machines: int) -> int:
 
 
 def environment(site: Site) -> dict[str, str]:
-    """Return an environment with a locale that every machine has; on macOS it does not start without one."""
-    return os.environ | {"LC_ALL": "C"}
+    """Return a locale that every machine has; on macOS it does not start without one."""
+    return {"LC_ALL": "C"}
 
 
 def probe(site: Site) -> None:

@@ -14,7 +14,7 @@ from typing import IO
 import psutil
 
 from workshop.machine import ROOT
-from workshop.stack import containers, logs
+from workshop.stack import containers, environment, logs
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 
@@ -35,7 +35,7 @@ def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
             service.command(site),
             cwd=ROOT,
-            env=service.environment(site) if service.environment else None,
+            env=environment.of_child(service.environment(site)),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -51,7 +51,12 @@ def _output(log: Path) -> Iterator[IO[bytes]]:
         with log.open("ab") as file:
             yield file
         return
-    tee = subprocess.Popen(["tee", "--append", str(log)], stdin=subprocess.PIPE, start_new_session=True)
+    tee = subprocess.Popen(
+        ["tee", "--append", str(log)],
+        env=environment.of_child(),
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
     assert tee.stdin
     with tee.stdin as pipe:
         yield pipe

@@ -74,12 +74,9 @@ def prepare(site: Site) -> None:
 
 
 def environment(site: Site) -> dict[str, str]:
-    """Return an environment in which RabbitMQ sees nothing of another RabbitMQ on this machine."""
+    """Return where RabbitMQ keeps all that is its own, so that it sees nothing of another one here."""
     home = _home(site)
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith(("RABBITMQ_", "ERL_"))
-    }
-    return inherited | {
+    return {
         "PATH": f"{epmd().parent}{os.pathsep}{os.environ.get('PATH', '')}",  # there is its Erlang too
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",

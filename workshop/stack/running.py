@@ -8,6 +8,7 @@ from itertools import starmap
 from typing import IO, Any
 
 from workshop import machine
+from workshop.settings import NotRunning
 from workshop.stack import containers, outside
 from workshop.stack.process import born
 from workshop.stack.site import HOST, Site, site_of_containers
@@ -22,10 +23,6 @@ _LOOKING = 0.3
 
 class AlreadyRunning(Exception):
     """The stack runs already; there is one per course folder."""
-
-
-class NotRunning(Exception):
-    """The stack does not run."""
 
 
 @contextmanager

@@ -15,6 +15,10 @@ def _nothing(site: Site) -> None:
     pass
 
 
+def _no_variables(site: Site) -> dict[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Service:
     """One program of the stack.
@@ -28,7 +32,7 @@ class Service:
     probe : callable
         Raises `NotReady` until the service does its work for real.
     environment : callable
-        Site to the program's whole environment; by default that of this process.
+        Site to what the program is told besides `workshop.stack.environment.of_child`.
     prepare : callable
         What to do before the program starts.
     finish : callable
@@ -49,7 +53,7 @@ class Service:
     name: str
     command: Callable[[Site], list[str]]
     probe: Callable[[Site], None]
-    environment: Callable[[Site], dict[str, str]] | None = None
+    environment: Callable[[Site], dict[str, str]] = _no_variables
     prepare: Callable[[Site], None] = _nothing
     finish: Callable[[Site], str | None] = _nothing
     needs: tuple[str, ...] = field(default=())

@@ -1,15 +1,14 @@
 """The Celery workers, and Flower, which watches them."""
 
-import os
 import socket
 import sys
-import urllib.request
 
 from celery import Celery
 
 from workshop import settings
 from workshop.delivery import presence
 from workshop.stack import centrally, containers, outside
+from workshop.stack.direct import open_page
 from workshop.stack.process import born
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
@@ -95,7 +94,7 @@ def _ping(name: str) -> None:
 
 def _flower_environment(site: Site) -> dict[str, str]:
     queues = site.management_url.replace("//", f"//celery_user:{site.broker_password}@") + "/api/"
-    return os.environ | {
+    return {
         "CELERY_BROKER_URL": site.broker_url,  # this stack's own, also if the machine joined another
         "FLOWER_BROKER_API": queues,
         "FLOWER_BASIC_AUTH": f"flower:{site.flower_password}",
@@ -116,7 +115,7 @@ def _flower_command(site: Site) -> list[str]:
 
 def _probe_flower(site: Site) -> None:
     try:
-        urllib.request.urlopen(f"{site.flower_url}/healthcheck", timeout=2).close()
+        open_page(f"{site.flower_url}/healthcheck", timeout=2).close()
     except OSError as error:
         raise NotReady(str(error)) from error
 
