@@ -1,5 +1,4 @@
 # Every recipe can be typed without make. PYTHON names another Python than python3, OFFLINE a folder from `make bundle`.
-export PYTHON ?= python3
 LINT = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lab:  ## everything, with JupyterLab in the browser
@@ -39,10 +38,10 @@ lock:  ## requirements.lock with the newest versions that pyproject.toml allows
 	@.venv/bin/python -m tests.unit.test_conda
 
 stop:  ## stop all services; what they hold stays
-	@.venv/bin/workshop down
+	@.venv/bin/python -m workshop down
 
 clean:  ## stop, and remove everything that set-up and services made
-	@if [ -x .venv/bin/workshop ]; then .venv/bin/workshop down --purge; fi
+	@if [ -x .venv/bin/python ]; then .venv/bin/python -m workshop down --purge; fi
 	rm -rf .venv demo.html
 
 .PHONY: lab demo test test-all test-fast chaos bench bundle lock stop clean

@@ -1,19 +1,10 @@
 #!/bin/sh
 # bundle.sh                 brings all Python packages of the course into the folder BUNDLE, or else bundle
-# bundle.sh check FOLDER    says whether the course can be set up here from that folder alone
+# bundle.sh check FOLDER    says whether that folder is for this machine and this version of the course
 set -eu
 cd "$(dirname "$0")"
-python=${PYTHON:-python3}
-
-fail() {
-    echo "$1" >&2
-    echo "Next: $2" >&2
-    exit 1
-}
-
-checksums() {
-    if command -v sha256sum >/dev/null; then sha256sum "$@"; else shasum -a 256 "$@"; fi
-}
+. workshop/stack/python.sh
+choose_python
 
 platform() {
     "$python" - <<END
@@ -25,16 +16,12 @@ END
 check() {
     anew="make bundle, with network, on a machine like this one"
     [ -d "$1" ] || fail "There is no folder $1." "make lab OFFLINE=FOLDER, where FOLDER is what make bundle wrote"
-    [ -e "$1/SHA256SUMS" ] || fail "$1 is no finished bundle: it has no file SHA256SUMS." "$anew"
+    [ -e "$1/requirements.lock" ] || fail "$1 is no finished bundle: it has no file requirements.lock." "$anew"
     cmp -s "$1/requirements.lock" requirements.lock ||
         fail "The bundle $1 is for another version of this course: its requirements.lock differs." "$anew"
     made_for=$(head -n 1 "$1/about.txt")
     [ "$made_for" = "$(platform)" ] || fail "The bundle $1 is for $made_for, and this is $(platform)." \
         "make lab OFFLINE=... PYTHON=..., with a Python of that version, or $anew"
-    if ! checked=$(cd "$1" && LC_ALL=C checksums --check SHA256SUMS 2>/dev/null); then
-        bad=$(echo "$checked" | sed -n 's/: FAILED.*//p' | sed '4,$d; 3s/$/ .../' | tr '\n' ' ')
-        fail "In the bundle $1 is damaged or missing: ${bad:-SHA256SUMS}" "copy the bundle again, or $anew"
-    fi
 }
 
 about() {
@@ -58,13 +45,9 @@ END
 }
 
 bring() {
-    pip=$1/bin/python
     "$python" -m venv "$1"
-    "$pip" -m pip install --quiet --disable-pip-version-check --upgrade pip
-    # uv does the set-up; setuptools builds what there is no wheel of.
-    "$pip" -m pip download --quiet --no-deps --only-binary :all: --dest "$2" uv setuptools
-    { "$pip" -m pip download --no-deps --prefer-binary --require-hashes --requirement requirements.lock \
-        --dest "$2" --progress-bar off || echo "not all"; } |
+    { "$1/bin/python" -m pip download --disable-pip-version-check --no-deps --prefer-binary --require-hashes \
+        --requirement requirements.lock --dest "$2" --progress-bar off || echo "not all"; } |
         awk -v all="$(grep -c '^[a-z]' requirements.lock)" '
             /^Ignoring / { all-- }
             /^(Collecting|Processing) / && ++n % 20 == 0 { print "  " n " of " all " packages"; fflush() }
@@ -79,15 +62,13 @@ make_bundle() {
     mkdir -p "$folder"
     folder=$(cd "$folder" && pwd)
     about > "$folder/about.txt"
-    rm -rf "$folder/packages" "$folder/SHA256SUMS"
-    cp requirements.lock "$folder"
+    rm -rf "$folder/packages" "$folder/requirements.lock"
     echo "Bringing the Python packages into $folder ..."
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
     trap 'exit 1' INT TERM
     bring "$work/venv" "$folder/packages" || fail "Not all packages came." "see above, then the same command again"
-    (cd "$folder" && checksums about.txt requirements.lock packages/* > "$work/sums")
-    cp "$work/sums" "$folder/SHA256SUMS"
+    cp requirements.lock "$folder"  # last: it says that the bundle is finished
     echo "The bundle is complete: $(du -sh "$folder" | cut -f 1) in $folder"
     echo "For $(cat "$folder/about.txt")"
 }

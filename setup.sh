@@ -5,45 +5,62 @@
 # It never starts or enables a PostgreSQL or RabbitMQ service of the machine.
 set -eu
 cd "$(dirname "$0")"
-python=${PYTHON:-python3}
 offline=${OFFLINE:-}
+. workshop/stack/python.sh
 
-missing=$("$python" workshop/stack/binaries.py "$@" | tr '\n' ' ')
-if [ -n "${missing% }" ]; then
-    if [ -n "$offline" ]; then
-        echo "Missing: $missing" >&2
-        echo "They are not in the bundle. Next: install them while there is network, see $offline/about.txt" >&2
-        exit 1
-    fi
-    if ! command -v apt-get >/dev/null; then
-        echo "Please install: $missing" >&2
-        echo "With conda: conda env create -f environment.yml. With Docker: docker compose up --build" >&2
-        exit 1
-    fi
+# Its programs name their Python by its full path: they don't survive a copy or a move of the folder.
+whole() {
+    [ "$(cat .venv/complete 2>/dev/null)" = "$(pwd -P)" ] && .venv/bin/python -c "import uv" 2>/dev/null
+}
+
+install_programs() {
+    command -v apt-get >/dev/null || return
     sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
+    [ -z "$sudo" ] || command -v sudo >/dev/null || return
+    echo "+ ${sudo:+sudo }apt-get install --yes --no-install-recommends $*"
+    $sudo sh workshop/stack/apt-install.sh "$@"
+}
+
+if whole; then python=.venv/bin/python; else choose_python; fi
+
+missing=$("$python" -I workshop/stack/binaries.py "$@")
+if [ -n "$missing" ]; then
+    missing=$(echo "$missing" | tr '\n' ' ')
     echo "Missing: $missing"
-    echo "+ ${sudo:+sudo }apt-get install --yes --no-install-recommends $missing"
+    [ -z "$offline" ] || fail "They are not in the bundle." "install them while there is network, see $offline/about.txt"
     # shellcheck disable=SC2086  # one word for each package
-    $sudo sh workshop/stack/apt-install.sh $missing
+    install_programs $missing || fail "They could not be installed." \
+"on Debian or Ubuntu an administrator types, in this folder: sh workshop/stack/apt-install.sh $missing
+Without rights: conda env create -f environment.yml. With Docker: docker compose up --build"
 fi
 
-if [ ! -e .venv/complete ] || [ requirements.lock -nt .venv/complete ] || [ pyproject.toml -nt .venv/complete ]; then
+if ! whole || [ requirements.lock -nt .venv/complete ] || [ pyproject.toml -nt .venv/complete ]; then
     set --
+    trouble="The Python packages could not be installed."
+    next="see above; a network's own index, proxy or certificate: README, 'Proxies and certificates'"
     if [ -n "$offline" ]; then
-        sh bundle.sh check "$offline"
+        PYTHON=$python sh bundle.sh check "$offline"
         set -- --no-index --find-links "$offline/packages"
         # Neither files nor variables may name another source.
         # shellcheck disable=SC2046  # one word for each variable
-        unset $(env | sed -n 's/^\(PIP_[A-Z_]*\)=.*/\1/p')
+        unset $(env | sed -n 's/^\(PIP_[A-Z_]*\)=.*/\1/p; s/^\(UV_[A-Z0-9_]*\)=.*/\1/p')
         export PIP_CONFIG_FILE=/dev/null UV_NO_CONFIG=1 UV_OFFLINE=1
+        trouble="The bundle $offline is damaged, or lacks what this machine needs."
+        next="copy the bundle again, or make bundle, on a machine like this one"
     fi
     echo "Installing the Python packages into .venv ..."
-    "$python" -m venv .venv
-    if ! { .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" uv &&
-        .venv/bin/uv pip install --quiet --python .venv/bin/python "$@" --require-hashes -r requirements.lock; }; then
-        [ -z "$offline" ] || echo "The bundle lacks what this machine needs. Next: make bundle, on one like it" >&2
-        exit 1
-    fi
+    whole || "$python" -m venv --clear .venv || fail "$python can't make the folder .venv." "make lab PYTHON=another"
+    sed -n '/^uv==/,/# via/p' requirements.lock > .venv/uv.txt
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check "$@" --require-hashes -r .venv/uv.txt ||
+        fail "$trouble" "$next"
+    # What uv does not look at itself: pip's own settings, and whether its cache can be written.
+    index=$(.venv/bin/python -m pip config list | sed -n "s/^.*[.]index-url='\(.*\)'\$/\1/p" | head -n 1)
+    [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
+    cache=$(.venv/bin/uv cache dir)
+    { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null || export UV_NO_CACHE=1
+    .venv/bin/uv pip install --quiet --python .venv/bin/python "$@" --require-hashes -r requirements.lock \
+        --build-constraints requirements.lock ||
+        fail "$trouble" "$next"
     .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation -e .
-    touch .venv/complete
+    pwd -P > .venv/complete
 fi

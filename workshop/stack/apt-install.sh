@@ -13,8 +13,14 @@ if [ ! -e "$policy" ]; then
     printf '#!/bin/sh\nexit 101\n' > "$policy"
     chmod 755 "$policy"
 fi
-apt-get -o DPkg::Lock::Timeout=600 update --quiet=2
-apt-get -o DPkg::Lock::Timeout=600 install --yes --quiet=2 --no-install-recommends "$@"
+# One source of many may be dead, and the packages may come from the others.
+updated=$(apt-get -o DPkg::Lock::Timeout=600 update --quiet=2 2>&1) || true
+if ! apt-get -o DPkg::Lock::Timeout=600 install --yes --quiet=2 --no-install-recommends "$@"; then
+    if echo "$updated" | grep '^[EW]: ' >&2; then
+        echo "Next: mend or remove these sources in /etc/apt/sources.list or /etc/apt/sources.list.d, then try again" >&2
+    fi
+    exit 1
+fi
 for service in $services; do
     if [ -e "/etc/init.d/$service" ]; then
         if command -v systemctl >/dev/null; then systemctl --quiet disable "$service" || true; else update-rc.d "$service" disable; fi

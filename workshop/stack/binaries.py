@@ -67,8 +67,8 @@ def missing_packages() -> list[str]:
             find()
         except Missing:
             wanted.append(package)
-    if find_spec("ensurepip") is None:
-        wanted.append("python3-venv")
+    if find_spec("ensurepip") is None and sys.base_prefix == "/usr":  # Debian's own Python
+        wanted.append(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
     return wanted
 
 
