@@ -24,6 +24,8 @@ def main() -> None:
         run(prog_name="workshop")
     except NotRunning as error:
         sys.exit(f"Error: {error}")
+    except OSError as error:  # such as a full disk, or a folder that can't be written
+        sys.exit(f"Error: {error}. Next: workshop doctor")
 
 
 def _leave_out_other_projects() -> None:

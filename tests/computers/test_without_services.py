@@ -1,0 +1,122 @@
+"""On other people's computers the command says a sentence at once, never a traceback; without services."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.computers.computer import WORKSHOP, Computer
+
+FOREIGN = "raise SystemExit('a module of another project was imported')\n"
+OLD = (
+    "import sys, runpy; sys.version_info = (3, 10, 4, 'final', 0); sys.version = '3.10.4 (main)'; "
+    "sys.argv[0] = 'workshop'; runpy.run_module('workshop', run_name='__main__')"
+)
+
+COMPUTERS = {
+    # Variables of another project
+    "a task queue of another project": Computer(
+        {"CELERY_BROKER_URL": "redis://localhost/0"}, command=["ledger"]
+    ),
+    "a database of another project": Computer(
+        {"PGSSLMODE": "require", "PGSERVICE": "x", "PGHOSTADDR": "10.1.2.3"}, command=["ledger"]
+    ),
+    "services of another folder on the usual ports": Computer({}, command=["ledger"]),
+    "a company's proxy": Computer({"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}),
+    "a module of the same name as a library": Computer(
+        {"PYTHONPATH": "{folder}"}, files={"kombu.py": FOREIGN, "click.py": FOREIGN}, command=["ledger"]
+    ),
+    "a start-up file for Python": Computer(
+        {"PYTHONSTARTUP": "{folder}/start.py"}, files={"start.py": FOREIGN}
+    ),
+    "packages in the home folder": Computer(
+        {"PYTHONUSERBASE": "{folder}", "HOME": "{folder}"},
+        files={f"lib/python3.{sys.version_info.minor}/site-packages/click.py": FOREIGN},
+    ),
+    "warnings are errors": Computer({"PYTHONWARNINGS": "error"}),
+    "assertions are off": Computer({"PYTHONOPTIMIZE": "2"}),
+    "a repository that a git hook names": Computer(
+        {"GIT_DIR": "{folder}/other", "GIT_INDEX_FILE": "{folder}/index"},
+        "The services don't run: squares and queues stay as they are.",
+        ["reset", "1", "--dry-run"],
+        code=0,
+    ),
+    "conda's prefix is gone": Computer(
+        {"CONDA_PREFIX": "{folder}/nowhere"}, "the services are not running", ["doctor"]
+    ),
+    "an address with a typing mistake": Computer(
+        {"WORKSHOP_BROKER_URL": "amqp:/celery_user:secret@localhost/celery_app"},
+        "The broker's address does not begin with a scheme",
+        ["ledger"],
+    ),
+    # Homes, folders, terminals
+    "no home is named": Computer({}, unset=["HOME"]),
+    "the home folder is not there": Computer({"HOME": "/nowhere"}),
+    "the home folder can't be written": Computer({"HOME": "/proc"}),
+    "the folder for temporary files is not there": Computer({"TMPDIR": "/nowhere"}),
+    "no programs are found": Computer({"PATH": ""}, "the services are not running", ["doctor"]),
+    "the state folder can't be written": Computer(
+        {"WORKSHOP_STATE": "/proc/workshop", "HOME": "/proc"}, "/proc/workshop"
+    ),
+    "an unknown language": Computer({"LC_ALL": "xx_YY.nonsense"}, "A loop repeats", ["hint", "1"], code=0),
+    "letters of 1963": Computer(
+        {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, "do_task.delay", ["solution", "1"], code=0
+    ),
+    "a narrow terminal": Computer({"COLUMNS": "10", "TERM": "dumb"}),
+    # Pythons
+    "a Python that is too old": Computer(
+        {},
+        "The course needs Python 3.11 or newer. This is Python 3.10.4",
+        program=[sys.executable, "-c", OLD],
+    ),
+    "a Python without the packages": Computer(
+        {}, "packages are incomplete (No module named", program=[sys.executable, "-S", "-m", "workshop"]
+    ),
+    # Numbers that are none
+    "a word for the processes": Computer(
+        {"WORKSHOP_PROCESSES": "many"}, "WORKSHOP_PROCESSES", ["up", "worker"]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPUTERS)
+def test_a_person_knows_what_to_do(name: str, tmp_path: Path) -> None:
+    computer = COMPUTERS[name]
+    done = computer.run(tmp_path)
+    assert computer.says.format(folder=tmp_path) in done.stdout
+    assert "Traceback" not in done.stdout
+    assert done.returncode == computer.code, done.stdout
+
+
+def test_a_full_disk_behind_the_output(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*WORKSHOP, "--help"], stdout=full, stderr=subprocess.PIPE, env=Computer({}).environment(tmp_path)
+        )
+    assert done.stderr.decode().startswith("Error: [Errno 28] No space left on device. Next: ")
+    assert done.returncode == 1
+
+
+def test_few_files_may_be_open(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *WORKSHOP, "status"],
+        env=Computer({}).environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "Error: The services are not running. Next: make lab, or workshop up\n"
+
+
+def test_a_folder_with_other_modules_is_the_current_one(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text(FOREIGN)
+    (tmp_path / "workshop").mkdir()
+    (tmp_path / "workshop" / "__init__.py").write_text(FOREIGN)
+    done = subprocess.run(
+        [*WORKSHOP, "status"],
+        cwd=tmp_path,
+        env=Computer({}).environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr == "Error: The services are not running. Next: make lab, or workshop up\n"
