@@ -6,6 +6,7 @@ This file is read by Pythons that are too old, and before anyone knows which lib
 import os
 import site
 import sys
+from pathlib import Path
 
 OLDEST = (3, 11)
 
@@ -14,6 +15,7 @@ def main() -> None:
     """Run the command; say in a sentence what this Python lacks."""
     if sys.version_info < OLDEST:
         _refuse("The course needs Python 3.11 or newer", "sh setup.sh, then .venv/bin/workshop")
+    _refuse_another_folder()
     _leave_out_other_projects()
     try:
         from workshop.cli import main as run
@@ -26,6 +28,13 @@ def main() -> None:
         sys.exit(f"Error: {error}")
     except OSError as error:  # such as a full disk, or a folder that can't be written
         sys.exit(f"Error: {error}. Next: workshop doctor")
+
+
+def _refuse_another_folder() -> None:
+    """Stop a copied command: it names the first folder's Python, and would speak to that one's services."""
+    own = Path(sys.argv[0]).resolve().parent.parent
+    if (own / "pyvenv.cfg").exists() and not own.samefile(sys.prefix):
+        _refuse(f"The folder of {own} was copied, and its packages belong to the first one", "sh setup.sh")
 
 
 def _leave_out_other_projects() -> None:

@@ -1,12 +1,14 @@
 """A copied state folder: what the first folder's services wrote there counts for nothing in the copy."""
 
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.integration.machine import Machine
+from tests.setup.course import run
 from workshop import machine
 from workshop.stack.process import born
 
@@ -64,3 +66,14 @@ def test_a_folder_that_was_moved_keeps_what_it_holds(
     state.rename(tmp_path / "moved")
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "moved"))
     assert machine.read("joined.json")["broker_url"] == "amqp://central"
+
+
+def test_a_copied_command_says_so_before_it_is_set_up_anew(tmp_path: Path) -> None:
+    first = Path(sys.prefix)
+    (copy := tmp_path / ".venv" / "bin").mkdir(parents=True)
+    shutil.copy(first / "pyvenv.cfg", copy.parent)
+    shutil.copy(first / "bin" / "workshop", copy)
+    done = run(tmp_path, ".venv/bin/workshop", "down", WORKSHOP_STATE=str(tmp_path / "state"))
+    assert done.returncode == 1
+    assert f"The folder of {copy.parent} was copied" in done.stderr
+    assert "\nNext: sh setup.sh" in done.stderr
