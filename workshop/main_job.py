@@ -28,6 +28,7 @@ def run(say: Callable[[str], None]) -> None:
     Unfinished
         If no task was sent, or one did not become a row.
     """
+    settings.check()
     changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
     settings.change(fault_rate=0, pace=0)
     try:
