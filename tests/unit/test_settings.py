@@ -66,6 +66,8 @@ def test_a_change_is_taken_back_by_none_and_zero_is_a_value(monkeypatch: pytest.
     assert (settings.fault_rate(), settings.pace()) == (0.5, 20)
 
 
+NOWHERE = {"WORKSHOP_BROKER_URL": "amqp://127.0.0.1:1/none"}
+
 WRONG = [
     ("pace", "fast", "a number from 0 to 60,000"),
     ("pace", -1, "a number from 0 to 60,000"),
@@ -140,7 +142,7 @@ def test_nothing_is_sent_with_a_wrong_variable(state: Path) -> None:
     send = "from workshop.tasks import do_task; do_task.delay(325200, 673500)"
     done = subprocess.run(
         [sys.executable, "-c", send],
-        env=os.environ | {"WORKSHOP_PACE": "fast"},
+        env=os.environ | NOWHERE | {"WORKSHOP_PACE": "fast"},
         capture_output=True,
         text=True,
     )
@@ -151,7 +153,11 @@ def test_nothing_is_sent_with_a_wrong_variable(state: Path) -> None:
 def test_a_worker_that_someone_starts_ends_before_its_first_task() -> None:
     command = [sys.executable, "-m", "celery", "-A", "workshop.tasks", "worker", "-n", "mine@%h"]
     done = subprocess.run(
-        command, env=os.environ | {"WORKSHOP_PACE": "fast"}, capture_output=True, text=True, timeout=60
+        command,
+        env=os.environ | NOWHERE | {"WORKSHOP_PACE": "fast"},
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     assert done.returncode == 1
     assert "Error: WORKSHOP_PACE is 'fast'." in done.stderr
