@@ -6,6 +6,7 @@ import time
 import webbrowser
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -27,7 +28,17 @@ from workshop.stack.logs import failed_start, tail
 from workshop.stack.plan import NAMES
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _Command(click.Group):
+    """Shows what is wrong with a setting as a sentence, whichever command meets it."""
+
+    def invoke(self, context: click.Context) -> Any:
+        try:
+            return super().invoke(context)
+        except machine.SettingError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
     """A workshop on task queues for geoprocessing."""
 

@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
-from uuid import UUID
 
 from amqp.exceptions import ConnectionError as ConnectionLost
 from kombu import Connection
@@ -16,7 +15,7 @@ from tqdm import tqdm
 
 from workshop import db, machine
 from workshop.connection import execute
-from workshop.delivery.record import Published, latest_run
+from workshop.delivery.record import Published, latest_run, uuids
 from workshop.delivery.topology import SQUARES
 from workshop.settings import broker_url
 
@@ -83,7 +82,7 @@ def progress(run: list[Published] | None = None) -> Progress:
         The tasks; by default those of this notebook's latest cell that sent some.
     """
     tasks = latest_run() if run is None else run
-    counts = execute(_COUNT, {"ids": [UUID(task.id) for task in tasks]}).one()
+    counts = execute(_COUNT, {"ids": uuids(task.id for task in tasks)}).one()
     done, failed, retried, due = counts
     left = len(tasks) - done - failed
     waiting = min(tasks_in_queue(), left)
@@ -112,7 +111,7 @@ def read_log(task_ids: Iterable[str]) -> DataFrame:
     """
     log = db.TaskLog
     columns = (log.task_id, log.state, log.attempt, log.error, log.worker, log.at)
-    statement = select(*columns).where(log.task_id.in_([UUID(id) for id in task_ids])).order_by(log.id)
+    statement = select(*columns).where(log.task_id.in_(uuids(task_ids))).order_by(log.id)
     rows = DataFrame(execute(statement).all(), columns=[column.key for column in columns])
     return rows.assign(error_type=rows.error.str.partition(":")[0])
 

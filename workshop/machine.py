@@ -1,13 +1,14 @@
 """The folder where the course keeps what belongs to this machine, and the small JSON files in it."""
 
-import json
 import os
-import time
+from collections.abc import Mapping
 from contextlib import suppress
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from workshop import json_files
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of the course."""
@@ -19,50 +20,85 @@ CHALLENGE = ROOT / "workshop" / "challenge.json"
 """What the starter of a challenge says of itself; the solved course has no such file."""
 
 
+MARK = "made-by-the-course"
+
+PROGRAMS = ("epmd", "flower", "lab", "periodic", "postgis", "rabbitmq", "worker[0-9]", "worker[0-9][0-9]")
+
+FILES = {
+    MARK: "says that this folder is the course's: it may be made private, and removed",
+    "lock": "held by who starts, runs or stops the services",
+    "token.json": "this stack's password",
+    "stack.json": "the supervisor's: what runs, where, and how it is",
+    "stack.log": "what a start in the background said",
+    "settings.json": "what a notebook or a command changed, see `workshop.settings`",
+    "settings.lock": "held by who changes it",
+    "joined.json": "the addresses of the central that this machine joined",
+    "join.json": "the last try to join",
+    "ready-*.json": "a worker's note that it is ready",
+    "reset.json": "when each document became that of another starter",
+    "opened.json": "which reset each open page of JupyterLab knows",
+    "published.jsonl": "the record of what was sent",
+    "broken.jsonl": "what was broken on purpose",
+    "progress.txt": "what was passed, and which help was looked at",
+    "central.json": "a central's cards",
+    "cards.html": "the same, to print",
+    "fill.json": "how far a central's map is fed",
+    "rehearsal.json": "a rehearsal's own note",
+    "process.json": "the process of one of its machines",
+    "beat-schedule*": "the clock of the periodic tasks",
+    "postgis.password": "PostgreSQL's first password",
+    "postgis.hba.conf": "who may reach PostgreSQL",
+    "no.pgpass": "no passwords: PostgreSQL's clients read this file, and not the person's own",
+    ".*.json.draft-*": "half a JSON file, of a writer that was killed",
+    **dict.fromkeys((f"logs/{name}.log*" for name in PROGRAMS), "what a program said"),
+    "postgis/": "the database",
+    "postgis.draft/": "a database that is being made",
+    "rabbitmq/": "the queues",
+    "ipython/": "IPython's settings and history in this course",
+    "jupyter/": "JupyterLab's settings in this course",
+    "course/": "a fresh copy of the course, for resets",
+    "central/": "the state folder of a central",
+    "rehearsal/": "the state folders of a rehearsal's machines",
+}
+"""What the course writes into a state folder, by name or pattern; a folder's name ends in a slash.
+
+Whatever else is there is a person's, and is never removed. In containers, a file that each has for itself
+carries its container's name, such as ``stack@3f2a.json``.
+"""
+
+
+class SettingError(ValueError):
+    """A setting has a value that it can't have; the text says which, what is right, and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence in a notebook, and no traceback."""
+        return [str(self)]
+
+
 def read(name: str) -> dict[str, Any]:
     """Return the content of a JSON file in the state folder; empty where there is none."""
-    return read_json(state_dir() / name)
+    return json_files.read(state_dir() / name)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """Return the content of a JSON file; empty where there is none, or where it came with a copied folder."""
-    try:
-        found = path.stat()
-        return _parse(path, found.st_mtime_ns, found.st_ino)
-    except FileNotFoundError:
-        return {}
-
-
-def services() -> dict[str, Any]:
-    """Return how each service of this machine said to be last, by name; empty where none was started."""
-    found = [read(file.name).get("services", {}) for file in state_dir().glob("stack*.json")]
-    return {name: service for each in found for name, service in each.items()}
-
-
-def write(name: str, content: dict[str, Any], replace: bool = True) -> None:
+def write(name: str, content: Mapping[str, Any], replace: bool = True) -> None:
     """Write a JSON file in the state folder as a whole; only this user can read it.
 
     Parameters
     ----------
     name : str
         Its name, or its path below the state folder.
-    content : dict
+    content : mapping
         What it is to hold.
     replace : bool
         Whether to replace a file that is there; if not, the first one to write it wins.
     """
-    path = state_dir() / name
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.touch(mode=0o600)
-    draft.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    # Two writes within one tick of the file system's clock would look the same to `read`.
-    os.utime(draft, ns=(now := time.time_ns(), now))
-    if replace:
-        draft.replace(path)
-        return
-    with suppress(FileExistsError):
-        path.hardlink_to(draft)
-    draft.unlink()
+    json_files.write(state_dir() / name, content, replace)
+
+
+def services() -> dict[str, Any]:
+    """Return how each service of this machine said to be last, by name; empty where none was started."""
+    found = [read(file.name).get("services", {}) for file in state_dir().glob("stack*.json")]
+    return {name: service for each in found for name, service in each.items()}
 
 
 def here() -> dict[str, int]:
@@ -79,32 +115,66 @@ def state_dir() -> Path:
     It is ``WORKSHOP_STATE`` where that is set, else ``.workshop`` in the course's folder. Some folders
     (shared drives, Windows drives under WSL) ignore permissions, and PostgreSQL refuses to keep data
     there: then it is a folder of this course's own in the user's state directory.
+
+    Raises
+    ------
+    SettingError
+        If it is a folder with files that are not the course's, which stays as it is; or if none will do.
     """
     return _state_dir(os.environ.get("WORKSHOP_STATE"))
 
 
+def claim(folder: Path) -> None:
+    """Make a folder this course's own: only this user can look into it, and it has the mark.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        A folder that is known to be the course's, or its to take; it need not exist.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    if not (folder / MARK).exists():
+        (folder / MARK).touch(mode=0o600)
+
+
 @cache
 def _state_dir(wanted: str | None) -> Path:
-    if _keeps_permissions(near := Path(wanted or ROOT / ".workshop").expanduser().absolute()):
+    near = Path(wanted or ROOT / ".workshop").expanduser().absolute()
+    if wanted and (other := _of_others(near)):
+        raise SettingError(
+            f"WORKSHOP_STATE is {wanted!r}, and this folder is not the course's: it holds {other!r}. "
+            "It was left as it is. Next: set it to a folder that does not exist yet, or is empty"
+        )
+    if _keeps_permissions(near):
         return near
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     far = home / "workshop" / sha256(str(near).encode()).hexdigest()[:12]
     if not _keeps_permissions(far):
-        raise OSError(f"Neither {near} nor {far} can hold this course's data. Set WORKSHOP_STATE to a folder")
+        raise SettingError(
+            f"Neither {near} nor {far} can hold this course's data. Next: set WORKSHOP_STATE to a folder "
+            "of yours that does not exist yet, or is empty"
+        )
     return far
+
+
+def _of_others(folder: Path) -> str:
+    """Return the name of a file in a folder that the course did not make; empty if it may have it."""
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except OSError:  # there is none; or it is none, which shows when it is to be claimed
+        return ""
+    ours = not names or MARK in names
+    if "token.json" in names:  # earlier starts left no mark; other programs have files of that name, too
+        with suppress(AttributeError, OSError, ValueError):
+            ours |= json_files.read(folder / "token.json").keys() == {"token"}
+    return "" if ours else names[0]
 
 
 def _keeps_permissions(folder: Path) -> bool:
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        claim(folder)
     except OSError:
         return False
     private = WINDOWS or folder.stat().st_mode & 0o077 == 0  # Windows has other means for that
     return private and os.access(folder, os.W_OK)
-
-
-@lru_cache(maxsize=16)
-def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from collections.abc import Callable
+from uuid import uuid4
 
 from workshop import live, machine, maps, settings
-from workshop.delivery.record import latest_run
+from workshop.delivery.record import Published, runs
 from workshop.stack.environment import of_child
 
 
@@ -28,10 +29,11 @@ def run(say: Callable[[str], None]) -> None:
     Unfinished
         If no task was sent, or one did not become a row.
     """
+    settings.check()
     changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
     settings.change(fault_rate=0, pace=0)
     try:
-        end, problem = _send_and_watch()
+        end, problem, tasks = _send_and_watch()
     finally:
         settings.change(**changed)
     if problem or not end.sent:
@@ -39,7 +41,7 @@ def run(say: Callable[[str], None]) -> None:
         raise Unfinished(
             f"workshop/demo.py sent {end.sent:,} tasks: {reason}. Next: workshop reset 2 has it solved"
         )
-    squares = maps.read_squares(live.task_ids())
+    squares = maps.read_squares(live.task_ids(tasks))
     target = machine.ROOT / "demo.html"
     maps.squares_map(squares).save(target)
     say(maps.count_by_nation(squares).to_string())
@@ -48,23 +50,24 @@ def run(say: Callable[[str], None]) -> None:
         raise Unfinished("Not every task became a row. Next: workshop doctor")
 
 
-def _send_and_watch() -> tuple[live.Progress, str]:
-    """Return how the run ended, and what ended the producer before its time."""
-    before = latest_run()[:1]
+def _send_and_watch() -> tuple[live.Progress, str, list[Published]]:
+    """Return how the run ended, what ended the producer before its time, and what it sent."""
+    source = f"make demo {uuid4().hex[:8]}"  # a notebook may send at the same time
+
+    def sent() -> list[Published]:
+        return next((run.tasks for run in runs() if run.source == source), [])
+
     producer = subprocess.Popen(
         [sys.executable, "-m", "workshop.demo"],
         cwd=machine.ROOT,
-        env=of_child({"WORKSHOP_SOURCE": "make demo"}),
+        env=of_child({"WORKSHOP_SOURCE": source}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
     )
     try:
-        end = live.watch(
-            run=lambda: [] if (tasks := latest_run())[:1] == before else tasks,
-            still_sending=lambda: producer.poll() is None,
-        )
+        end = live.watch(run=sent, still_sending=lambda: producer.poll() is None)
     finally:
         producer.kill()
         _, errors = producer.communicate()
-    return end, errors.strip().splitlines()[-1] if producer.returncode else ""
+    return end, errors.strip().splitlines()[-1] if producer.returncode else "", sent()

@@ -13,6 +13,7 @@ from sqlalchemy import ARRAY, Uuid, any_, literal, select
 from workshop.connection import engine
 from workshop.data import BOUNDARY
 from workshop.db import GridSquare
+from workshop.delivery.record import uuids
 from workshop.grid import CRS
 from workshop.gridmap import GridMap
 
@@ -66,7 +67,7 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     columns = (row.task_id, row.grid_ref, row.style_cat, row.x, row.y, row.worker, row.machine)
     query = select(*columns, row.attempt, row.processed_at, row.geom).order_by(row.grid_ref, row.task_id)
     if task_ids is not None:
-        wanted = [UUID(str(task_id)) for task_id in task_ids]
+        wanted = uuids(task_ids)
         query = query.where(row.task_id == any_(literal(wanted, ARRAY(Uuid))))
     # geopandas takes a query too, but its annotation says text
     return gpd.read_postgis(query, engine(), geom_col="geom", crs=CRS)  # pyright: ignore

@@ -15,9 +15,27 @@ beside the notebooks.
 """
 
 import os
+from collections.abc import Iterator
 from typing import Any
 
-from workshop.machine import CHALLENGE, read, read_json, write
+from workshop.json_files import changing, look_up
+from workshop.kinds import Number, Text
+from workshop.machine import CHALLENGE, SettingError, read, state_dir, write
+
+SETTINGS: dict[str, Number | Text] = {
+    "broker_url": Text(r".+", "an address such as amqp://user:password@host:5672/name"),
+    "database_url": Text(r".+", "an address such as postgresql+psycopg://user:password@host:5432/name"),
+    "fault_rate": Number(0, 1),
+    "pace": Number(0, 60_000),
+    "seed": Number(kind=int),
+    "workers": Number(1, 20, int),  # of this machine
+    "processes": Number(1, 64, int),  # of each worker
+    "paused": Number(0, 1, int),  # 1: all workers stop
+    "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
+    "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
+    "haste": Number(1, 1000),  # how much sooner retries come, for tests
+}
+"""What can be set, and what each value can be."""
 
 DEFAULTS = {
     "fault_rate": 0.0,
@@ -64,18 +82,17 @@ def _address(name: str) -> str:
 
 def fault_rate() -> float:
     """Return the share of attempts that meet the artificial fault: 0 never, 0.1 one in ten."""
-    return float(get("fault_rate"))
+    return get("fault_rate")
 
 
 def pace() -> float:
     """Return the milliseconds that each task waits, as if it called a service far away."""
-    return float(get("pace"))
+    return get("pace")
 
 
 def seed() -> int | None:
     """Return the seed of the random points, or None for different points each time."""
-    value = get("seed")
-    return None if value is None else int(value)
+    return get("seed")
 
 
 def joined() -> bool:
@@ -84,13 +101,28 @@ def joined() -> bool:
 
 
 def get(name: str) -> Any:
-    """Return the value of a setting from the first source that has one."""
-    from_environment = {name: os.environ.get(f"WORKSHOP_{name.upper()}") or None}
-    files = read("joined.json"), read("settings.json"), read("stack.json"), read_json(CHALLENGE)
-    for source in (*files[:2], from_environment, *files[2:]):
-        if source.get(name) is not None:
-            return source[name]
-    return DEFAULTS.get(name)
+    """Return the value of a setting from the first source that has one; None if none has.
+
+    Raises
+    ------
+    SettingError
+        If there is no such setting, or the value is wrong.
+    """
+    found = ((place, value) for place, value in _sources(name) if value is not None)
+    return _read(name, *next(found, ("", None)))
+
+
+def check() -> None:
+    """Look at the course's variables in the environment, before anything is done with them.
+
+    Raises
+    ------
+    SettingError
+        If one has a wrong value.
+    """
+    for name in SETTINGS:
+        variable = f"WORKSHOP_{name.upper()}"
+        _read(name, variable, os.environ.get(variable) or None)
 
 
 def change(**values: Any) -> None:
@@ -100,5 +132,33 @@ def change(**values: Any) -> None:
     ----------
     **values
         Settings by name, such as ``fault_rate=0.1`` or ``pace=20``; None takes a change back.
+
+    Raises
+    ------
+    SettingError
+        If one is unknown or wrong. Then none is changed.
     """
-    write("settings.json", read("settings.json") | values)
+    right = {name: _read(name, name, value) for name, value in values.items()}
+    with changing(state_dir() / "settings.json"):
+        write("settings.json", read("settings.json") | right)
+
+
+def _sources(name: str) -> Iterator[tuple[str, Any]]:
+    """Yield where a setting may stand, and what stands there or None; what counts first comes first."""
+    state, variable = state_dir(), f"WORKSHOP_{name.upper()}"
+    for file in (state / "joined.json", state / "settings.json"):
+        yield f"{name} in {file.name}", look_up(file, name)
+    yield variable, os.environ.get(variable) or None
+    for file in (state / "stack.json", CHALLENGE):
+        yield f"{name} in {file.name}", look_up(file, name)
+    yield name, DEFAULTS.get(name)
+
+
+def _read(name: str, place: str, value: Any) -> Any:
+    if name not in SETTINGS:
+        raise SettingError(f"There is no setting {name!r}. Next: choose one of {', '.join(SETTINGS)}")
+    try:
+        return None if value is None else SETTINGS[name].read(value)
+    except (OverflowError, TypeError, ValueError):
+        text = f"{place} is {value!r}. It must be {SETTINGS[name]}. Next: mend it, or unset it"
+        raise SettingError(text) from None

@@ -14,6 +14,7 @@ import pytest
 from tests.integration.machine import Machine
 from workshop.classroom import central
 from workshop.classroom.card import Card
+from workshop.machine import claim
 
 RIGHTS = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}
 
@@ -37,7 +38,7 @@ def central_at(folder: Path, machines: int) -> Iterator[tuple[Machine, list[Card
 def other_machine(folder: Path, card: Card) -> Iterator[Machine]:
     """Run the worker of a machine that joined, without any services of its own."""
     machine = Machine(folder / card.machine)
-    machine.state.mkdir(mode=0o700)
+    claim(machine.state)
     joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
     (machine.state / "joined.json").write_text(json.dumps(joined))
     try:

@@ -46,7 +46,7 @@ def guest(opened: tuple[Machine, list[Card]], tmp_path_factory: pytest.TempPathF
     """A machine with a worker and nothing else; this process uses its settings, as its notebook would."""
     card = opened[1][1]
     guest = Machine(tmp_path_factory.mktemp("machine") / "state")
-    guest.state.mkdir(mode=0o700)
+    machine.claim(guest.state)
     joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
     (guest.state / "joined.json").write_text(json.dumps(joined))
     with pytest.MonkeyPatch.context() as patch:

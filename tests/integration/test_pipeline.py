@@ -37,7 +37,7 @@ def dead_ids() -> set[str]:
     with Connection(settings.broker_url()) as connection, connection.channel() as channel:
         while (message := DEAD(channel).get()) is not None:
             message.ack()
-            ids.add(message.headers["id"])
+            ids.add(message.headers.get("id", ""))
     return ids
 
 

@@ -81,13 +81,6 @@ def test_tasks_that_go_elsewhere_are_mentioned(machine: Machine) -> None:
         assert absent not in shown
 
 
-def test_a_folder_with_other_things_in_it_is_never_removed(machine: Machine) -> None:
-    machine.state.mkdir()
-    (machine.state / "my thesis.odt").touch()
-    assert "my thesis.odt" in machine.workshop("down", "--purge")
-    (machine.state / "my thesis.odt").unlink()
-
-
 def test_a_course_folder_that_can_not_be_written_to(tmp_path: Path) -> None:
     """The state goes to the user's own state directory; doctor says so. A plain file stands in the way."""
     course = copy_course(tmp_path / "course")

@@ -1,13 +1,19 @@
 """Which source of a setting wins, and that the files are whole, private and never read stale."""
 
 import json
+import os
 import stat
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import workshop
 from workshop import machine, settings
+from workshop.delivery import recorder
+from workshop.stack.process import born
 
 
 @pytest.fixture(autouse=True)
@@ -60,6 +66,121 @@ def test_a_change_is_taken_back_by_none_and_zero_is_a_value(monkeypatch: pytest.
     assert (settings.fault_rate(), settings.pace()) == (0.5, 20)
 
 
+NOWHERE = {"WORKSHOP_BROKER_URL": "amqp://127.0.0.1:1/none"}
+
+WRONG = [
+    ("pace", "fast", "a number from 0 to 60,000"),
+    ("pace", -1, "a number from 0 to 60,000"),
+    ("pace", "inf", "a number from 0 to 60,000"),
+    ("fault_rate", 7, "a number from 0 to 1"),
+    ("fault_rate", "lots", "a number from 0 to 1"),
+    ("fault_rate", "nan", "a number from 0 to 1"),
+    ("seed", "abc", "a whole number"),
+    ("seed", 1.5, "a whole number"),
+    ("workers", 0, "a whole number from 1 to 20"),
+    ("processes", "many", "a whole number from 1 to 64"),
+    ("machine", "my laptop", "a name of letters, digits, dots and hyphens"),
+    ("tasks", [40], "a whole number from 1 to 1,000,000"),
+    ("haste", 0, "a number from 1 to 1,000"),
+    ("broker_url", 5672, "an address such as amqp://"),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "right"), WRONG)
+def test_a_wrong_value_is_refused_and_nothing_is_changed(name: str, value: object, right: str) -> None:
+    settings.change(pace=20)
+    with pytest.raises(settings.SettingError) as refused:
+        settings.change(**{"paused": 1, name: value})
+    assert str(refused.value).startswith(f"{name} is {value!r}. It must be {right}")
+    assert "Next: " in str(refused.value)
+    assert machine.read("settings.json") == {"pace": 20}
+
+
+def test_an_unknown_name_is_refused_and_the_known_ones_are_listed() -> None:
+    with pytest.raises(settings.SettingError, match="There is no setting 'pase'.*fault_rate, pace, seed"):
+        settings.change(pase=20)
+    assert machine.read("settings.json") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "right"), [each for each in WRONG if isinstance(each[1], str)], ids=str
+)
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_right(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, right: str
+) -> None:
+    variable = f"WORKSHOP_{name.upper()}"
+    monkeypatch.setenv(variable, value)
+    for look in (settings.check, lambda: settings.get(name)):
+        with pytest.raises(settings.SettingError) as refused:
+            look()
+        assert str(refused.value).startswith(f"{variable} is '{value}'. It must be {right}")
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("command", [["up", "--detach"], ["up", "worker"]])
+def test_no_service_is_started_with_a_wrong_variable(command: list[str]) -> None:
+    done = workshop(*command, WORKSHOP_PACE="fast")
+    assert done.returncode == 1
+    assert "Error: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000. Next: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.posix
+def test_the_demo_does_not_begin_with_a_wrong_variable(state: Path) -> None:
+    """Services run, so that it would send at once."""
+    machine.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": {}})
+    done = workshop("demo", WORKSHOP_SEED="abc")
+    assert done.returncode == 1
+    assert (
+        done.stderr
+        == "Error: WORKSHOP_SEED is 'abc'. It must be a whole number. Next: mend it, or unset it\n"
+    )
+    assert not (state / recorder.FILE).exists()
+
+
+def test_nothing_is_sent_with_a_wrong_variable(state: Path) -> None:
+    send = "from workshop.tasks import do_task; do_task.delay(325200, 673500)"
+    done = subprocess.run(
+        [sys.executable, "-c", send],
+        env=os.environ | NOWHERE | {"WORKSHOP_PACE": "fast"},
+        capture_output=True,
+        text=True,
+    )
+    assert "SettingError: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000." in done.stderr
+    assert not (state / recorder.FILE).exists()
+
+
+def test_a_worker_that_someone_starts_ends_before_its_first_task() -> None:
+    command = [sys.executable, "-m", "celery", "-A", "workshop.tasks", "worker", "-n", "mine@%h"]
+    done = subprocess.run(
+        command,
+        env=os.environ | NOWHERE | {"WORKSHOP_PACE": "fast"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "Error: WORKSHOP_PACE is 'fast'." in done.stderr
+
+
+def test_changes_of_several_processes_at_the_same_time_are_all_kept() -> None:
+    change = """if True:
+        import sys, time
+        from workshop import settings
+        read = settings.read
+        def read_slowly(name):
+            found = read(name)
+            time.sleep(0.5)  # long enough for the others to read the same
+            return found
+        settings.read = read_slowly
+        settings.change(**{sys.argv[1]: 1})
+    """
+    names = ["pace", "seed", "workers", "processes"]
+    running = [subprocess.Popen([sys.executable, "-c", change, name]) for name in names]
+    assert [process.wait(60) for process in running] == [0] * len(names)
+    assert machine.read("settings.json") == dict.fromkeys(names, 1)
+
+
 @pytest.mark.posix
 def test_files_are_private_and_replaced_as_a_whole(state: Path) -> None:
     machine.write("joined.json", {"password": "long " * 1000})
@@ -68,7 +189,7 @@ def test_files_are_private_and_replaced_as_a_whole(state: Path) -> None:
         assert len(json.load(reader)["password"]) == 5000
     assert machine.read("joined.json") == {"password": "short"}
     assert stat.S_IMODE((state / "joined.json").stat().st_mode) == 0o600
-    assert [path.name for path in state.iterdir()] == ["joined.json"]
+    assert {path.name for path in state.iterdir()} == {machine.MARK, "joined.json"}
 
 
 def test_a_change_is_seen_at_once() -> None:
@@ -101,5 +222,5 @@ def test_no_usable_folder_at_all_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").touch()
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "file" / "state"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(OSError, match="Set WORKSHOP_STATE to a folder"):
+    with pytest.raises(settings.SettingError, match="set WORKSHOP_STATE to a folder"):
         machine.state_dir()

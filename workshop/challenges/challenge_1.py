@@ -48,6 +48,10 @@ TEXTS = {
         "Next: send the task of workshop/tasks.py: from workshop.tasks import do_task"
     ),
     "C1-WRONG-NAME": ("You sent {sent} tasks named {name}. The worker knows {known}.\nNext: send {task}"),
+    "C1-ARGUMENTS": (
+        "{wrong} of {sent:,} tasks were sent with the arguments {arguments}, and do_task takes two: x and y.\n"
+        "Next: hand both to each task, first x, then y"
+    ),
     "C1-TOO-FEW": "{sent:,} tasks were sent, and {wanted:,} are wanted.\nNext: let the loop run {wanted:,} times",
     "C1-TOO-MANY": "{sent:,} tasks were sent, and {wanted:,} are wanted.\nNext: let the loop run {wanted:,} times",
     "C1-ONE-POINT": (
@@ -136,6 +140,9 @@ def _sent(tasks: list[Published]) -> Verdict | None:
         known = sorted({name for report in ask_workers(broker_url()).values() for name in report["tasks"]})
         names = {"name": wrong[0], "known": ", ".join(known), "task": TASK}
         return say(TEXTS, code, sent=len(wrong), **names)
+    if odd := [task for task in tasks if not task.is_point]:
+        arguments = json.dumps([*odd[0].args, *([odd[0].kwargs] if odd[0].kwargs else [])])[:80]
+        return say(TEXTS, "C1-ARGUMENTS", sent=len(tasks), wrong=len(odd), arguments=arguments)
     if len(tasks) != wanted():
         code = "C1-TOO-FEW" if len(tasks) < wanted() else "C1-TOO-MANY"
         return say(TEXTS, code, sent=len(tasks), wanted=wanted())

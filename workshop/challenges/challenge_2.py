@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from celery import Celery
 
 from workshop import settings
-from workshop.challenges import guide, program
+from workshop.challenges import environment, guide, program
 from workshop.challenges.checking import conclude, latest_full, mention, running, runs_of, wanted
 from workshop.challenges.outcome import FAR, PATIENCE, LogLine, Outcome, look, most_common_error, settle
 from workshop.challenges.program import TaskCode
@@ -132,7 +132,10 @@ def _judge() -> Verdict:
 def _judge_run(run: Run, code: TaskCode) -> Verdict:
     points = [task.point for task in run.tasks]
     rate = run.tasks[0].fault_rate
-    errors = program.ask(points, rate)["errors"]
+    answer = program.ask(points, rate)
+    if problem := answer.get("problem"):
+        return say(environment.TEXTS, "ENV-BROKEN-FILE", problem=problem)
+    errors = answer["errors"]
     if not sum(errors):
         return say(TEXTS, "C2-NO-FAULT", sent=len(points), rate=rate)
     now = settle(run.tasks)

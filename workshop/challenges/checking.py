@@ -36,7 +36,7 @@ def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
 
 def wanted() -> int:
     """Return how many tasks challenge 1 wants: 2,500, or fewer where ``WORKSHOP_TASKS`` says so."""
-    return int(settings.get("tasks") or 2500)
+    return settings.get("tasks") or 2500
 
 
 def runs_of(notebook: str) -> list[Run]:

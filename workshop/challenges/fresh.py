@@ -20,17 +20,21 @@ def main() -> None:
 
 
 def _count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
-    from workshop import service, settings
+    from workshop import grid, service, settings
 
     if not points:
         from workshop import tasks  # noqa: F401
     settings.fault_rate = lambda: fault_rate
-    return [_errors(service.is_faulty, *point) for point in points]
+    return [_errors(grid.check_point, service.is_faulty, point) for point in points]
 
 
-def _errors(is_faulty: Any, x: float, y: float) -> int:
+def _errors(check_point: Any, is_faulty: Any, point: list[Any]) -> int:
+    try:
+        check_point(*point)
+    except (TypeError, ValueError):  # such a task fails before the fault can strike
+        return 0
     errors = 0
-    while errors < 10 and is_faulty(x, y, errors):
+    while errors < 10 and is_faulty(*point, errors):
         errors += 1
     return errors
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import ARRAY, Uuid, any_, literal, select
 from tqdm import tqdm
@@ -14,7 +13,7 @@ from tqdm import tqdm
 from workshop import db, live, settings
 from workshop.connection import execute
 from workshop.delivery import dead
-from workshop.delivery.record import Published
+from workshop.delivery.record import Published, uuids
 from workshop.delivery.report import ask_workers
 from workshop.stack.running import workers_ready
 
@@ -199,5 +198,5 @@ def _log(ids: set[str]) -> list[LogLine]:
 
 
 def _of(ids: set[str], task_id: Any, *columns: Any) -> Sequence[Any]:
-    wanted = literal([UUID(id) for id in ids], ARRAY(Uuid))
+    wanted = literal(uuids(ids), ARRAY(Uuid))
     return execute(select(*columns).where(task_id == any_(wanted))).all()

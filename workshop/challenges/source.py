@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workshop import machine
+from workshop import json_files, machine
 from workshop.challenges import git
 from workshop.challenges.files import NOTE, Files, ignored, read_folder
 from workshop.machine import ROOT
@@ -72,7 +72,7 @@ def _before_starter() -> str | None:
 def challenge_here() -> dict[str, Any]:
     """Return what `NOTE` says of the files here; empty for the solved course, or if it can't be read."""
     try:
-        return machine.read_json(ROOT / NOTE)
+        return json_files.read(ROOT / NOTE)
     except (OSError, ValueError):
         return {}
 

@@ -178,7 +178,7 @@ def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None
 
 
 def _start(wished: Opening) -> None:
-    central_folder().mkdir(mode=0o700, exist_ok=True)
+    machine.claim(central_folder())
     machine.write(f"central/{FILE}", wished.as_json())
     ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
     own = {"WORKSHOP_STATE": str(central_folder()), "WORKSHOP_PORTS": ports}

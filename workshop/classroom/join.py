@@ -118,7 +118,7 @@ def _note(broker_url: object, database_url: object, fault: Fault | None) -> None
 def _use(addresses: dict[str, Any]) -> None:
     """Write or remove ``joined.json``, and wait until the worker has started anew."""
     _put(addresses)
-    until_workers_match(int(settings.get("workers") or 1), PATIENCE)
+    until_workers_match(settings.get("workers") or 1, PATIENCE)
 
 
 def _put(addresses: dict[str, Any]) -> None:

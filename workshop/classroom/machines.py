@@ -59,7 +59,7 @@ class Machine:
         prefix : iterable of str
             What goes before the command, such as one that enters a network namespace.
         """
-        self.state.mkdir(mode=0o700, parents=True)
+        machine.claim(self.state)
         addresses = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": self.name}
         machine.write(str(self.state / "joined.json"), addresses)
         own = {

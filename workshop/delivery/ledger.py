@@ -6,7 +6,6 @@ RabbitMQ confirmed and that is in none of them is missing. To send it again is s
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
 
 from celery import Celery
 from kombu import Connection
@@ -15,7 +14,7 @@ from sqlalchemy import ARRAY, Uuid, any_, literal, select
 from workshop import db, settings
 from workshop.connection import execute
 from workshop.delivery import dead, publisher
-from workshop.delivery.record import Published, published
+from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
 from workshop.delivery.topology import SQUARES, is_guest
 
@@ -133,13 +132,13 @@ def _stored(ids: Collection[str] | None) -> set[str]:
     column = db.GridSquare.task_id
     query = select(column).where(db.GridSquare.worker != "direct")
     if ids is not None:
-        query = query.where(column == any_(literal([UUID(id) for id in ids], ARRAY(Uuid))))
+        query = query.where(column == any_(literal(uuids(ids), ARRAY(Uuid))))
     return {str(id) for id in execute(query).scalars()}
 
 
 def _logged(ids: Collection[str]) -> dict[str, str]:
     """Return why tasks failed, as the task log has it."""
     log = db.TaskLog
-    wanted = any_(literal([UUID(id) for id in ids], ARRAY(Uuid)))
+    wanted = any_(literal(uuids(ids), ARRAY(Uuid)))
     query = select(log.task_id, log.error).where(log.state == "FAILURE", log.task_id == wanted)
     return {str(row.task_id): row.error for row in execute(query.order_by(log.id))}

@@ -6,11 +6,12 @@ says why. `workshop.delivery.recorder` writes them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
+from uuid import UUID
 
 from workshop.delivery import recorder
 from workshop.machine import state_dir
@@ -58,6 +59,11 @@ class Published:
     confirmed: bool = False
     unsent: str = ""
     again: int = 0
+
+    @property
+    def is_point(self) -> bool:
+        """Whether it has the arguments of ``do_task``: x and y, whatever their values, and no others."""
+        return len(self.args) <= 2 and self.kwargs.keys() == set(("x", "y")[len(self.args) :])
 
     @property
     def point(self) -> list[Any]:
@@ -118,6 +124,15 @@ def latest_run() -> list[Published]:
     """Return the tasks of the latest run: of this notebook since its kernel started, else of any process."""
     candidates = own_runs() if recorder.in_notebook() else runs()
     return next((tasks for run in reversed(candidates) if (tasks := run.tasks)), [])
+
+
+def uuids(ids: Iterable[object]) -> list[UUID]:
+    """Return those ids that a row or a line of the task log can have: anyone may send a text as an id."""
+    found = []
+    for id in ids:
+        with suppress(ValueError):
+            found.append(UUID(str(id)))
+    return found
 
 
 @dataclass

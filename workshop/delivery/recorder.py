@@ -69,6 +69,7 @@ def trying(
     """
     global _tried
     _tried = True
+    settings.check()  # a worker would fail each task
     try:
         yield
     except Exception as error:

@@ -61,6 +61,8 @@ class Task(celery.Task):
         ------
         workshop.delivery.publisher.NotSent
             Within about five seconds, if RabbitMQ does not confirm it.
+        workshop.machine.SettingError
+            If a variable of the environment has a wrong value.
         """
         id = options["task_id"] = options.get("task_id") or uuid()
         publish = partial(super().apply_async, args, kwargs, **options)
@@ -81,7 +83,7 @@ class Task(celery.Task):
         self.request.countdown = countdown
         if options.get("eta") is None:
             seconds = self.default_retry_delay if countdown is None else countdown
-            countdown = seconds / float(settings.get("haste") or 1)
+            countdown = seconds / (settings.get("haste") or 1)
         try:
             return super().retry(*args, countdown=countdown, headers=headers, **options)
         except Retry:
@@ -114,6 +116,10 @@ def follow_settings(app: celery.Celery) -> None:
 
 @worker_init.connect
 def _stay(**_: Any) -> None:
+    try:
+        settings.check()
+    except settings.SettingError as error:  # Celery would go on after it, and each task would fail
+        raise SystemExit(f"Error: {error}") from None
     keep_database()
     keep_role()
 

@@ -7,7 +7,8 @@ outcome, whenever the broker or the database has started.
 What a machine that means harm can still do, as it may read the queue and write rows:
 
 * empty the queue, or take tasks and acknowledge or reject them without doing them;
-* send tasks that nobody asked for, up to the queue's length;
+* send tasks that nobody asked for, up to the queue's length, and reject them: all are kept as dead letters,
+  until RabbitMQ takes no more messages as the disk is nearly full;
 * write rows for tasks that were never sent, as many as the disk takes;
 * tell events in another's name, so that Flower shows what never was;
 * keep the database busy with its own sessions, as each may lift its own time limits.
@@ -23,6 +24,7 @@ import secrets
 from base64 import b64encode
 from typing import Any
 
+from workshop.delivery.topology import SQUARES
 from workshop.stack import management
 from workshop.stack.opening import Opening
 from workshop.stack.site import Site
@@ -33,7 +35,12 @@ _CONNECTIONS, _CHANNELS = 40, 120
 _VIRTUAL_HOST = "celery_app"
 _TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
 _BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"}
-"""No machine can fill the disk: a message more is refused, and its sender told."""
+"""For the queue of the tasks: a message more is refused, and its sender told.
+
+The queue `dead` has no bound: a dead letter that it did not take would be lost, and nobody told. What keeps
+dead letters from filling the disk is RabbitMQ's alarm, ``disk_free_limit``: it takes no message from anyone
+until there is room again, and forgets none.
+"""
 
 
 def make_accounts(site: Site) -> None:
@@ -78,7 +85,7 @@ def _definitions(opening: Opening) -> dict[str, Any]:
             {
                 "name": "bounds",
                 "vhost": _VIRTUAL_HOST,
-                "pattern": "^(squares|dead)$",
+                "pattern": f"^{SQUARES.name}$",
                 "apply-to": "queues",
                 "priority": 0,
                 "definition": _BOUNDS,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from workshop import machine
+from workshop import machine, settings
 from workshop.stack import containers, environment
 from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
@@ -77,8 +77,11 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         If this course's stack runs already.
     StartFailed
         If a service did not become ready.
+    workshop.machine.SettingError
+        If a variable of the environment has a wrong value.
     """
     _refuse_on_windows()
+    settings.check()
 
     def speak(line: str) -> None:
         with suppress(OSError):  # the terminal may be closed

@@ -5,7 +5,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -25,11 +25,8 @@ _IN_A_CONTAINER = (
     "Next: in a terminal of your own computer, in the course's folder: docker compose down"
 )
 _COPY = "course"
-_OURS = (
-    *("postgis*", "rabbitmq", "central", "rehearsal", "logs", "course", "lock", "jupyter", "ipython"),
-    *("beat-schedule*", "*.json*", ".*.json*", "progress.txt", "*.log", "cards.html"),
-)
-"""What a state folder holds. A folder with anything else in it, such as a home, is never removed."""
+_STATE_FOLDERS = ("central/", "rehearsal/*/")
+"""Those of `workshop.machine.FILES` that hold such files themselves."""
 
 
 def down(say: Say, purge: bool = False) -> None:
@@ -45,7 +42,7 @@ def down(say: Say, purge: bool = False) -> None:
     Raises
     ------
     TimeoutError
-        If the stack does not stop.
+        If the stack does not stop, or is started meanwhile.
     """
     if containers.inside():
         raise TimeoutError(_IN_A_CONTAINER + (" -v" if purge else ""))
@@ -74,21 +71,58 @@ def down(say: Say, purge: bool = False) -> None:
 
 
 def _purge(say: Say) -> None:
+    """Remove what the course wrote and nothing else, while no start can come between.
+
+    Raises
+    ------
+    TimeoutError
+        If one has come already. Then nothing is removed.
+    """
     state = machine.state_dir()
-    others = [path.name for path in state.iterdir() if not any(map(path.match, _OURS))]
-    if others:
-        say(f"{state} also holds {', '.join(sorted(others)[:5])}. It was not removed: remove it by hand")
-        return
     kept = {_COPY} if _central_is_ours() or not running(CENTRAL) else {_COPY, central_folder().name}
-    for path in [path for path in state.iterdir() if path.name not in kept]:
-        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
-    with suppress(OSError):
-        state.rmdir()
-    left = [path.name for path in state.iterdir()] if state.exists() else []
-    if left in ([], [_COPY]):
-        say(f"Removed {state}{', except the fresh copy of the course that a reset needs' if left else ''}")
-    else:
-        say(f"{state} still holds {', '.join(sorted(left))}")
+    try:
+        with only_one():
+            _remove(state, kept)
+    except AlreadyRunning as error:
+        raise TimeoutError(
+            "The services are being started meanwhile, so nothing was removed. "
+            "Next: workshop down --purge again"
+        ) from error
+    say(_what_is_left(state, kept))
+
+
+def _what_is_left(state: Path, kept: Collection[str]) -> str:
+    files = [path for path in state.rglob("*") if path.is_file() and path.name not in (machine.MARK, "lock")]
+    found = [path.relative_to(state) for path in files]
+    others = sorted(str(path) for path in found if path.parts[0] not in kept)
+    if others:
+        names = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+        return f"Removed what the course wrote in {state}. Left there, as it is not the course's: {names}"
+    if central_folder().name in kept:
+        return f"Removed {state}, except the central that other machines use"
+    return f"Removed {state}{', except the fresh copy of the course that a reset needs' if found else ''}"
+
+
+def _remove(folder: Path, kept: Collection[str] = ()) -> None:
+    """Remove what the course wrote into a state folder; the folder too, if it holds nothing else."""
+    for pattern in machine.FILES:
+        for path in folder.glob(pattern.rstrip("/")):
+            if path.name in (*kept, machine.MARK, "lock"):
+                continue
+            if pattern in _STATE_FOLDERS:
+                _remove(path)
+            elif pattern.endswith("/"):
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_file():
+                path.unlink(missing_ok=True)
+    for path in folder / "logs", folder / "rehearsal":
+        with suppress(OSError):
+            path.rmdir()
+    if {path.name for path in folder.iterdir()} <= {machine.MARK, "lock"}:
+        for name in (machine.MARK, "lock"):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def end_leftovers(say: Say) -> None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workshop.machine import read_json
+from workshop import json_files
 
 FILE = "central.json"
 
@@ -59,7 +59,7 @@ class Opening:
 
 def opening(state: Path) -> Opening | None:
     """Return for whom the stack in a state folder opens; None if it is for this machine alone."""
-    content = read_json(state / FILE)
+    content = json_files.read(state / FILE)
     if not content:
         return None
     machines = {each["number"]: each["password"] for each in content["machines"]}

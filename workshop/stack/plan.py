@@ -4,7 +4,6 @@ import os
 
 from workshop import settings
 from workshop.stack import containers, lab, postgis, rabbitmq, workers
-from workshop.stack.condition import StartFailed
 from workshop.stack.neighbours import NEIGHBOURS
 from workshop.stack.service import Service
 
@@ -29,11 +28,6 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         The parts that were asked for, out of `NAMES`.
     periodic : bool
         Whether to run the periodic tasks too.
-
-    Raises
-    ------
-    StartFailed
-        If a number in the settings is none.
     """
     wanted = [name for name in names if name in _FIXED]
     if containers.inside():
@@ -41,7 +35,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     elif "rabbitmq" in names:
         wanted.append("epmd")
     if "worker" in names and not settings.get("paused"):
-        wanted += [f"worker{number}" for number in range(1, _number("workers", 1) + 1)]
+        wanted += [f"worker{number}" for number in range(1, (settings.get("workers") or 1) + 1)]
     if periodic and not settings.joined():  # a central has no queue for them
         wanted.append("periodic")
     return {name: service(name) for name in wanted}
@@ -58,16 +52,5 @@ def service(name: str, machine: str | None = None) -> Service:
         number = int(name.removeprefix("worker"))
         cores = os.cpu_count() or 1
         default = min(cores, MOST_JOINED) if settings.joined() else cores
-        return workers.worker(number, _number("processes", default), machine)
+        return workers.worker(number, settings.get("processes") or default, machine)
     return _FIXED[name]
-
-
-def _number(name: str, default: int) -> int:
-    value = settings.get(name) or default
-    try:
-        return max(1, int(value))
-    except (TypeError, ValueError) as error:
-        raise StartFailed(
-            f"WORKSHOP_{name.upper()} is {value!r}. It must be a whole number, such as 2. "
-            "Next: unset or mend it, then workshop up"
-        ) from error

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import starmap
+from pathlib import Path
 from typing import IO, Any
 
 from workshop import machine
@@ -37,10 +38,20 @@ def only_one() -> Iterator[None]:
     if machine.WINDOWS:  # no stack runs there
         yield
         return
-    with (machine.state_dir() / containers.own("lock")).open("a", encoding="utf-8") as lock:
-        if not until(lambda: _takes(lock), _LOOKING):
+    path = machine.state_dir() / containers.own("lock")
+    try:
+        lock = path.open("a", encoding="utf-8")
+    except FileNotFoundError:  # a purge removed the folder just now
+        raise AlreadyRunning from None
+    with lock:
+        if not until(lambda: _takes(lock) and _is_at(path, lock), _LOOKING):
             raise AlreadyRunning
         yield
+
+
+def _is_at(path: Path, lock: IO[str]) -> bool:
+    """Return whether a lock is still the one that others will find: a purge removes it with its folder."""
+    return path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno()))
 
 
 def _takes(lock: IO[str]) -> bool:

@@ -65,7 +65,7 @@ def pause(patience: float = 75) -> bool:
         If they do not stop within `patience` seconds.
     """
     had_workers = bool(_workers())
-    settings.change(paused=True)
+    settings.change(paused=1)
     if not until(lambda: _workers() == {}, patience):
         raise TimeoutError(f"The workers have not stopped after {patience:.0f} s. Next: workshop status")
     return had_workers

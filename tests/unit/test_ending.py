@@ -1,0 +1,132 @@
+"""What a purge removes, what it leaves, and that no start comes between."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import workshop
+from workshop import machine
+from workshop.stack import ending
+
+pytestmark = pytest.mark.posix
+
+PEOPLES = (
+    "results.json",
+    "mine.log",
+    "logs/notes.log",
+    "logs/workers.log",
+    "postgis-notes.txt",
+    "central/results.json",
+)
+
+HOLD = "from workshop.stack.running import only_one\nwith only_one(): print('held', flush=True); input()"
+
+
+@pytest.fixture
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    machine._state_dir.cache_clear()
+    yield machine.state_dir()
+    machine._state_dir.cache_clear()
+
+
+@pytest.fixture
+def full(state: Path) -> Path:
+    """A state folder with one of everything that the course writes."""
+    for pattern, meaning in machine.FILES.items():
+        assert meaning
+        path = state / pattern.replace("/*", "/machine01").replace("*", "1").replace("[0-9]", "1")
+        path.parent.mkdir(exist_ok=True)
+        if pattern.endswith("/"):
+            path.mkdir(exist_ok=True)
+            path /= "data"
+        path.write_text("{}", encoding="utf-8")
+    machine.claim(state / "central")
+    return state
+
+
+def test_what_the_course_wrote_is_removed(full: Path) -> None:
+    said: list[str] = []
+    (full / "central" / "data").unlink()
+    ending.down(said.append, purge=True)
+    assert {path.name for path in full.iterdir()} == {"course", machine.MARK, "lock"}
+    assert said[-1] == f"Removed {full}, except the fresh copy of the course that a reset needs"
+
+
+def test_the_folder_goes_too_when_nothing_is_left_in_it(state: Path) -> None:
+    machine.write("settings.json", {"pace": 20})
+    said: list[str] = []
+    ending.down(said.append, purge=True)
+    assert not state.exists()
+    assert said[-1] == f"Removed {state}"
+
+
+def test_what_a_person_saved_there_stays_and_is_named(full: Path) -> None:
+    said: list[str] = []
+    (full / "central" / "data").unlink()
+    for name in PEOPLES:
+        (full / name).write_text("mine", encoding="utf-8")
+    ending.down(said.append, purge=True)
+    found = {str(path.relative_to(full)) for path in full.rglob("*") if path.is_file()}
+    ours = {"course/data", "lock", machine.MARK, f"central/{machine.MARK}"}
+    assert found - ours == set(PEOPLES)
+    assert all(name in said[-1] for name in sorted(PEOPLES)[:5])
+    assert "not the course's" in said[-1]
+    machine._state_dir.cache_clear()
+    assert machine.state_dir() == full, "it is still the course's"
+
+
+def test_a_purge_is_refused_when_a_start_comes_between(full: Path) -> None:
+    holders: list[subprocess.Popen[str]] = []
+
+    def start_meanwhile(line: str) -> None:
+        if line == "All services are stopped.":
+            command = [sys.executable, "-c", HOLD]
+            holders.append(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            assert holders[0].stdout and holders[0].stdout.readline() == "held\n"
+
+    try:
+        with pytest.raises(TimeoutError, match="being started meanwhile, so nothing was removed. Next: "):
+            ending.down(start_meanwhile, purge=True)
+    finally:
+        for holder in holders:
+            holder.communicate("\n", timeout=30)
+    assert (full / "postgis" / "data").exists()
+
+
+def test_a_start_is_refused_while_a_purge_removes(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.CompletedProcess[str]] = []
+    remove = ending.shutil.rmtree
+
+    def start_meanwhile(*arguments: object, **options: object) -> None:
+        if not started:
+            started.append(workshop("up", "rabbitmq", timeout=60))
+        remove(*arguments, **options)  # type: ignore[arg-type, call-overload]
+
+    monkeypatch.setattr(ending.shutil, "rmtree", start_meanwhile)
+    ending.down(lambda line: None, purge=True)
+    assert "are being started or stopped" in started[0].stdout
+    assert not (full / "rabbitmq").exists()
+
+
+def test_who_waited_for_the_lock_of_a_removed_folder_does_not_start(
+    state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It opened the lock before the purge and takes it after that, where no other start would find it."""
+    from workshop.stack import running
+
+    takes = running._takes
+
+    def take_late(lock: object) -> bool:
+        for name in ("lock", machine.MARK):
+            (state / name).unlink(missing_ok=True)
+        return takes(lock)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(running, "_takes", take_late)
+    with pytest.raises(running.AlreadyRunning), running.only_one():
+        pytest.fail("it started")

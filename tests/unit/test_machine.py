@@ -1,0 +1,74 @@
+"""Which folder is taken as the state folder, and what happens to one that is not the course's."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import workshop
+from workshop import machine
+
+
+@pytest.fixture(autouse=True)
+def afresh() -> Iterator[None]:
+    machine._state_dir.cache_clear()
+    yield
+    machine._state_dir.cache_clear()
+
+
+def mode(folder: Path) -> int:
+    return stat.S_IMODE(folder.stat().st_mode)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that `WORKSHOP_STATE` names, and everyone may use."""
+    folder = tmp_path / "named"
+    folder.mkdir()
+    folder.chmod(0o777)
+    monkeypatch.setenv("WORKSHOP_STATE", str(folder))
+    return folder
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("name", ["letter.txt", "token.json", "settings.json"])
+def test_a_folder_with_someone_elses_files_is_left_as_it_is(folder: Path, name: str) -> None:
+    """As a home, /tmp, or the folder of another program that keeps a token."""
+    (folder / name).write_text('{"token": "ya29", "refresh_token": "1//0e"}', encoding="utf-8")
+    with pytest.raises(machine.SettingError, match=rf"WORKSHOP_STATE is '{folder}'.*holds '{name}'.*Next: "):
+        machine.state_dir()
+    assert mode(folder) == 0o777
+    assert [path.name for path in folder.iterdir()] == [name]
+
+
+@pytest.mark.posix
+def test_an_empty_folder_and_one_that_does_not_exist_are_taken(folder: Path) -> None:
+    assert machine.state_dir() == folder
+    assert mode(folder) == 0o700
+    folder.rename(folder.with_name("moved"))
+    machine._state_dir.cache_clear()
+    assert mode(machine.state_dir()) == 0o700
+
+
+def test_a_folder_of_the_course_is_taken_again(folder: Path) -> None:
+    machine.state_dir()
+    (folder / "results.json").touch()
+    machine._state_dir.cache_clear()
+    assert machine.state_dir() == folder
+
+
+def test_a_folder_of_an_earlier_version_which_left_no_mark_is_taken(folder: Path) -> None:
+    (folder / "logs").mkdir()
+    (folder / "token.json").write_text('{\n "token": "0123456789abcdef0123456789abcdef"\n}', encoding="utf-8")
+    assert machine.state_dir() == folder
+    assert (folder / machine.MARK).exists()
+
+
+def test_the_command_says_it_in_a_sentence(folder: Path) -> None:
+    (folder / "letter.txt").touch()
+    for command in (("status",), ("up", "--detach"), ("down", "--purge")):
+        said = workshop(*command)
+        assert said.returncode == 1
+        assert said.stderr.startswith(f"Error: WORKSHOP_STATE is '{folder}'") and "Next: " in said.stderr
+        assert not said.stdout

@@ -1,0 +1,101 @@
+"""Small JSON files that several processes and threads read and change at the same time."""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from copy import deepcopy
+from functools import lru_cache
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Return the content of a file, for the caller to keep or change.
+
+    It is empty where there is no file, or one that came with a copied folder, see `workshop.machine.here`.
+    """
+    return deepcopy(_content(path))
+
+
+def look_up(path: Path, key: str) -> Any:
+    """Return a number or a text from a file; None where it or the file is missing.
+
+    It costs a look at the file's time and no more, as each task does this.
+    """
+    return _content(path).get(key)
+
+
+def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
+    """Write a file as a whole, or not at all; only this user can read it.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    content : mapping
+        What it is to hold.
+    replace : bool
+        Whether to replace a file that is there; if not, the first one to write it wins.
+    """
+    text = json.dumps(content, indent=1)
+    handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.draft-")  # private, and no other writer's
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        # Two writes within one tick of the file system's clock would look the same to `read`.
+        os.utime(draft, ns=(now := time.time_ns(), now))
+        if replace:
+            draft.replace(path)
+            return
+        with suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keep all others waiting who want to change a file, and wait for those who came before.
+
+    The kernel ends it when this process ends, however that is. Where there are no locks, as on some shared
+    drives, the file is changed without one, after a warning.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file; the lock is beside it.
+    """
+    if os.name == "nt":  # there no services run, and so no second program
+        yield
+        return
+    import fcntl
+
+    with path.with_suffix(".lock").open("a", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            warnings.warn(
+                f"{path.parent} knows no file locks ({error.strerror}): of two changes at the same moment "
+                "one may get lost. Next: look whether yours is there",
+                stacklevel=4,
+            )
+        yield
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        found = path.stat()
+        return _parse(path, found.st_mtime_ns, found.st_ino)
+    except FileNotFoundError:
+        return {}
+
+
+@lru_cache(maxsize=16)
+def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}
