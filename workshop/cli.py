@@ -24,16 +24,20 @@ from workshop.challenges import source
 from workshop.stack import centrally, containers, control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
-from workshop.stack.logs import failed_start, tail
+from workshop.stack.logs import failed_start, plain, tail
 from workshop.stack.plan import NAMES
+from workshop.visible import echo, visible
 
 
 class _Command(click.Group):
-    """Shows what is wrong with a setting as a sentence, whichever command meets it."""
+    """Shows what is wrong as a sentence, whichever command meets it."""
 
     def invoke(self, context: click.Context) -> Any:
         try:
             return super().invoke(context)
+        except click.ClickException as error:
+            error.message = visible(error.message)  # type: ignore[misc]
+            raise
         except machine.SettingError as error:
             raise click.ClickException(str(error)) from error
 
@@ -66,10 +70,10 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
         if not speaks:
             return
         with suppress(OSError):  # the reader of this may be gone
-            click.echo(control.addresses())
-            click.echo(control.readiness())
-            click.echo(_first_step())
-            click.echo("Ctrl-C stops everything." if sys.stdout.isatty() else "", nl=sys.stdout.isatty())
+            echo(control.addresses())
+            echo(control.readiness())
+            echo(_first_step())
+            echo("Ctrl-C stops everything." if sys.stdout.isatty() else "", nl=sys.stdout.isatty())
         if open_browser:
             _open_lab()
 
@@ -77,16 +81,16 @@ def up(services: tuple[str, ...], detach: bool, periodic: bool, open_browser: bo
         if speaks:
             source.keep_copy()
     except OSError as error:
-        click.echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
+        echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
         if detach:
             options = [
                 name for name, wanted in (("--periodic", periodic), ("--open", open_browser)) if wanted
             ]
-            control.up_detached([*services, *options], click.echo)
-            click.echo(_first_step())
+            control.up_detached([*services, *options], echo)
+            echo(_first_step())
         else:
-            control.up(services, periodic, click.echo, when_ready)
+            control.up(services, periodic, echo, when_ready)
     except control.AlreadyRunning:
         _show_running()
         if open_browser and control.running():
@@ -102,9 +106,9 @@ def down(purge: bool) -> None:
     if machine.read("rehearsal.json"):
         from workshop.classroom import rehearsal
 
-        rehearsal.stop(click.echo)
+        rehearsal.stop(echo)
     try:
-        control.down(click.echo, purge)
+        control.down(echo, purge)
     except TimeoutError as error:
         raise click.ClickException(str(error)) from error
 
@@ -113,13 +117,13 @@ def down(purge: bool) -> None:
 def status() -> None:
     """Show each service, and the addresses of what can be looked at."""
     _site()
-    click.echo(control.conditions())
+    echo(control.conditions())
     if joined := centrally.place():
-        click.echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
-        click.echo("The way back to its own queue: workshop leave")
+        echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
+        echo("The way back to its own queue: workshop leave")
     for line in _code_of_workers():
-        click.echo(line)
-    click.echo(control.addresses())
+        echo(line)
+    echo(control.addresses())
 
 
 @main.command()
@@ -141,7 +145,7 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
             raise click.ClickException(text)
         found = chosen
     for log in found:
-        click.echo(f"{log}\n{tail(log, lines)}")
+        echo(f"{log}\n{tail(log, lines)}")
     if follow:
         _follow([log.open(encoding="utf-8", errors="replace") for log in found])
 
@@ -151,13 +155,13 @@ def doctor() -> None:
     """Say whether this machine is ready for the course, and if not, what to do next."""
     bad = []
     for finding in examine():
-        click.echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
+        echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
         if not finding.good:
             bad.append(finding)
     if bad:
-        click.echo(f"NOT READY: {bad[0].text}. Next: {bad[0].next_step}")
+        echo(f"NOT READY: {bad[0].text}. Next: {bad[0].next_step}")
         sys.exit(1)
-    click.echo("READY")
+    echo("READY")
 
 
 @main.command()
@@ -169,7 +173,7 @@ def scale(workers: int, processes: int | None) -> None:
         control.scale(workers, processes)
     except (control.NotRunning, TimeoutError) as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
+    echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
 
 
 @main.command()
@@ -180,13 +184,13 @@ def demo() -> None:
     started = control.running() is None
     try:
         if started:
-            control.up_detached(["postgis", "rabbitmq", "worker"], click.echo)
-        main_job.run(click.echo)
+            control.up_detached(["postgis", "rabbitmq", "worker"], echo)
+        main_job.run(echo)
     except (StartFailed, TimeoutError, main_job.Unfinished) as error:
         raise click.ClickException(str(error)) from error
     finally:
         if started:
-            control.down(click.echo)
+            control.down(echo)
 
 
 def _part(log: Path) -> str:
@@ -221,10 +225,10 @@ def _open_lab() -> None:
 
 def _show_running() -> None:
     if control.running() is None:
-        click.echo("The services of this course are being started or stopped. Next: workshop status")
+        echo("The services of this course are being started or stopped. Next: workshop status")
         return
-    click.echo("The services of this course are running already.")
-    click.echo(control.addresses())
+    echo("The services of this course are running already.")
+    echo(control.addresses())
 
 
 def _site() -> control.Site:
@@ -242,5 +246,5 @@ def _follow(logs: list) -> None:
     while True:
         for log in logs:
             for line in log:
-                click.echo(line, nl=False)
+                echo(plain(line), nl=False)
         time.sleep(0.2)

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 
 import click
 
+from workshop.visible import echo
+
 
 @click.group(invoke_without_command=True)
 @click.option(
@@ -25,7 +27,7 @@ def central(context: click.Context, machines: int, address: str | None, hours: f
 
         chosen = address or own_address.the_address()
         own_address.require_own(chosen)
-        click.echo(f"Opening at {chosen} ...")
+        echo(f"Opening at {chosen} ...")
         central.start(machines, chosen, hours, flower)
         _show()
 
@@ -45,7 +47,7 @@ def clear(yes: bool) -> None:
         from workshop.classroom import between_groups
 
         found = between_groups.holdings()
-        click.echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
+        echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
         if not yes and not sys.stdin.isatty():
             raise click.UsageError(
                 "There is no terminal to ask for a confirmation. Next: the same with --yes"
@@ -53,7 +55,7 @@ def clear(yes: bool) -> None:
         if not yes:
             click.confirm("Remove them from the central?", abort=True)
         between_groups.clear()
-        click.echo("The queues and the tables of the central are empty.")
+        echo("The queues and the tables of the central are empty.")
 
 
 @central.command()
@@ -64,11 +66,11 @@ def stop() -> None:
         from workshop.classroom import central, fill
 
         if central.stop():
-            click.echo("The central is closed, and its cards are worth nothing any more.")
+            echo("The central is closed, and its cards are worth nothing any more.")
             if machine.read(fill.FILE):
-                click.echo("What waited is gone: after the next start, workshop central mend sends it again.")
+                echo("What waited is gone: after the next start, workshop central mend sends it again.")
         else:
-            click.echo("No central runs on this machine.")
+            echo("No central runs on this machine.")
 
 
 def _show() -> None:
@@ -77,16 +79,16 @@ def _show() -> None:
     site, cards = central.site(), central.cards()
     where = " and ".join(site.addresses)
     ports = site.ports
-    click.echo(f"RabbitMQ  {where}, port {ports['rabbitmq']}")
-    click.echo(f"PostGIS   {where}, port {ports['postgis']}")
+    echo(f"RabbitMQ  {where}, port {ports['rabbitmq']}")
+    echo(f"PostGIS   {where}, port {ports['postgis']}")
     if site.central and site.central.flower:
-        click.echo(f"Flower    {site.flower_url}/  user flower, password {site.flower_password}")
-    click.echo(f"Cards     {cards_page.write(cards)}  for {len(cards)} machines")
-    click.echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop central stop")
+        echo(f"Flower    {site.flower_url}/  user flower, password {site.flower_password}")
+    echo(f"Cards     {cards_page.write(cards)}  for {len(cards)} machines")
+    echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop central stop")
     for card in cards:
-        click.echo(f"{card.machine:<10}{card.code}")
+        echo(f"{card.machine:<10}{card.code}")
     if hint := own_address.firewall([ports["rabbitmq"], ports["postgis"]]):
-        click.echo(hint)
+        echo(hint)
 
 
 @contextmanager

@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from workshop.visible import echo
+
 _number = click.argument("challenge", type=click.IntRange(1, 4))
 
 
@@ -19,7 +21,7 @@ def challenges() -> None:
 def check(challenge: int) -> None:
     """Say what is right or wrong with CHALLENGE, 1 to 4. Exit code 0 if it is passed, else 1."""
     verdict = _module(challenge).check()
-    click.echo(verdict)
+    echo(verdict)
     if not verdict.code.endswith("-PASSED"):
         sys.exit(1)
 
@@ -28,7 +30,7 @@ def check(challenge: int) -> None:
 @_number
 def hint(challenge: int) -> None:
     """Show the next hint for CHALLENGE, 1 to 4."""
-    click.echo(_module(challenge).hint())
+    echo(_module(challenge).hint())
 
 
 @challenges.command()
@@ -38,7 +40,7 @@ def solution(challenge: int) -> None:
     from workshop.challenges.source import NoSource
 
     try:
-        click.echo(_module(challenge).solution())
+        echo(_module(challenge).solution())
     except NoSource as error:
         raise click.ClickException(str(error)) from error
 
@@ -52,7 +54,7 @@ def join(code: tuple[str, ...]) -> None:
     lines: list[str] = []
     if not join(" ".join(code), say=lines.append):
         raise click.ClickException("\n".join(lines))
-    click.echo("\n".join(lines))
+    echo("\n".join(lines))
 
 
 @challenges.command()
@@ -60,7 +62,7 @@ def leave() -> None:
     """Go back to this machine's own queue and database."""
     from workshop.classroom.join import leave
 
-    leave(click.echo)
+    leave(echo)
 
 
 @challenges.command()
@@ -68,7 +70,7 @@ def progress() -> None:
     """Show which challenges are passed."""
     from workshop.challenges.progress import show
 
-    click.echo(show())
+    echo(show())
 
 
 def _module(challenge: int) -> Any:

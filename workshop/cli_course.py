@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from workshop.visible import echo
+
 
 @click.group()
 def course() -> None:
@@ -20,7 +22,7 @@ def branches(remote: str | None) -> None:
     from workshop.classroom import branches as making
 
     with _spoken_errors():
-        making.recreate(click.echo, remote)
+        making.recreate(echo, remote)
 
 
 @course.command()
@@ -36,7 +38,7 @@ def reset(challenge: int, solved: bool, yes: bool, dry_run: bool) -> None:
     level = Level(challenge, solved)
     with _spoken_errors():
         prospect = resetting.prospect(level)
-        click.echo(prospect)
+        echo(prospect)
         if dry_run:
             return
         if not yes and not sys.stdin.isatty():
@@ -45,7 +47,7 @@ def reset(challenge: int, solved: bool, yes: bool, dry_run: bool) -> None:
             )
         if not yes:
             click.confirm("Go on?", abort=True)
-        resetting.reset(level, click.echo)
+        resetting.reset(level, echo)
 
 
 @course.command()
@@ -56,10 +58,10 @@ def restore(name: str | None) -> None:
 
     with _spoken_errors():
         if name:
-            work.restore(name, click.echo)
+            work.restore(name, echo)
             return
         names = work.here().saved()
-        click.echo("\n".join(names) if names else "No work is saved here yet.")
+        echo("\n".join(names) if names else "No work is saved here yet.")
 
 
 @course.command()
@@ -69,7 +71,7 @@ def save(file: Path | None) -> None:
     from workshop.classroom import work
 
     with _spoken_errors():
-        click.echo(f"Saved in {work.pack(file)}")
+        echo(f"Saved in {work.pack(file)}")
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workshop.cli_central import spoken_errors
-from workshop.cli_ledger import printable
+from workshop.visible import echo, visible
 
 if TYPE_CHECKING:
     from workshop.classroom.fed import Balance
@@ -34,10 +34,10 @@ def fill(part: str | None, everything: bool, tasks: int | None) -> None:
             fed, of = filling.fill(part, tasks)
         except KeyboardInterrupt:
             fed = filling.read().fed.get(part, 0)
-            click.echo(f"\nPaused after {fed:,} squares. Next: the same command goes on there")
+            echo(f"\nPaused after {fed:,} squares. Next: the same command goes on there")
             return
         rest = "That is all." if fed == of else "The same command goes on."
-        click.echo(f"{fed:,} of {of:,} squares were put on the queue so far. {rest}")
+        echo(f"{fed:,} of {of:,} squares were put on the queue so far. {rest}")
 
 
 @click.command()
@@ -48,7 +48,7 @@ def ledger() -> None:
     with spoken_errors():
         found = fed.balance()
     for line in lines(found):
-        click.echo(line)
+        echo(line)
     sys.exit(1 if len(found.missing) or found.forged else 0)
 
 
@@ -60,9 +60,9 @@ def mend(remove_forged: bool) -> None:
 
     with spoken_errors():
         found = fed.balance()
-        fed.mend(found, remove_forged, click.echo)
+        fed.mend(found, remove_forged, echo)
     if found.waiting:
-        click.echo("What has no answer is known only when nothing waits: a machine has to be at work.")
+        echo("What has no answer is known only when nothing waits: a machine has to be at work.")
 
 
 def lines(found: "Balance") -> Iterator[str]:
@@ -101,7 +101,7 @@ def _verdict(found: "Balance") -> str:
 
 def _line(name: str, number: int, what: str, details: Mapping[str, int] | None = None) -> str:
     found: Iterable[tuple[str, int]] = Counter(details or {}).most_common(40 if name != "dead" else 4)
-    shown = (f"{times:>14,} x {printable(_account(text))[:90]}" for text, times in found)
+    shown = (f"{times:>14,} x {visible(_account(text), keep='')[:90]}" for text, times in found)
     return "\n".join([f"{name:<10}{number:>8,}  {what}", *shown])
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workshop.visible import echo, visible
+
 if TYPE_CHECKING:
     from workshop.delivery.ledger import Ledger
 
@@ -22,14 +24,14 @@ def ledger(requeue: bool) -> None:
     _require_services()
     now = book.ledger()
     for line in lines(now):
-        click.echo(line)
+        echo(line)
     if settings.joined():
-        click.echo("Note: what other machines hold, and the central's dead letters, can't be seen from here.")
+        echo("Note: what other machines hold, and the central's dead letters, can't be seen from here.")
     nowhere = [*now.missing, *now.unknown]
     if not requeue:
         sys.exit(1 if nowhere else 0)
     try:
-        click.echo(f"{book.requeue(nowhere):,} tasks were sent again. Next: workshop ledger, in a while")
+        echo(f"{book.requeue(nowhere):,} tasks were sent again. Next: workshop ledger, in a while")
     except NotSent as error:
         raise click.ClickException(str(error)) from error
 
@@ -61,15 +63,10 @@ def lines(now: "Ledger") -> Iterator[str]:
 
 
 def _line(name: str, number: int, what: str, details: Iterable[str] = ()) -> str:
-    found = Counter(printable(detail.partition("\n")[0])[:90] for detail in details).most_common(4)
+    found = Counter(visible(detail.partition("\n")[0], keep="")[:90] for detail in details).most_common(4)
     return "\n".join(
         [f"{name:<10}{number:>8,}  {what}", *(f"{times:>14,} x {text}" for text, times in found)]
     )
-
-
-def printable(text: str) -> str:
-    """Return a text without what would move a terminal's cursor or colours: others may have written it."""
-    return "".join(each if each.isprintable() else "?" for each in text)
 
 
 def _ids(tasks: Iterable) -> list[str]:

@@ -6,6 +6,8 @@ from threading import Event
 
 import click
 
+from workshop.visible import echo
+
 
 @click.command()
 @click.option(
@@ -23,7 +25,7 @@ def projector(port: int, open_browser: bool) -> None:
         page = Projector(port)
     except PortTaken as error:
         raise click.ClickException(str(error)) from error
-    click.echo(f"Projector   {page.url}  F11 fills the screen, Ctrl-C ends it.")
+    echo(f"Projector   {page.url}  F11 fills the screen, Ctrl-C ends it.")
     if open_browser:
         webbrowser.open(page.url)
     while not ended.wait(0.5):  # on Windows, Ctrl-C is noticed between two waits

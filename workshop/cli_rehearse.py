@@ -2,6 +2,8 @@
 
 import click
 
+from workshop.visible import echo
+
 
 @click.command()
 @click.argument("what", required=False, type=click.Choice(["stop"]))
@@ -14,8 +16,8 @@ def rehearse(what: str | None, machines: int) -> None:
 
     try:
         if what:
-            rehearsal.stop(click.echo)
+            rehearsal.stop(echo)
         else:
-            rehearsal.run(machines, click.echo)
+            rehearsal.run(machines, echo)
     except (StartFailed, NotRunning, OSError) as error:
         raise click.ClickException(str(error)) from error

@@ -5,6 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from workshop.machine import ROOT
+from workshop.visible import visible
 
 LIMIT = 5_000_000
 """Bytes at which a log is put aside at the next start."""
@@ -24,8 +25,13 @@ def begin(log: Path) -> None:
 
 
 def tail(log: Path, lines: int = 12) -> str:
-    """Return the last lines of a log, indented and without colours."""
-    return "\n".join(f"    {line}" for line in _text(log).splitlines()[-lines:])
+    """Return the last lines of a log, indented and without colours; see `workshop.visible` for what else."""
+    return "\n".join(f"    {visible(line)}" for line in _text(log).splitlines()[-lines:])
+
+
+def plain(text: str) -> str:
+    """Return what a program printed, without its colours; what else moves a terminal is written out."""
+    return visible(_COLOUR.sub("", text))
 
 
 def last_error(log: Path) -> str | None:
@@ -35,12 +41,12 @@ def last_error(log: Path) -> str | None:
     if not errors:
         return None
     places = _PLACE.findall(text[: errors[-1].start()])
-    return errors[-1].group() + (" ({}, line {})".format(*places[-1]) if places else "")
+    return visible(errors[-1].group()) + (" ({}, line {})".format(*places[-1]) if places else "")
 
 
 def failed_start(log: Path) -> str:
     """Return what ended the last start of the services in the background; nothing if it went well."""
-    return _text(log).partition("\nError: ")[2].strip()
+    return visible(_text(log).partition("\nError: ")[2].strip())
 
 
 def _text(log: Path) -> str:
