@@ -19,13 +19,10 @@ def main() -> None:
     _leave_out_other_projects()
     try:
         from workshop.cli import main as run
-        from workshop.settings import NotRunning
     except (ImportError, SyntaxError) as error:
         _refuse(f"The course's Python packages are incomplete ({error})", "sh setup.sh")
     try:
         run(prog_name="workshop")
-    except NotRunning as error:
-        sys.exit(f"Error: {error}")
     except OSError as error:  # such as a full disk, or a folder that can't be written
         sys.exit(f"Error: {error}. Next: workshop doctor")
 

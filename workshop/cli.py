@@ -21,6 +21,8 @@ from workshop import (
     machine,
 )
 from workshop.challenges import source
+from workshop.json_files import Damaged
+from workshop.settings import NotRunning, SettingError
 from workshop.stack import centrally, containers, control
 from workshop.stack.condition import StartFailed
 from workshop.stack.doctor import examine
@@ -38,8 +40,8 @@ class _Command(click.Group):
         except click.ClickException as error:
             error.message = visible(error.message)  # type: ignore[misc]
             raise
-        except machine.SettingError as error:
-            raise click.ClickException(str(error)) from error
+        except (Damaged, NotRunning, SettingError) as error:
+            raise click.ClickException(visible(str(error))) from error
 
 
 @click.group(cls=_Command, context_settings={"help_option_names": ["-h", "--help"]})

@@ -13,10 +13,23 @@ from tempfile import mkstemp
 from typing import Any
 
 
+class Damaged(Exception):
+    """A file is not what was written there, as after a power cut; the text says which and what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence in a notebook, and no traceback."""
+        return [str(self)]
+
+
 def read(path: Path) -> dict[str, Any]:
     """Return the content of a file, for the caller to keep or change.
 
     It is empty where there is no file, or one that came with a copied folder, see `workshop.machine.here`.
+
+    Raises
+    ------
+    Damaged
+        If it is no JSON.
     """
     return deepcopy(_content(path))
 
@@ -97,5 +110,9 @@ def _content(path: Path) -> dict[str, Any]:
 
 @lru_cache(maxsize=16)
 def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
-    content = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        text = f"The file {path} is damaged ({error}). Next: move it away, then workshop down and workshop up"
+        raise Damaged(text) from error
     return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}

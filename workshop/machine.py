@@ -141,6 +141,8 @@ def claim(folder: Path) -> None:
 @cache
 def _state_dir(wanted: str | None) -> Path:
     near = Path(wanted or ROOT / ".workshop").expanduser().absolute()
+    if near.is_file():
+        raise SettingError(f"{near} is a file. Next: set WORKSHOP_STATE to a folder that does not exist yet")
     if wanted and (other := _of_others(near)):
         raise SettingError(
             f"WORKSHOP_STATE is {wanted!r}, and this folder is not the course's: it holds {other!r}. "

@@ -56,6 +56,19 @@ COMPUTERS = {
     "the home folder can't be written": Computer({"HOME": "/proc"}),
     "the folder for temporary files is not there": Computer({"TMPDIR": "/nowhere"}),
     "no programs are found": Computer({"PATH": ""}, "the services are not running", ["doctor"]),
+    "the state folder is a file": Computer(
+        {"WORKSHOP_STATE": "{folder}/file"}, "{folder}/file is a file", files={"file": ""}
+    ),
+    "the state folder is somebody's": Computer(
+        {"WORKSHOP_STATE": "{folder}/papers"},
+        "this folder is not the course's: it holds 'letter.txt'. It was left as it is",
+        files={"papers/letter.txt": "Dear Ann"},
+    ),
+    "a file that a power cut damaged": Computer(
+        {},
+        "{folder}/state/stack.json is damaged",
+        files={"state/made-by-the-course": "", "state/stack.json": "{"},
+    ),
     "the state folder can't be written": Computer(
         {"WORKSHOP_STATE": "/proc/workshop", "HOME": "/proc"}, "/proc/workshop"
     ),
@@ -74,6 +87,13 @@ COMPUTERS = {
         {}, "packages are incomplete (No module named", program=[sys.executable, "-S", "-m", "workshop"]
     ),
     # Numbers that are none
+    "a word for the pace": Computer(
+        {"WORKSHOP_PACE": "fast"}, "WORKSHOP_PACE is 'fast'. It must be a number", ["up", "postgis"]
+    ),
+    "too much of a fault": Computer(
+        {"WORKSHOP_FAULT_RATE": "7"}, "WORKSHOP_FAULT_RATE is '7'. It must be a number", ["demo"]
+    ),
+    "a seed that is none": Computer({"WORKSHOP_SEED": "NaN"}, "WORKSHOP_SEED is 'NaN'.", ["up", "postgis"]),
     "a word for the processes": Computer(
         {"WORKSHOP_PROCESSES": "many"}, "WORKSHOP_PROCESSES", ["up", "worker"]
     ),

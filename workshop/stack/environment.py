@@ -49,6 +49,7 @@ ALLOWED = {
     "JUPYTERHUB_*": "says where a hub shows JupyterLab",
     "CODESPACES": "says that this is a codespace",
     "CODESPACE_NAME": "which one",
+    "GITHUB_TOKEN": "lets git push from there",
     "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "where its pages are",
     "MALLOC_ARENA_MAX": "saves memory where it is short, as on Binder",
     "WATCHFILES_*": "how saved files are noticed on odd disks",
