@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.challenges.attendee import TASKS, Attendee, Seen, attend, leave, table_row
+from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 from tests.classroom.guests import other_machine
 from tests.integration.machine import Machine
 from workshop.classroom.card import read_code
@@ -89,17 +89,15 @@ RIGHT_SHARES = {
 
 
 @pytest.fixture(scope="module")
-def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
-    folder = tmp_path_factory.mktemp("challenge-3")
-    attendee = attend(folder)
-    try:
-        attendee.start_kernel("03-scale-out")
-        attendee.run(SETUP)
-        code = attendee.run("print(cards[1].code)")
-        with other_machine(folder, read_code(code)):
-            yield attendee
-    finally:
-        leave(attendee)
+def attendee(services: Attendee, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
+    with opened(services, "03-scale-out", SETUP) as attendee:
+        try:
+            code = attendee.run("print(cards[1].code)")
+            with other_machine(tmp_path_factory.mktemp("other"), read_code(code)):
+                yield attendee
+        finally:
+            services.machine.workshop("leave")
+            services.machine.workshop("central", "stop")
 
 
 @pytest.fixture(scope="module")

@@ -13,18 +13,15 @@ import nbformat
 import psutil
 import pytest
 
-from tests.challenges.attendee import Attendee, attend, leave
+from tests.challenges.attendee import Attendee
 from tests.conftest import wait_for
 from workshop.delivery.report import ask_workers, digest
 
 
 @pytest.fixture(scope="module")
-def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
-    attendee = attend(tmp_path_factory.mktemp("environment"), "flower")
-    try:
-        yield attendee
-    finally:
-        leave(attendee)
+def attendee(services: Attendee) -> Attendee:
+    services.start_afresh()
+    return services
 
 
 def check(attendee: Attendee, number: int = 1) -> str:
