@@ -252,8 +252,8 @@ RIGHT = {
 
 
 @pytest.fixture(scope="module")
-def attendee(services: Attendee) -> Iterator[Attendee]:
-    with opened(services, "01-enqueue", SETUP) as attendee:
+def attendee(one_attendee: Attendee) -> Iterator[Attendee]:
+    with opened(one_attendee, "01-enqueue", SETUP) as attendee:
         yield attendee
 
 

@@ -25,10 +25,10 @@ for x, y in points:
 
 
 @pytest.fixture(scope="module")
-def attendee(services: Attendee) -> Iterator[Attendee]:
-    with opened(services, "02-retry", SETUP) as attendee:
+def attendee(one_attendee: Attendee) -> Iterator[Attendee]:
+    with opened(one_attendee, "02-retry", SETUP) as attendee:
         yield attendee
-    services.save("tasks.py", services.original("tasks.py"))
+    one_attendee.save("tasks.py", one_attendee.original("tasks.py"))
 
 
 def save(attendee: Attendee, name: str) -> None:

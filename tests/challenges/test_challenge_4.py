@@ -85,8 +85,8 @@ RIGHT_ONES = {
 
 
 @pytest.fixture(scope="module")
-def attendee(services: Attendee) -> Iterator[Attendee]:
-    with opened(services, "04-nothing-lost", SETUP) as attendee:
+def attendee(one_attendee: Attendee) -> Iterator[Attendee]:
+    with opened(one_attendee, "04-nothing-lost", SETUP) as attendee:
         yield attendee
 
 
