@@ -109,6 +109,7 @@ def open_first(page: Page, binder: Binder) -> None:
     expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible()
 
 
+@pytest.mark.nightly
 @pytest.mark.solved_course
 def test_an_attendee_on_binder(binder: Binder, page: Page) -> None:
     with binder.started():

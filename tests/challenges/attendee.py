@@ -4,15 +4,19 @@ import json
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager, start_new_kernel
 
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, ROOT, Machine, copy_course
+from workshop.delivery.report import ask
 
 TASKS = 40
 
@@ -93,6 +97,16 @@ class Attendee:
         (self.machine.state / "published.jsonl").unlink(missing_ok=True)
         self.machine.sql("DELETE FROM geopython.grid_squares WHERE worker = 'direct'")
 
+    def take(self, answer: str) -> None:
+        """Save ``tasks.py``, which nobody watches, and let the worker take it as it is."""
+        (self.machine.course / "workshop" / "tasks.py").write_text(answer)
+        worker = psutil.Process(self.machine.service("worker1")["pid"])
+        before = worker.children()
+        assert ask(self.machine.stack()["broker_url"], "take_saved", timeout=5, limit=1)
+        wait_for(
+            lambda: len(set(worker.children()) - set(before)) == len(before), what="the pool's new processes"
+        )
+
     def original(self, name: str) -> str:
         """Return a file of the course as it is in this repository."""
         return (ROOT / "workshop" / name).read_text()
@@ -109,15 +123,18 @@ class Attendee:
 
 
 def settle_in(folder: Path) -> Machine:
-    """Return a machine with a copy of the course, its starters' TODOs in place, not started yet."""
+    """Return a machine with a copy of the course, whose worker can `swap` its tasks, not started yet."""
     course = copy_course(folder / "course")
+    shutil.copy(Path(__file__).with_name("swap.py"), course / "workshop" / "delivery")
+    with (course / "workshop" / "delivery" / "configuration.py").open("a") as configuration:
+        configuration.write('imports.append("workshop.delivery.swap")\n')
     shutil.copytree(ROOT / "notebooks", course / "notebooks", ignore=shutil.ignore_patterns(".*"))
     return Machine(folder / "state", course)
 
 
 ENVIRONMENT = {
     "WORKSHOP_TASKS": str(TASKS),
-    "WORKSHOP_HASTE": "10",
+    "WORKSHOP_HASTE": "20",
     "WORKSHOP_SEED": "1",
     "WORKSHOP_FAULT_RATE": "0",
 }
@@ -135,6 +152,19 @@ def attend(folder: Path, *services: str) -> Attendee:
     return attendee
 
 
+@contextmanager
+def opened(attendee: Attendee, notebook: str, setup: str) -> Iterator[Attendee]:
+    """Open a notebook and run its first cell, with nothing sent before; at the end undo what it changed."""
+    attendee.start_afresh()
+    try:
+        attendee.start_kernel(notebook)
+        attendee.run(setup)
+        yield attendee
+    finally:
+        attendee.stop_kernel()
+        (attendee.machine.state / "settings.json").unlink(missing_ok=True)
+
+
 def leave(attendee: Attendee) -> None:
     """Stop everything."""
     attendee.stop_kernel()
@@ -146,6 +176,3 @@ def table_row(name: str, seen: Seen) -> None:
     if target := os.environ.get("WORKSHOP_VERDICTS"):
         with Path(target).open("a", encoding="utf-8") as file:
             file.write(f"{name}\t{seen.code}\t{seen.seconds:.1f}\n")
-
-
-__all__ = ["Attendee", "Seen", "attend", "leave", "settle_in", "table_row", "wait_for"]

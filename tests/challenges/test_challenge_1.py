@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.challenges.attendee import TASKS, Attendee, attend, leave, table_row
+from tests.challenges.attendee import TASKS, Attendee, opened, table_row
 
 SETUP = """
 import random
@@ -252,14 +252,9 @@ RIGHT = {
 
 
 @pytest.fixture(scope="module")
-def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
-    attendee = attend(tmp_path_factory.mktemp("challenge-1"))
-    try:
-        attendee.start_kernel("01-enqueue")
-        attendee.run(SETUP)
+def attendee(one_attendee: Attendee) -> Iterator[Attendee]:
+    with opened(one_attendee, "01-enqueue", SETUP) as attendee:
         yield attendee
-    finally:
-        leave(attendee)
 
 
 @pytest.fixture(autouse=True)

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.challenges.attendee import TASKS, Attendee, Seen, attend, leave, table_row
+from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 from tests.classroom.guests import other_machine
+from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop.classroom.card import read_code
 
@@ -89,17 +90,15 @@ RIGHT_SHARES = {
 
 
 @pytest.fixture(scope="module")
-def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
-    folder = tmp_path_factory.mktemp("challenge-3")
-    attendee = attend(folder)
-    try:
-        attendee.start_kernel("03-scale-out")
-        attendee.run(SETUP)
-        code = attendee.run("print(cards[1].code)")
-        with other_machine(folder, read_code(code)):
-            yield attendee
-    finally:
-        leave(attendee)
+def attendee(one_attendee: Attendee, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
+    with opened(one_attendee, "03-scale-out", SETUP) as attendee:
+        try:
+            code = attendee.run("print(cards[1].code)")
+            with other_machine(tmp_path_factory.mktemp("other"), read_code(code)):
+                yield attendee
+        finally:
+            one_attendee.machine.workshop("leave")
+            one_attendee.machine.workshop("central", "stop")
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +109,12 @@ def joined(attendee: Attendee) -> Attendee:
 
 @pytest.fixture(scope="module")
 def done(joined: Attendee) -> Attendee:
-    joined.run(SEND)
-    joined.run("live.watch(quiet=True)\nsquares = maps.read_squares(live.task_ids())")
+    def both_took_part() -> bool:
+        joined.run(SEND)
+        joined.run("live.watch(quiet=True)\nsquares = maps.read_squares(live.task_ids())")
+        return joined.run("print(squares.machine.nunique())").strip() == "2"
+
+    wait_for(both_took_part, 120, "a run of which both machines did a part")
     return joined
 
 

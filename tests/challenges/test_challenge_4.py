@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.challenges.attendee import TASKS, Attendee, Seen, attend, leave, table_row
+from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 
 SETUP = """
 import numpy, pandas
@@ -85,14 +85,9 @@ RIGHT_ONES = {
 
 
 @pytest.fixture(scope="module")
-def attendee(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Attendee]:
-    attendee = attend(tmp_path_factory.mktemp("challenge-4"))
-    try:
-        attendee.start_kernel("04-nothing-lost")
-        attendee.run(SETUP)
+def attendee(one_attendee: Attendee) -> Iterator[Attendee]:
+    with opened(one_attendee, "04-nothing-lost", SETUP) as attendee:
         yield attendee
-    finally:
-        leave(attendee)
 
 
 @pytest.fixture(scope="module")

@@ -1,11 +1,15 @@
 """Each starter works: its notebooks run to the end, and the checks see what is still to do.
 
-Every branch runs its own code with services of its own.
+A notebook or file has two texts, solved and to do, and each branch holds one of them. So each text is run
+once: the solved ones on main, by ``tests/notebooks``, those to do on challenge-1, here. A branch runs its own
+code with services of its own.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -14,6 +18,7 @@ from nbclient import NotebookClient
 from tests.classroom.course import Course
 from tests.integration.machine import Machine
 from workshop.challenges import source, starters
+from workshop.challenges.files import Files, read_folder
 
 pytestmark = pytest.mark.solved_course
 
@@ -25,6 +30,18 @@ EXPECTED = {
 }
 """The verdict on each notebook on each branch. There is no branch for challenge 4: it is a starter on all."""
 
+CHALLENGE_OF = {
+    "workshop/demo.py": 1,
+    "workshop/tasks.py": 2,
+    "notebooks/00-start-here.ipynb": 3,
+    "notebooks/01-enqueue.ipynb": 1,
+    "notebooks/03-scale-out.ipynb": 3,
+    "notebooks/04-nothing-lost.ipynb": 4,
+}
+"""Which challenge is in a file. All others have one text, on all branches."""
+
+MARK = re.compile(r"^[ \t]*(###|<!--) (BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
+
 
 @pytest.fixture(scope="module")
 def branches(origin: Course) -> Course:
@@ -32,12 +49,15 @@ def branches(origin: Course) -> Course:
     return origin
 
 
+def clone(branches: Course, challenge: int, root: Path) -> Path:
+    branches.git("clone", "--quiet", "--branch", f"challenge-{challenge}", str(branches.root), str(root))
+    return root
+
+
 @pytest.fixture
 def starter(request: pytest.FixtureRequest, branches: Course, tmp_path: Path) -> Iterator[Machine]:
     """A clone of one branch, with its services running."""
-    root = tmp_path / "course"
-    branches.git("clone", "--quiet", "--branch", f"challenge-{request.param}", str(branches.root), str(root))
-    machine = Machine(tmp_path / "state", root)
+    machine = Machine(tmp_path / "state", clone(branches, request.param, tmp_path / "course"))
     try:
         machine.workshop("up", "--detach", WORKSHOP_HASTE="10")
         yield machine
@@ -58,14 +78,59 @@ def verdict(notebook: nbformat.NotebookNode) -> str:
     return cell.outputs[-1]["data"]["text/plain"].split()[0]
 
 
-@pytest.mark.parametrize("starter", [1, 2, 3], indirect=True)
+@pytest.mark.parametrize(
+    "starter",
+    [1, pytest.param(2, marks=pytest.mark.nightly), pytest.param(3, marks=pytest.mark.nightly)],
+    indirect=True,
+)
 def test_notebooks_run_to_the_end_and_checks_say_what_is_to_do(starter: Machine) -> None:
-    notebooks = sorted((starter.course / "notebooks").glob("[0-9]*.ipynb"))
-    challenge = int(re.findall(r"\d", (starter.course / "workshop/challenge.json").read_text())[0])
+    challenge = json.loads((starter.course / "workshop/challenge.json").read_text())["challenge"]
     environment = starter.environment | {"WORKSHOP_SEED": "2018"}
     del environment["WORKSHOP_FAULT_RATE"]
-    done = {path.stem: run(path, environment) for path in notebooks}
+    done = {name: run(starter.course / f"notebooks/{name}.ipynb", environment) for name in NAMES}
     assert tuple(verdict(done[name]) for name in NAMES) == EXPECTED[challenge]
+
+
+def text_of(name: str, data: bytes) -> Any:
+    """Return what counts of a file: of a notebook its cells, without outputs and the number of its branch."""
+    if not (name.startswith("notebooks/") and name.endswith(".ipynb")):
+        return data
+    cells = json.loads(data)["cells"]
+    return [(cell["id"], cell["cell_type"], "".join(cell["source"])) for cell in cells]
+
+
+def solved_and_to_do(marked: Files) -> tuple[Files, Files]:
+    return starters.course(marked, starters.Level(4, solved=True)), starters.course(marked, starters.Level(1))
+
+
+@pytest.mark.parametrize("challenge", [1, 2, 3])
+def test_a_branch_holds_the_solved_text_or_the_one_to_do(
+    challenge: int, branches: Course, tmp_path: Path
+) -> None:
+    solved, to_do = solved_and_to_do(read_folder(branches.root))
+    held = read_folder(clone(branches, challenge, tmp_path / "course"))
+    assert held.keys() == solved.keys()
+    for name in held.keys() - {"workshop/challenge.json"}:
+        expected = solved if CHALLENGE_OF.get(name, 0) < challenge else to_do
+        assert text_of(name, held[name].data) == text_of(name, expected[name].data), name
+        assert held[name].mode == expected[name].mode, name
+
+
+def test_the_solved_text_is_what_runs_on_main() -> None:
+    marked = source.find().marked()
+    solved, to_do = solved_and_to_do(marked)
+    both = [name for name in marked if text_of(name, to_do[name].data) != text_of(name, solved[name].data)]
+    assert {*both} == {*CHALLENGE_OF}
+    for name in both:
+        assert without_marks(name, marked[name].data) == without_marks(name, solved[name].data), name
+
+
+def without_marks(name: str, data: bytes) -> Any:
+    """Return a text without the lines that are marks of a solution."""
+    text = text_of(name, data)
+    if isinstance(text, bytes):
+        return MARK.sub("", text.decode())
+    return [(id, kind, MARK.sub("", cell).rstrip("\n")) for id, kind, cell in text]
 
 
 @pytest.mark.parametrize("challenge", [1, 2, 3])

@@ -11,7 +11,6 @@ import yaml
 
 from workshop import machine
 from workshop.stack.plan import NAMES
-from workshop.stack.site import USUAL_PORTS
 
 ROOT = machine.ROOT
 
@@ -37,11 +36,3 @@ def test_a_codespace_runs_the_five_parts_of_the_compose_file(devcontainer: dict[
     assert parts == set(NAMES) <= set(services)
     lab = services[devcontainer["service"]]
     assert f".:{devcontainer['workspaceFolder']}:z" in lab["volumes"]
-
-
-def test_a_codespace_forwards_ports_of_its_own_container_only(devcontainer: dict[str, Any]) -> None:
-    """Codespaces knows numbers, but no port of another container, such as ``flower:5555``."""
-    pages = [USUAL_PORTS[name] for name in ("lab", "flower", "management")]
-    assert devcontainer["forwardPorts"] == pages
-    assert list(devcontainer["portsAttributes"]) == [str(port) for port in pages]
-    assert devcontainer["portsAttributes"]["8888"]["onAutoForward"] == "openBrowser"

@@ -16,9 +16,7 @@ from workshop.machine import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-ALWAYS = [name for name, service in SERVICES.items() if "profiles" not in service]
 DOCKERFILES = sorted((ROOT / "docker").glob("*Dockerfile"))
-BY_LINES = [*DOCKERFILES, *(ROOT / "docker").glob("*.*"), ROOT / "docker-compose.yml", ROOT / "setup.sh"]
 PORT = re.compile(r"127\.0\.0\.1:\$\{([A-Z]+_PORT):-(\d+)\}:(\d+)")
 VARIABLE = re.compile(r"\$\{(\w+):-([^}]*)\}")
 
@@ -27,25 +25,6 @@ def example() -> dict[str, str]:
     """Return what `.env.example` sets."""
     lines = (ROOT / ".env.example").read_text(encoding="utf-8").splitlines()
     return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
-
-
-def test_the_five_parts_and_the_tests() -> None:
-    assert [*SERVICES] == ["postgis", "rabbitmq", "worker", "flower", "lab", "test"]
-
-
-@pytest.mark.parametrize("name", ALWAYS)
-def test_a_service_is_watched_restarted_and_limited(name: str) -> None:
-    service = SERVICES[name]
-    assert service["healthcheck"]["test"]
-    assert service["restart"] == "unless-stopped"
-    assert re.fullmatch(r"\d+[mg]", service["mem_limit"])
-    assert all(each["condition"] == "service_healthy" for each in service.get("depends_on", {}).values())
-
-
-@pytest.mark.parametrize("name", ["worker", "flower", "lab"])
-def test_a_part_of_the_course_waits_for_both_servers(name: str) -> None:
-    assert set(SERVICES[name]["depends_on"]) == {"postgis", "rabbitmq"}
-    assert SERVICES[name]["command"] == f"workshop up {name}"
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -105,11 +84,6 @@ def test_what_a_build_copies_is_sent_to_it(path: Path) -> None:
         assert (ROOT / source).exists()
         files = [source] if (ROOT / source).is_file() else [f"{source}README.md"]
         assert all(any(fnmatch(file, pattern) for pattern in sent) for file in files), source
-
-
-@pytest.mark.parametrize("path", BY_LINES, ids=lambda path: path.name)
-def test_lines_end_as_linux_reads_them(path: Path) -> None:
-    assert b"\r" not in path.read_bytes()
 
 
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)

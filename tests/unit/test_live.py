@@ -15,18 +15,6 @@ def write_stack(**conditions: tuple[str, str]) -> None:
     machine.write("stack.json", {"services": services})
 
 
-def test_nothing_is_said_of_services_that_are_ready_or_unknown():
-    assert live._not_ready() == ""
-    write_stack(postgis=("ready", "16:20:11 it was ended by SIGKILL; started again after 1 s"))
-    assert live._not_ready() == ""
-
-
-def test_what_ended_and_what_only_starts():
-    ended = "16:20:11 it was ended by SIGKILL; started again after 1 s"
-    write_stack(worker1=("broken", ended), rabbitmq=("ready", ""), postgis=("starting", ""))
-    assert live._not_ready() == f"; worker1 is broken ({ended}); postgis is starting"
-
-
 def test_it_waits_for_a_service_that_is_away_and_says_so(monkeypatch, capsys):
     done = live.Progress(1, 1, 0, 0, 0, 0, 0)
     answers = iter([ConnectionRefusedError(), ConnectionRefusedError(), done])
@@ -37,10 +25,11 @@ def test_it_waits_for_a_service_that_is_away_and_says_so(monkeypatch, capsys):
         return answer
 
     monkeypatch.setattr(live, "progress", progress)
-    write_stack(rabbitmq=("broken", "16:20:11 it was ended by SIGKILL; started again after 1 s"))
+    ended = "16:20:11 it was ended by SIGKILL; started again after 1 s"
+    write_stack(rabbitmq=("broken", ended), worker1=("ready", ended), postgis=("starting", ""))
     assert live.watch([]) == done
     shown = capsys.readouterr().out
-    assert "no answer for now; rabbitmq is broken (16:20:11 it was ended by SIGKILL" in shown
+    assert f"no answer for now; rabbitmq is broken ({ended}); postgis is starting" in shown
 
 
 def test_its_patience_ends(monkeypatch):
