@@ -62,11 +62,11 @@ def another_project(folder: Path) -> dict[str, str]:
         "VIRTUAL_ENV": str(folder),
         "PIP_USER": "1",
         "PIP_TARGET": str(folder),
-        "PIP_REQUIRE_VIRTUALENV": "0",
+        "PIP_CONSTRAINT": "/nowhere/constraints.txt",
         "UV_PYTHON": "/nowhere/python",
         "UV_TARGET": str(folder),
         "UV_SYSTEM_PYTHON": "1",
-        "UV_NO_BINARY": "1",
+        "UV_CONSTRAINT": "/nowhere/constraints.txt",
     }
 
 
