@@ -27,7 +27,7 @@ host  geopython-db   +machines  0.0.0.0/0     scram-sha-256
 """
 
 MOST_SESSIONS = 100
-"""At a stack that is no central."""
+"""What PostgreSQL takes by itself, at a stack that is no central."""
 
 RESERVED = 20
 """Of all sessions, those for notebooks, checks, maps and QGIS."""
@@ -137,11 +137,7 @@ def command(site: Site) -> list[str]:
         f"-p{site.ports['postgis']}",
         f"-clisten_addresses={','.join(site.addresses)}",
         "-cunix_socket_directories=",
-        *(
-            [f"-chba_file={_rules(site)}", *_for_machines(len(central.machines))]
-            if central
-            else [f"-cmax_connections={MOST_SESSIONS}"]
-        ),
+        *([f"-chba_file={_rules(site)}", *_for_machines(len(central.machines))] if central else []),
     ]
 
 
