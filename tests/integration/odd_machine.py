@@ -7,7 +7,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from shutil import disk_usage
+from threading import Event, Thread
 
+from tests.conftest import wait_for
 from tests.integration.machine import Machine
 
 
@@ -57,12 +60,21 @@ def small_disk(state: Path, megabytes: int, course: Path, *also: str) -> Iterato
     prepare = " && ".join((f'mount -t tmpfs -o size={megabytes}m none "$0"', *also, "echo ready", "exec cat"))
     with subprocess.Popen(
         ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", prepare, str(state)],
+        cwd=course,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
         assert holder.stdout and holder.stdout.readline() == "ready\n"
-        enter = ("nsenter", f"--target={holder.pid}", "--user", "--mount", "--preserve-credentials", "--")
+        enter = (
+            "nsenter",
+            f"--target={holder.pid}",
+            "--user",
+            "--mount",
+            "--wd",
+            "--preserve-credentials",
+            "--",
+        )
         machine = OddMachine(state, course, before=enter, root=Path(f"/proc/{holder.pid}/root"))
         try:
             yield machine
@@ -71,15 +83,28 @@ def small_disk(state: Path, megabytes: int, course: Path, *also: str) -> Iterato
             holder.communicate()
 
 
-def fill(folder: Path) -> Path:
-    """Fill a disk, and return the file that does it."""
-    path = folder / "fill"
-    with path.open("wb", buffering=0) as file:
-        for size in (1_000_000, 4096):
-            with suppress(OSError):
-                while True:
-                    file.write(bytes(size))
-    return path
+@contextmanager
+def filled(folder: Path) -> Iterator[None]:
+    """Keep a disk full, whatever is removed from it, and make room at the end."""
+    path, end = folder / "fill", Event()
+
+    def fill() -> None:
+        with path.open("wb", buffering=0) as file:
+            while not end.wait(0.001):
+                for size in (1_000_000, 4096):
+                    with suppress(OSError):
+                        while True:
+                            file.write(bytes(size))
+
+    filling = Thread(target=fill)
+    filling.start()
+    try:
+        wait_for(lambda: disk_usage(folder).free == 0, 20, "a full disk")
+        yield
+    finally:
+        end.set()
+        filling.join()
+        path.unlink()
 
 
 IS_ROOT = os.geteuid() == 0

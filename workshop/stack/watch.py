@@ -35,8 +35,9 @@ async def code_changes(tell: Callable[[str], None]) -> AsyncIterator[str]:
         except Exception as error:  # watchfiles has errors of its own, beside those of the system
             if not told:
                 tell(f"saved files are noticed a little later: {error}")
+            if polling:
+                await asyncio.sleep(_AGAIN)
             polling = told = True
-            await asyncio.sleep(_AGAIN)
 
 
 def _must_poll(folder: Path) -> bool | None:
