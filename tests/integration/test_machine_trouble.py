@@ -19,6 +19,7 @@ from tests.integration.odd_machine import (
     filled,
     small_disk,
 )
+from workshop.machine import claim
 
 NO_INOTIFY = "echo 0 > /proc/sys/user/max_inotify_instances"
 
@@ -145,14 +146,15 @@ def test_a_full_disk_is_said_before_anything_starts(tmp_path: Path) -> None:
 
 def test_a_start_with_more_processes_than_sessions_is_refused(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "state")
-    shown = machine.workshop("up", *CORE, code=1, WORKSHOP_PROCESSES="128")
-    assert "1 x 128 = 128 sessions at PostGIS, more than the 80" in shown
+    shown = machine.workshop("up", *CORE, code=1, WORKSHOP_WORKERS="2", WORKSHOP_PROCESSES="64")
+    assert "2 x 64 = 128 sessions at PostGIS, more than the 80" in shown
 
 
 def test_a_database_of_another_version_is_named_with_what_to_do(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "state")
     made = machine.state / "postgis" / "PG_VERSION"
-    made.parent.mkdir(parents=True)
+    claim(machine.state)
+    made.parent.mkdir()
     made.write_text("9\n")
     shown = machine.workshop("up", "postgis", code=1)
     assert "was made by PostgreSQL 9, and this computer has PostgreSQL 1" in shown

@@ -41,8 +41,9 @@ class Stack:
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     state, code = tmp_path / "state", tmp_path / "code"
+    machine.claim(state)
     for folder in (state / "logs", code):
-        folder.mkdir(parents=True)
+        folder.mkdir()
     monkeypatch.setenv("WORKSHOP_STATE", str(state))
     monkeypatch.setattr(watch, "CODE", code)
     monkeypatch.setattr("workshop.stack.watch.ROOT", tmp_path)

@@ -48,7 +48,7 @@ def test_a_worker_has_a_process_per_core_up_to_eight(
     ("joined", "workers", "processes", "sentence"),
     [
         ({}, 10, 8, None),
-        ({}, 1, 128, "1 x 128 = 128 sessions at PostGIS, more than the 80"),
+        ({}, 2, 64, "2 x 64 = 128 sessions at PostGIS, more than the 80"),
         ({}, 3, 40, "3 x 40 = 120 sessions at PostGIS, more than the 80"),
         (JOINED, 2, 8, None),
         (JOINED, 3, 8, "3 x 8 = 24 sessions at PostGIS, more than the 18"),

@@ -64,9 +64,9 @@ def service(name: str, machine: str | None = None) -> Service:
 
 
 def usual_processes() -> int:
-    """Return how many processes a worker has if nobody sets it: one per core that it may use, up to 8."""
+    """Return how many processes a worker has at first: one per core that it may use, and at most 8."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return min(cores, _MOST)
+    return int(os.environ.get("WORKSHOP_PROCESSES") or min(cores, _MOST))
 
 
 def require_sessions(workers: int, processes: int) -> None:

@@ -221,7 +221,9 @@ class Supervisor:
             machine.write(containers.own("stack.json"), content)
             self._complain("disk", "")
         except OSError as error:
-            self._complain("disk", f"The services go on, but their state can't be written down: {error}")
+            self._complain(
+                "disk", f"The services go on, but their state can't be written down: {error.strerror}"
+            )
 
     async def _stop_all(self) -> None:
         """Stop first what nobody needs, so that workers still have a broker and a database to finish with."""
