@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from workshop import machine
+from workshop.json_files import Damaged
 from workshop.stack import containers, plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.forward import forward
@@ -176,7 +177,7 @@ class Supervisor:
                 elif self._wrong.get("disk"):
                     self.write()
                 self._complain("settings", "")
-            except (StartFailed, OSError, ValueError) as error:  # the file may be spoilt, or can't be read
+            except (StartFailed, Damaged, OSError, ValueError) as error:
                 self._complain("settings", str(error))
 
     def _complain(self, about: str, text: str) -> None:
