@@ -111,7 +111,7 @@ def down(purge: bool) -> None:
         rehearsal.stop(echo)
     try:
         control.down(echo, purge)
-    except TimeoutError as error:
+    except (TimeoutError, StartFailed) as error:
         raise click.ClickException(str(error)) from error
 
 
@@ -173,7 +173,7 @@ def scale(workers: int, processes: int | None) -> None:
     """Run WORKERS workers on this machine."""
     try:
         control.scale(workers, processes)
-    except (control.NotRunning, TimeoutError) as error:
+    except (control.NotRunning, StartFailed, TimeoutError) as error:
         raise click.ClickException(str(error)) from error
     echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
 

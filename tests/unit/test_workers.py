@@ -6,6 +6,7 @@ import pytest
 
 from workshop import machine
 from workshop.stack import centrally, plan
+from workshop.stack.condition import StartFailed
 from workshop.stack.site import Site
 from workshop.stack.workers import machine_name
 
@@ -33,13 +34,42 @@ def test_containers_that_share_a_card_have_names_of_their_own(monkeypatch: pytes
     assert machine_name() == "machine07-3f2a"
 
 
-def test_a_large_machine_leaves_sessions_at_the_central(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 24)
+@pytest.mark.parametrize(("cores", "processes"), [(1, "1"), (2, "2"), (128, "8")])
+def test_a_worker_has_a_process_per_core_up_to_eight(
+    cores: int, processes: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.delenv("WORKSHOP_PROCESSES", raising=False)
-    site = Site(machine.state_dir(), {}, "token")
-    assert plan.service("worker1").command(site)[-2] == "24"
-    machine.write("joined.json", JOINED)
-    assert plan.service("worker1").command(site)[-2] == "8"
+    assert plan.service("worker1").command(Site(machine.state_dir(), {}, "token"))[-2] == processes
+
+
+@pytest.mark.parametrize(
+    ("joined", "workers", "processes", "sentence"),
+    [
+        ({}, 10, 8, None),
+        ({}, 2, 64, "2 x 64 = 128 sessions at PostGIS, more than the 80"),
+        ({}, 3, 40, "3 x 40 = 120 sessions at PostGIS, more than the 80"),
+        (JOINED, 2, 8, None),
+        (JOINED, 3, 8, "3 x 8 = 24 sessions at PostGIS, more than the 18"),
+    ],
+)
+def test_workers_take_no_more_sessions_than_there_are(
+    joined: dict[str, str],
+    workers: int,
+    processes: int,
+    sentence: str | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    machine.write("joined.json", joined)
+    monkeypatch.setenv("WORKSHOP_WORKERS", str(workers))
+    monkeypatch.setenv("WORKSHOP_PROCESSES", str(processes))
+    if sentence is None:
+        assert f"worker{workers}" in plan.services(("worker",), periodic=False)
+        return
+    with pytest.raises(StartFailed, match=sentence) as refused:
+        plan.services(("worker",), periodic=False)
+    assert "Next: " in str(refused.value)
 
 
 def test_periodic_tasks_stay_at_home() -> None:

@@ -1,19 +1,32 @@
 """Empties what this machine's own services hold, never those of a central that it joined."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 import psycopg
 from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
 from workshop import machine, settings
+from workshop.classroom.obstacles import Refused
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.stack.running import running, until
 
 _TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
 _QUEUES = {SQUARES.name: "messages waiting", DEAD.name: "dead letters"}
+
+
+_PATIENCE = "-c lock_timeout=5s"
+
+_HOLDERS = """
+    SELECT DISTINCT application_name, pid, usename, xact_start
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE relation = ANY(SELECT to_regclass('geopython.' || name) FROM unnest(%s::text[]) AS name)
+        AND granted AND mode <> 'AccessShareLock' AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
+        AND (coalesce(state, '') <> 'active' OR now() - xact_start > %s::interval)
+"""
+"""Who holds more than what reading takes. PostgreSQL shows state and time to the same user only."""
 
 
 class Silent(Exception):
@@ -27,13 +40,16 @@ def holdings() -> dict[str, int] | None:
     ------
     Silent
         If a service does not answer.
+    workshop.classroom.obstacles.Refused
+        If another program's transaction would keep the tables from being emptied.
     """
     if running() is None:
         return None
     found: dict[str, int] = {}
     with _answering():
         if url := _address("postgis"):
-            with psycopg.connect(url, connect_timeout=5) as database:
+            with psycopg.connect(url, connect_timeout=5, options=_PATIENCE) as database:
+                _refuse_if_held(database, longer_than="5 s")
                 for table in _existing(database):
                     count = database.execute(f"SELECT count(*) FROM geopython.{table}").fetchone()
                     found[_TABLES[table]] = count[0] if count else 0
@@ -44,28 +60,60 @@ def holdings() -> dict[str, int] | None:
 
 
 def clear() -> None:
-    """Empty tables, queues and the record of what was sent. The workers must be paused.
+    """Empty tables, queues and the record of what was sent, all of it or nothing. The workers must be paused.
 
-    A worker that stopped gave back the tasks that it held; they count as consumed until RabbitMQ has
-    noticed, so this waits until nobody consumes.
+    Programs that only read the tables can't hold this up. A worker that stopped gave back the tasks that
+    it held; they count as consumed until RabbitMQ has noticed, so this waits until nobody consumes.
 
     Raises
     ------
     Silent
         If a service does not answer.
+    workshop.classroom.obstacles.Refused
+        If another program's transaction keeps the tables.
     """
-    with _answering():
+    with _answering(), ExitStack() as transaction:
+        if url := _address("postgis"):
+            connection = psycopg.connect(url, connect_timeout=5, options=_PATIENCE)
+            _empty(transaction.enter_context(connection))
         if url := _address("rabbitmq"):
             with Connection(url, connect_timeout=5) as broker:
                 until(lambda: _length(broker, SQUARES.name)[1] == 0, seconds=10)
                 for queue in _QUEUES:
                     with suppress(NotFound), broker.channel() as channel:
                         channel.queue_purge(queue)
-        if url := _address("postgis"):
-            with psycopg.connect(url, connect_timeout=5, options="-c lock_timeout=15s") as database:
-                if tables := _existing(database):
-                    database.execute(f"TRUNCATE {', '.join(f'geopython.{table}' for table in tables)}")
     (machine.state_dir() / FILE).unlink(missing_ok=True)
+
+
+def _empty(database: psycopg.Connection) -> None:
+    tables = [f"geopython.{table}" for table in _existing(database)]
+    if not tables:
+        return
+    try:
+        database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+    except psycopg.errors.LockNotAvailable:
+        database.rollback()
+        _refuse_if_held(database)
+        raise
+    for table in tables:
+        database.execute(f"DELETE FROM {table}")
+
+
+def _refuse_if_held(database: psycopg.Connection, longer_than: str = "0 s") -> None:
+    """Name the programs whose open transactions keep the tables; a worker's statement takes no time."""
+    holders = database.execute(_HOLDERS, [list(_TABLES), longer_than]).fetchall()
+    if not holders:
+        return
+    named = "\n".join(
+        f"    {name or 'a program without a name'}, process {pid}, user {user}"
+        f"{f', since {since:%H:%M:%S}' if since else ''}"
+        for name, pid, user, since in holders
+    )
+    raise Refused(
+        f"The tables can't be emptied, as others have open transactions in them:\n{named}\n"
+        "Nothing was changed. Next: end the edit session or close the table in QGIS, or end that program, "
+        "then the same again"
+    )
 
 
 def leave_central() -> bool:

@@ -100,12 +100,12 @@ def reset(level: Level, say: Say) -> None:
     if clearing.leave_central():
         say("This machine left the central queue. Nothing there is touched.")
     with _workers_paused(say) as had_workers:
+        if had_workers is not None:
+            clearing.clear()  # the first step, as others may keep it from being done
+            say("Squares, log and queues are empty.")
         work.here().put(level)
         lab.guard(found.replaced)  # a page may have read the files just before they changed
         say(f"The files of challenge {level.challenge} are in place.")
-        if had_workers is not None:
-            clearing.clear()
-            say("Squares, log and queues are empty.")
         clearing.forget_settings()
     if had_workers:
         scaling.until_ready()

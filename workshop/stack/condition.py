@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+START_AFRESH = (
+    "To start without its data: workshop down --purge, then workshop up.\n"
+    "That removes all squares, the task log, the tasks that wait, and this machine's settings.\n"
+    "Notebooks and your own files stay."
+)
+"""The way out where the data themselves are the cause, with what it costs."""
+
 
 class StartFailed(Exception):
     """The stack did not start; the text says which service, why, and what to do."""

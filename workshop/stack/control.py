@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -56,6 +57,9 @@ Say = Callable[[str], None]
 
 _ATTEMPTS = 3
 
+_ROOM = 150_000_000
+"""Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
+
 
 def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
     """Run the stack in this process until Ctrl-C, a closed terminal or `down`.
@@ -87,6 +91,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         with suppress(OSError):  # the terminal may be closed
             say(line)
 
+    _refuse_on_full_disk()
     if wanted := os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
         os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
     with only_one():
@@ -112,6 +117,15 @@ def _refuse_on_windows() -> None:
         raise StartFailed(
             "On Windows the services run in Docker or in WSL2. Next: docker compose up --build, "
             "or the same command in WSL2"
+        )
+
+
+def _refuse_on_full_disk() -> None:
+    state = machine.state_dir()
+    if (free := shutil.disk_usage(state).free) < _ROOM:
+        raise StartFailed(
+            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB. "
+            "Next: make room, or set WORKSHOP_STATE to a folder on another disk"
         )
 
 
@@ -149,6 +163,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     _refuse_on_windows()
     if is_locked():
         raise AlreadyRunning
+    _refuse_on_full_disk()
     log = machine.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -51,6 +51,7 @@ def down(say: Say, purge: bool = False) -> None:
     for each in filter(None, (central if _central_is_ours() else None, stack)):
         with suppress(ProcessLookupError):
             os.kill(each["pid"], signal.SIGTERM)
+            os.kill(each["pid"], signal.SIGCONT)  # one stopped with Ctrl-Z would not hear it
     if stack:
         say("Stopping the services ...")
         if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):

@@ -1,6 +1,7 @@
 """Keeps one service running: starts it, waits until it ends or must start anew, and starts it again."""
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from datetime import datetime
@@ -8,7 +9,7 @@ from signal import Signals
 from subprocess import Popen
 
 from workshop.stack import logs
-from workshop.stack.condition import Condition, StartFailed
+from workshop.stack.condition import START_AFRESH, Condition, StartFailed
 from workshop.stack.process import born, kill_session, spawn
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
@@ -18,6 +19,13 @@ TICK = 0.1
 _LONGEST_PAUSE = 30
 _ASK_AGAIN = 3
 _LOOK_AGAIN = 1
+_SPOILT = re.compile(
+    r'pg_control": No such file|checkpoint record|incompatible with server|not a valid data directory'
+    r"|[Cc]orrupt|incorrect checksum|inconsistent_database|schema_integrity_check_failed|mnesia_app"
+)
+"""What PostgreSQL and RabbitMQ say when they can't read their own data."""
+
+_NO_RIGHT_OR_ROOM = re.compile(r"Permission denied|No space left|eacces|enospc")
 
 
 class Keeper:
@@ -177,12 +185,14 @@ class Keeper:
 
     def _explain(self, problem: str) -> str:
         log = self._site.log(self.service.name)
-        return (
+        text = (
             f"{self.service.name} did not start: {problem}\nThe last lines of {log}:\n{logs.tail(log)}\n"
             "Everything is stopped. Next: mend what these lines name, then workshop up.\n"
-            "If they don't help: workshop down --purge, then workshop up, starts afresh, without\n"
-            "the squares and queues so far."
+            f"More of them: workshop logs {self.service.name}. What else is wrong here: workshop doctor"
         )
+        said = logs.latest(log)
+        spoilt = _SPOILT.search(said) and not _NO_RIGHT_OR_ROOM.search(said)
+        return f"{text}\nIts data can't be read. {START_AFRESH}" if spoilt else text
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not self._anew and not condition():

@@ -1,6 +1,7 @@
 """Reading the services' logs: their last lines, and the error that ended a program."""
 
 import re
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -17,10 +18,10 @@ _PLACE = re.compile(rf'File "{re.escape(str(ROOT))}/(workshop/[^"]+)", line (\d+
 
 
 def begin(log: Path) -> None:
-    """Make room in a log, and mark that its program starts now."""
+    """Make room in a log, and mark that its program starts now, unless the disk is full."""
     if log.exists() and log.stat().st_size > LIMIT:
         log.replace(log.with_suffix(".log.1"))
-    with log.open("a", encoding="utf-8") as output:
+    with suppress(OSError), log.open("a", encoding="utf-8") as output:
         output.write(f"{_START}{datetime.now():%Y-%m-%d %H:%M:%S}\n")
 
 
@@ -34,9 +35,14 @@ def plain(text: str) -> str:
     return visible(_COLOUR.sub("", text))
 
 
+def latest(log: Path) -> str:
+    """Return what a program wrote since its last start."""
+    return _text(log).rpartition(_START)[2]
+
+
 def last_error(log: Path) -> str | None:
     """Return the last Python error since the program's last start, and where in the course it was."""
-    text = _text(log).rpartition(_START)[2]
+    text = latest(log)
     errors = list(_ERROR.finditer(text))
     if not errors:
         return None

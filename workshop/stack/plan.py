@@ -1,17 +1,19 @@
 """Which services a start consists of."""
 
 import os
+import sys
 
 from workshop import settings
 from workshop.stack import containers, lab, postgis, rabbitmq, workers
+from workshop.stack.condition import StartFailed
 from workshop.stack.neighbours import NEIGHBOURS
 from workshop.stack.service import Service
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
 
-MOST_JOINED = 8
-"""Processes of a joined machine's worker, unless someone asks for more: each takes a session there."""
+_MOST = 8
+"""However many cores there are: each process takes a session of the database."""
 
 _FIXED = {
     service.name: service
@@ -28,6 +30,11 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         The parts that were asked for, out of `NAMES`.
     periodic : bool
         Whether to run the periodic tasks too.
+
+    Raises
+    ------
+    StartFailed
+        If there are too many workers for the database.
     """
     wanted = [name for name in names if name in _FIXED]
     if containers.inside():
@@ -35,7 +42,9 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     elif "rabbitmq" in names:
         wanted.append("epmd")
     if "worker" in names and not settings.get("paused"):
-        wanted += [f"worker{number}" for number in range(1, (settings.get("workers") or 1) + 1)]
+        count = settings.get("workers") or 1
+        require_sessions(count, settings.get("processes") or usual_processes())
+        wanted += [f"worker{number}" for number in range(1, count + 1)]
     if periodic and not settings.joined():  # a central has no queue for them
         wanted.append("periodic")
     return {name: service(name) for name in wanted}
@@ -50,7 +59,23 @@ def service(name: str, machine: str | None = None) -> Service:
         return workers.periodic()
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
-        cores = os.cpu_count() or 1
-        default = min(cores, MOST_JOINED) if settings.joined() else cores
-        return workers.worker(number, settings.get("processes") or default, machine)
+        return workers.worker(number, settings.get("processes") or usual_processes(), machine)
     return _FIXED[name]
+
+
+def usual_processes() -> int:
+    """Return how many processes a worker has at first: one per core that it may use, and at most 8."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return int(os.environ.get("WORKSHOP_PROCESSES") or min(cores, _MOST))
+
+
+def require_sessions(workers: int, processes: int) -> None:
+    """Raise `StartFailed` if workers with so many processes each want more sessions than the database has."""
+    own = not settings.joined()
+    there, reserved = (postgis.MOST_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
+    if (wanted := workers * processes) > there - reserved:
+        raise StartFailed(
+            f"Workers x processes: {workers} x {processes} = {wanted} sessions at PostGIS, more than the "
+            f"{there - reserved} that it has for them ({there} in all, {reserved} for notebooks and maps).\n"
+            "Next: ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES"
+        )

@@ -1,6 +1,6 @@
 """PostGIS: a private PostgreSQL with the tables of the course."""
 
-import os
+import re
 import signal
 import socket
 import subprocess
@@ -11,7 +11,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from workshop.stack import account
 from workshop.stack.binaries import postgres
+from workshop.stack.condition import START_AFRESH, StartFailed
 from workshop.stack.environment import of_child
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
@@ -24,6 +26,12 @@ host  geopython-db   geopython  127.0.0.1/32  scram-sha-256
 host  geopython-db   +machines  0.0.0.0/0     scram-sha-256
 """
 
+MOST_SESSIONS = 100
+"""What PostgreSQL takes by itself, at a stack that is no central."""
+
+RESERVED = 20
+"""Of all sessions, those for notebooks, checks, maps and QGIS."""
+
 SESSIONS = 20
 """For each machine: 8 processes and a notebook, and the same again after it lost its network."""
 
@@ -35,23 +43,12 @@ def _data(site: Site) -> Path:
     return site.state / "postgis"
 
 
-def _as_ordinary_user() -> list[str]:
-    """Return what goes before a command of PostgreSQL, which refuses to run as root.
-
-    In a namespace of its own, root looks like another user. PostgreSQL wants one that the machine knows.
-    """
-    if os.geteuid() != 0:
-        return []
-    import pwd  # not on Windows, where this module is imported too
-
-    known = min(user.pw_uid for user in pwd.getpwall() if user.pw_uid)
-    return ["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]
-
-
 def prepare(site: Site) -> None:
     """Make the database's files, once; a half-made set of an interrupted start is made anew."""
     data = _data(site)
     if (data / "PG_VERSION").exists():
+        _refuse_another_version(data)
+        account.hand_over(data)
         _forget_other_server(data / "postmaster.pid")
         _prepare_central(site)
         return
@@ -63,7 +60,7 @@ def prepare(site: Site) -> None:
     with site.log("postgis").open("ab") as log:
         made = subprocess.run(
             [
-                *_as_ordinary_user(),
+                *account.prefix(),
                 str(postgres() / "initdb"),
                 f"--pgdata={draft}",
                 "--username=postgres",
@@ -84,6 +81,19 @@ def prepare(site: Site) -> None:
     _prepare_central(site)
 
 
+def _refuse_another_version(data: Path) -> None:
+    made = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
+    shown = subprocess.run(
+        [str(postgres() / "postgres"), "--version"], env=of_child(), capture_output=True, text=True
+    ).stdout
+    here = re.search(r"\) (\d+)", shown)
+    if here and here[1] != made:
+        raise StartFailed(
+            f"The database in {data} was made by PostgreSQL {made}, and this computer has PostgreSQL "
+            f"{here[1]}, which can't read it.\nNext: install PostgreSQL {made} again. {START_AFRESH}"
+        )
+
+
 def _prepare_central(site: Site) -> None:
     """Say who may log in to a central, and give its old data the superuser's password of this start."""
     if not site.central:
@@ -91,7 +101,7 @@ def _prepare_central(site: Site) -> None:
     _rules(site).write_text(RULES, encoding="utf-8")
     with site.log("postgis").open("ab") as log:
         done = subprocess.run(
-            [*_as_ordinary_user(), str(postgres() / "postgres"), "--single", f"-D{_data(site)}", "postgres"],
+            [*account.prefix(), str(postgres() / "postgres"), "--single", f"-D{_data(site)}", "postgres"],
             input=f"ALTER ROLE postgres PASSWORD '{site.token}'\n".encode(),
             env=of_child(environment(site)),
             stdout=log,
@@ -121,7 +131,7 @@ def command(site: Site) -> list[str]:
     """Return the server's command: without a socket file, and on 127.0.0.1 only unless it is a central."""
     central = site.central
     return [
-        *_as_ordinary_user(),
+        *account.prefix(),
         str(postgres() / "postgres"),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",
@@ -134,7 +144,7 @@ def command(site: Site) -> list[str]:
 def _for_machines(number: int) -> list[str]:
     """Return what a server for machines needs, which may lose their network: it gives a dead one up soon."""
     return [
-        f"-cmax_connections={20 + room(number) * SESSIONS}",
+        f"-cmax_connections={RESERVED + room(number) * SESSIONS}",
         "-cauthentication_timeout=10s",
         "-ctcp_keepalives_idle=10",
         "-ctcp_keepalives_interval=5",

@@ -11,6 +11,7 @@ from typing import IO, Any
 from workshop import machine
 from workshop.settings import NotRunning
 from workshop.stack import containers, outside
+from workshop.stack.condition import StartFailed
 from workshop.stack.process import born
 from workshop.stack.site import HOST, Site, site_of_containers
 
@@ -26,6 +27,10 @@ class AlreadyRunning(Exception):
     """The stack runs already; there is one per course folder."""
 
 
+class NoLocks(StartFailed):
+    """The state folder's disk has no file locks; the text says what to do."""
+
+
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the lock of this course's stack; the kernel lets go of it however this process ends.
@@ -34,6 +39,8 @@ def only_one() -> Iterator[None]:
     ------
     AlreadyRunning
         If another process holds it.
+    NoLocks
+        If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
     if machine.WINDOWS:  # no stack runs there
         yield
@@ -59,8 +66,13 @@ def _takes(lock: IO[str]) -> bool:
 
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return False
+    except OSError as error:
+        raise NoLocks(
+            f"The folder {machine.state_dir()} is on a disk without file locks ({error.strerror}), such as a "
+            "network drive. Next: set WORKSHOP_STATE to a folder on a disk of this computer"
+        ) from error
     return True
 
 

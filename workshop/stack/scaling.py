@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from workshop import machine, settings
+from workshop.stack import plan
 from workshop.stack.running import NotRunning, running, services, until
 
 
@@ -14,7 +15,7 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     workers : int, optional
         How many workers; None for one.
     processes : int, optional
-        How many tasks each of them runs side by side; None for one per core.
+        How many tasks each of them runs side by side; None for one per core, and at most 8.
     patience : float
         Seconds to wait.
 
@@ -22,10 +23,13 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     ------
     NotRunning
         If the stack is not running, or runs without workers.
+    StartFailed
+        If the database has not so many sessions; nothing is changed then.
     TimeoutError
         If the workers are not ready in time.
     """
     require_workers()
+    plan.require_sessions(workers or 1, processes or plan.usual_processes())
     settings.change(workers=workers, processes=processes)
     until_workers_match(workers or 1, patience)
 

@@ -1,18 +1,20 @@
 """Runs the services: starts them side by side, reloads them, and stops them all.
 
 One process per stack runs this, in one thread, with a `Keeper` for each service. How each service is
-stands in ``stack.json``, which ``workshop status`` and `workshop.settings` read.
+stands in ``stack.json``, which ``workshop status`` and `workshop.settings` read. Once all are ready, only
+a person ends it: what goes wrong beside them, such as a full disk, is said once and tried again.
 """
 
 import asyncio
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from workshop import machine
+from workshop.json_files import Damaged
 from workshop.stack import containers, plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.forward import forward
@@ -20,7 +22,7 @@ from workshop.stack.keeper import TICK, Keeper
 from workshop.stack.process import allow_many_files, born, end_with_leader
 from workshop.stack.service import Service
 from workshop.stack.site import Site
-from workshop.stack.watch import code_changes, settings_changes, syntax_error
+from workshop.stack.watch import code_changes, syntax_error
 from workshop.stack.workers import machine_name
 
 
@@ -54,6 +56,7 @@ class Supervisor:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
         self._matches: dict[str, Any] = {}
+        self._wrong: dict[str, str] = {}
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and keep it running until a signal asks to stop.
@@ -69,7 +72,7 @@ class Supervisor:
         tasks = [self._follow_code(), self._follow_settings(), end_with_leader(), self._end_with_cards()]
         if containers.inside() and "lab" in self.names:
             tasks += [forward(self.site, page) for page in ("flower", "management")]
-        followers = [asyncio.create_task(task) for task in tasks]
+        followers = [asyncio.create_task(self._outlive(task)) for task in tasks]
         ready = False
         self.say(f"Starting {', '.join(self.names)} ...")
         try:
@@ -99,9 +102,16 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
+    async def _outlive(self, follower: Coroutine[Any, Any, None]) -> None:
+        """Run something beside the services; they go on whatever becomes of it."""
+        try:
+            await follower
+        except Exception as error:
+            self.say(f"{type(error).__name__}: {error}")
+
     def _match(self) -> None:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
-        now = {name: machine.read(f"{name}.json") for name in ("settings", "joined")}
+        now = _wishes()
         wanted = plan.services(self.names, self.periodic)
         if now["joined"] != self._matches.get("joined"):
             for each in self._reloading():
@@ -142,7 +152,7 @@ class Supervisor:
             await asyncio.sleep(TICK)
 
     async def _follow_code(self) -> None:
-        async for name in code_changes():
+        async for name in code_changes(self._tell_workers):
             problem = syntax_error()
             for keeper in self._reloading():
                 if not problem:
@@ -153,12 +163,28 @@ class Supervisor:
                 else:
                     keeper.note(message=problem)
 
+    def _tell_workers(self, text: str) -> None:
+        for keeper in self._reloading():
+            keeper.note(message=text)
+
     async def _follow_settings(self) -> None:
-        async for _ in settings_changes(self.site.state):
+        """Do what the settings say, and write down what could not be written before."""
+        while True:
+            await asyncio.sleep(TICK)
             try:
-                self._match()
-            except StartFailed as error:
-                self.say(str(error))
+                if _wishes() != self._matches:
+                    self._match()
+                elif self._wrong.get("disk"):
+                    self.write()
+                self._complain("settings", "")
+            except (StartFailed, Damaged, OSError, ValueError) as error:
+                self._complain("settings", str(error))
+
+    def _complain(self, about: str, text: str) -> None:
+        """Say what is wrong with something, once; an empty text means that it is right again."""
+        if text and text != self._wrong.get(about):
+            self.say(text)
+        self._wrong[about] = text
 
     async def _end_with_cards(self) -> None:
         """Stop a central when its machines' accounts end: RabbitMQ knows no end of an account."""
@@ -192,7 +218,13 @@ class Supervisor:
                 for name, keeper in self._keepers.items()
             },
         }
-        machine.write(containers.own("stack.json"), content)
+        try:
+            machine.write(containers.own("stack.json"), content)
+            self._complain("disk", "")
+        except OSError as error:
+            self._complain(
+                "disk", f"The services go on, but their state can't be written down: {error.strerror}"
+            )
 
     async def _stop_all(self) -> None:
         """Stop first what nobody needs, so that workers still have a broker and a database to finish with."""
@@ -205,3 +237,8 @@ class Supervisor:
             await asyncio.gather(*(self._tasks[name] for name in left - needed), return_exceptions=True)
             left &= needed
         (self.site.state / containers.own("stack.json")).unlink(missing_ok=True)
+
+
+def _wishes() -> dict[str, Any]:
+    """Return what people and notebooks want now, by file."""
+    return {name: machine.read(f"{name}.json") for name in ("settings", "joined")}

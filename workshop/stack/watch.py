@@ -1,6 +1,7 @@
 """Notices saved changes in the course's code, and files that do not compile."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import psutil
@@ -10,20 +11,33 @@ from workshop.machine import ROOT
 
 CODE = ROOT / "workshop"
 
+_AGAIN = 1
+"""Seconds until the files are looked at again after an error."""
+
 _FROM_ELSEWHERE = ("9p", "cifs", "drvfs", "fakeowner", "fuse", "grpcfuse", "nfs", "smb", "vboxsf", "virtiofs")
 """Kinds of file systems that Docker Desktop, WSL2 and virtual machines mount folders of the host with."""
 
 
-async def code_changes() -> AsyncIterator[str]:
-    """Yield, whenever Python files of the course were saved, the name of one of them."""
-    async for found in awatch(CODE, watch_filter=_is_code, force_polling=_must_poll(CODE)):
-        yield Path(min(path for _, path in found)).name
+async def code_changes(tell: Callable[[str], None]) -> AsyncIterator[str]:
+    """Yield, whenever Python files of the course were saved, the name of one of them.
 
-
-async def settings_changes(state: Path) -> AsyncIterator[str]:
-    """Yield the name of a settings file in the state folder whenever it was written or removed."""
-    async for found in awatch(state, watch_filter=_is_settings, recursive=False, step=50):
-        yield Path(min(path for _, path in found)).name
+    Parameters
+    ----------
+    tell : callable
+        Called once with the reason, if the kernel does not report changes. The files are looked at then.
+    """
+    polling, told = _must_poll(CODE), False
+    while True:
+        try:
+            async for found in awatch(CODE, watch_filter=_is_code, force_polling=polling):
+                CODE.stat()  # nothing more is told of a folder that was removed, even once it is back
+                yield Path(min(path for _, path in found)).name
+        except Exception as error:  # watchfiles has errors of its own, beside those of the system
+            if not told:
+                tell(f"saved files are noticed a little later: {error}")
+            if polling:
+                await asyncio.sleep(_AGAIN)
+            polling = told = True
 
 
 def _must_poll(folder: Path) -> bool | None:
@@ -51,9 +65,7 @@ def syntax_error() -> str | None:
 
 
 def _is_code(change: Change, path: str) -> bool:
+    if change is Change.deleted and path == str(CODE):
+        return True
     inside = Path(path).relative_to(CODE)
     return inside.suffix == ".py" and not any(part.startswith((".", "__pycache__")) for part in inside.parts)
-
-
-def _is_settings(change: Change, path: str) -> bool:
-    return Path(path).name in ("settings.json", "joined.json")

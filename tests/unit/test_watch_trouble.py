@@ -1,0 +1,166 @@
+"""What goes wrong beside the services ends neither them nor their watching: it is said once."""
+
+import asyncio
+import errno
+import shutil
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import wait_for
+from workshop import machine, settings
+from workshop.stack import plan, watch
+from workshop.stack.ports import USUAL_PORTS
+from workshop.stack.service import Service
+from workshop.stack.site import Site
+from workshop.stack.supervisor import Supervisor
+
+pytestmark = pytest.mark.posix
+
+
+class Stack:
+    """A supervisor of one small program, and what it said."""
+
+    def __init__(self, state: Path) -> None:
+        self.said: list[str] = []
+        self.supervisor = Supervisor(Site(state, USUAL_PORTS, ""), ("worker",), False, self.said.append)
+
+    def count(self, words: str) -> int:
+        return sum(words in line for line in self.said)
+
+    def state(self) -> str:
+        return machine.read("stack.json")["services"]["sleeper"]["state"]
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        await asyncio.to_thread(wait_for, condition, 20)
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    state, code = tmp_path / "state", tmp_path / "code"
+    machine.claim(state)
+    for folder in (state / "logs", code):
+        folder.mkdir()
+    monkeypatch.setenv("WORKSHOP_STATE", str(state))
+    monkeypatch.setattr(watch, "CODE", code)
+    monkeypatch.setattr("workshop.stack.watch.ROOT", tmp_path)
+    monkeypatch.setattr(plan, "services", lambda *_: {"sleeper": sleeper(str(settings.get("pace")))})
+    return Stack(state)
+
+
+def sleeper(setting: str) -> Service:
+    program = [sys.executable, "-c", "import time; time.sleep(600)", setting]
+    return Service("sleeper", lambda _: program, lambda _: None, reloads=True)
+
+
+def run(stack: Stack, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run the supervisor while something happens to it, and require that it lives until it is stopped."""
+
+    async def both() -> None:
+        ready = asyncio.Event()
+        supervising = asyncio.create_task(stack.supervisor.run(ready.set))
+        await asyncio.wait_for(ready.wait(), 20)
+        try:
+            await scenario()
+            assert not supervising.done(), stack.said
+        finally:
+            supervising.cancel()
+            await asyncio.wait([supervising])
+
+    asyncio.run(both())
+
+
+def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, write = True, machine.write
+
+    def to_a_full_disk(name: str, content: dict[str, Any], replace: bool = True) -> None:
+        if full and name == "stack.json":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(name, content, replace)
+
+    async def scenario() -> None:
+        nonlocal full
+        monkeypatch.setattr(machine, "write", to_a_full_disk)
+        settings.change(pace=1)
+        await stack.until(lambda: stack.count("sleeper    ready") == 2)
+        assert stack.count("No space left") == 1
+        assert machine.read("stack.json")["matches"]["settings"] == {}
+        full = False
+        await stack.until(lambda: machine.read("stack.json")["matches"]["settings"] == {"pace": 1})
+        await stack.until(lambda: stack.state() == "ready")
+
+    run(stack, scenario)
+
+
+def test_a_spoilt_settings_file_is_said_once_and_the_next_good_one_counts(stack: Stack) -> None:
+    async def scenario() -> None:
+        (machine.state_dir() / "settings.json").write_text("{")
+        await stack.until(lambda: stack.count("settings.json"))
+        settings_file = machine.state_dir() / "settings.json"
+        settings_file.unlink()
+        settings.change(pace=2)
+        await stack.until(lambda: stack.count("sleeper    ready") == 2)
+        assert stack.count("settings.json") == 1
+
+    run(stack, scenario)
+
+
+def test_an_error_of_the_watcher_is_said_once_and_saved_files_are_looked_for(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awatch = watch.awatch
+
+    def used_up(*arguments: Any, force_polling: bool | None, **options: Any) -> Any:
+        if not force_polling:
+            raise OSError("OS file watch limit reached.")
+        return awatch(*arguments, force_polling=True, **options)
+
+    async def scenario() -> None:
+        await stack.until(lambda: stack.count("noticed a little later: OS file watch limit reached."))
+        await until_noticed(stack, "tasks.py")
+        assert stack.count("noticed a little later") == 1
+
+    monkeypatch.setattr(watch, "awatch", used_up)
+    run(stack, scenario)
+
+
+def test_a_folder_of_code_that_goes_and_comes_back_is_watched_again(stack: Stack) -> None:
+    async def scenario() -> None:
+        await until_noticed(stack, "tasks.py")
+        shutil.rmtree(watch.CODE)
+        await stack.until(lambda: stack.count("noticed a little later"))
+        watch.CODE.mkdir()
+        await until_noticed(stack, "service.py")
+
+    run(stack, scenario)
+
+
+async def until_noticed(stack: Stack, name: str) -> None:
+    """Save a file until that is noticed: when a watch begins can't be seen."""
+
+    def save() -> bool:
+        path = watch.CODE / name
+        path.write_text(f"{path.read_text() if path.exists() else ''}# saved\n")
+        return f"{name} was saved" in " ".join(stack.said)
+
+    await stack.until(save)
+
+
+def test_what_fails_beside_the_services_does_not_end_them(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail() -> None:
+        raise RuntimeError("it fell over")
+
+    async def scenario() -> None:
+        await stack.until(lambda: stack.count("it fell over"))
+        settings.change(pace=3)
+        await stack.until(lambda: stack.count("sleeper    ready") == 2)
+
+    monkeypatch.setattr("workshop.stack.supervisor.end_with_leader", fail)
+    run(stack, scenario)
