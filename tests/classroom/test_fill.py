@@ -27,24 +27,6 @@ from workshop.delivery.topology import DEAD, SQUARES
 from workshop.stack.running import NotRunning
 
 
-@pytest.fixture(scope="module")
-def central(tmp_path_factory) -> Iterator[Machine]:
-    """A central without any worker, with cards for three machines."""
-    state = tmp_path_factory.mktemp("fill") / "state"
-    central = Machine(state / "central")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
-            patch.delenv(name)
-        patch.setenv("WORKSHOP_STATE", str(state))
-        try:
-            patch.setenv("WORKSHOP_PORTS", "any")
-            at.start(machines=3)
-            yield central
-        finally:
-            at.stop()
-            Machine(state).workshop("down", "--purge")
-
-
 @pytest.fixture(autouse=True)
 def fresh(request) -> Iterator[None]:
     """Nothing was fed yet, and nothing waits or is written; no command outlives its test."""
