@@ -162,9 +162,9 @@ def test_a_square_of_an_earlier_part_is_not_fed_again(central):
 
 def test_never_too_many_wait_and_ctrl_c_is_the_pause(central):
     process = command("fill")
-    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 60, "a full queue")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue")
     take(central, 3000)
-    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 60, "a full queue again")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue again")
     process.send_signal(2)
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 0 and "Paused after " in text
@@ -342,7 +342,7 @@ def test_a_batch_on_its_way_at_a_pause_accuses_nobody(central):
 
 def test_feeding_ends_when_the_central_is_cleared(central):
     process = command("fill")
-    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 60, "a full queue")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue")
     assert fill.read().todo > 200_000
     between_groups.clear()
     text, _ = process.communicate(timeout=30)
