@@ -18,7 +18,7 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.integration.own_stack import frozen
 from tests.servers import at
-from workshop import live, maps, settings
+from workshop import live, machine, maps, settings
 from workshop.classroom.card import Card
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
