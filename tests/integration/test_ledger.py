@@ -36,7 +36,7 @@ def steal() -> list[str]:
 
 def test_without_services_it_says_so(tmp_path):
     shown = Machine(tmp_path / "state").workshop("ledger", code=1)
-    assert "Next: workshop status" in shown
+    assert "Next: make lab, or workshop up" in shown
 
 
 def test_what_is_missing_is_found_and_sent_again(room):
