@@ -1,4 +1,7 @@
-"""What all tests share: one private stack for the whole session, waiting for a condition, and starters.
+"""What all tests share: services, who runs beside whom, waiting for a condition, and starters.
+
+A file that uses `room` (or `worker`) has a room of its own on servers that all files share. Files that use
+the same one of `_SHARED` run one after the other in one process, which has that stack once.
 
 On the branches of starters, tests that need the solution of a challenge may fail until it is solved:
 ``@pytest.mark.challenge(2)``. Those that need the solved course, ``@pytest.mark.solved_course``, are not run
@@ -6,21 +9,25 @@ there: its marks and its stored outputs are on main.
 """
 
 import os
-import signal
+import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.waiting import hear_ctrl_c as hear_ctrl_c
+from tests.waiting import wait_for as wait_for
 
 # No test meets services that are not its own: neither those that the person who runs it has named, nor those
 # of a course that runs in this folder. Importing the program needs an address; nothing is sent to this one.
 for _name in [name for name in os.environ if name.startswith("WORKSHOP_") and name != "WORKSHOP_VERDICTS"]:
     del os.environ[_name]
-os.environ["WORKSHOP_STATE"] = str(Path(tempfile.mkdtemp(prefix="workshop-tests-")) / "state")
+_NO_SERVICES = Path(tempfile.mkdtemp(prefix="workshop-tests-"))
+os.environ["WORKSHOP_STATE"] = str(_NO_SERVICES / "state")
 os.environ["WORKSHOP_BROKER_URL"] = "amqp://nobody:nothing@127.0.0.1:1/nowhere"
 import workshop.tasks  # noqa: E402, F401
 
@@ -29,28 +36,68 @@ del os.environ["WORKSHOP_BROKER_URL"]
 from workshop.challenges.source import challenge_here  # noqa: E402
 from workshop.machine import WINDOWS  # noqa: E402
 
+if TYPE_CHECKING:
+    import psutil
+
+    from tests.integration.machine import Machine
+    from workshop.stack.site import Site
+
 _HERE = challenge_here()
 _FIRST_OPEN = _HERE["challenge"] + _HERE.get("solved", False) if _HERE else 99
 
 
+_SHARED = {
+    "classroom": (
+        *("classroom/test_attacks", "classroom/test_entrance", "classroom/test_fill", "classroom/test_guest"),
+        *("classroom/test_join", "classroom/test_projector", "classroom/test_reset_services"),
+    ),
+    "breakable": ("integration/test_breaking", "integration/test_outages", "integration/test_producer"),
+    "all_services": ("integration/test_stack", "browser/test_lab", "notebooks/test_notebooks"),
+}
+"""Fixtures of stacks that files share, and these files."""
+
 _LONG = (
-    "test_starters",
-    "test_rehearsal",
-    "test_control",
-    "test_chaos",
-    "test_several_machines",
-    "test_binder",
+    *("classroom", "classroom/test_starters", "challenges/test_challenge_2", "all_services", "breakable"),
+    *("challenges/test_environment", "browser/test_binder", "faults/test_chaos", "classroom/test_central"),
+    *("classroom/test_rehearsal", "integration/test_stack_ends", "browser/test_projector"),
 )
+"""What takes longest, and so begins first."""
+
+_SERVERS = pytest.StashKey[dict[str, Any]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name one folder for the servers of the whole run; nothing is started yet."""
+    given = getattr(config, "workerinput", {}).get("servers")
+    config.stash[_SERVERS] = given or {"folder": tempfile.mkdtemp(prefix="tests-"), "leader": os.getpid()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a process of xdist where the servers are."""
+    node.workerinput["servers"] = node.config.stash[_SERVERS]
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the servers, if any were started, where the run began."""
+    shutil.rmtree(_NO_SERVICES, ignore_errors=True)
+    servers = config.stash[_SERVERS]
+    if servers["leader"] == os.getpid():
+        if (state := Path(servers["folder"], "state")).exists():
+            workshop("down", "--purge", WORKSHOP_STATE=str(state))
+        shutil.rmtree(servers["folder"], ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leave out what needs the solved course, on a starter, and what Windows lacks, there; say so.
+    """Put files that share a stack into one group, and what takes longest first.
 
-    The files that take longest come first: side by side with others, they end when all do.
+    Leave out what needs the solved course, on a starter, and what Windows lacks, there; say so.
     """
-    items.sort(key=lambda item: item.path.stem not in _LONG)
+    items.sort(key=lambda item: [*_LONG, _group(item.path)].index(_group(item.path)))
     reason = "this branch holds starters; the solved course is on main"
     for item in items:
+        for shared in _SHARED.keys() & set(getattr(item, "fixturenames", ())) - {_group(item.path)}:
+            raise pytest.UsageError(f"{item.path} uses {shared!r}: add it to _SHARED in {__file__}")
         if _HERE and item.get_closest_marker("solved_course"):
             item.add_marker(pytest.mark.xfail(reason=reason, run=False))
         if WINDOWS and item.get_closest_marker("posix"):
@@ -61,6 +108,26 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is left out: side by side, pytest itself does not count it."""
     left_out = "not nightly" in config.option.markexpr
     return ["left out: tests marked nightly; make test-all runs them"] * left_out
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Run files of one group one after the other, others side by side."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByGroup(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return _group(Path(super()._split_scope(nodeid)))
+
+    return ByGroup(config, log)
+
+
+def _group(file: Path) -> str:
+    """Return the stack that a file shares with others, or its own name."""
+    name = f"{file.parent.name}/{file.stem}"
+    return next((shared for shared, files in _SHARED.items() if name in files), name)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -88,33 +155,59 @@ def workshop(*arguments: str, timeout: float = 180, **environment: str) -> subpr
     )
 
 
-def hear_ctrl_c() -> None:
-    """Let a program hear Ctrl-C, even if these tests were started behind an ``&``, which ignores it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> "Site":
+    """The PostgreSQL and the RabbitMQ that all files of this run share."""
+    from tests import servers
+
+    of_run = pytestconfig.stash[_SERVERS]
+    return servers.start(Path(of_run["folder"]), of_run["leader"])
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30, what: str = "the condition") -> None:
-    """Wait until a condition holds; fail if it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            pytest.fail(f"{what} did not come true within {seconds} s")
-        time.sleep(0.05)
+@pytest.fixture(scope="module")
+def room(servers: "Site", tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Machine]":
+    """A virtual host and a database for this file alone, and a state folder that says so."""
+    from tests.servers import room
+
+    with room(servers, tmp_path_factory.mktemp("room") / "state") as machine:
+        yield machine
+
+
+@pytest.fixture(scope="module")
+def worker(room: "Machine") -> "Iterator[psutil.Process]":
+    """A worker with two processes in the room of this file."""
+    from tests.servers import worker
+
+    with worker() as process:
+        yield process
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Start all services, privately and on ports of their own; return their state folder."""
+def all_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """All five services, privately and on ports of their own."""
+    from tests.servers import at
+
     state = tmp_path_factory.mktemp("stack") / "state"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKSHOP_STATE", str(state))
-        patch.setenv("WORKSHOP_PORTS", "any")
-        patch.setenv("WORKSHOP_FAULT_RATE", "0")
-        patch.delenv("WORKSHOP_BROKER_URL", raising=False)
-        patch.delenv("WORKSHOP_DATABASE_URL", raising=False)
+    with at(state):
         try:
             started = workshop("up", "--detach")
             assert started.returncode == 0, started.stdout + started.stderr
-            yield state
-        finally:
+        except BaseException:
             workshop("down", "--purge")
+            raise
+    yield state
+    with at(state):
+        workshop("down", "--purge")
+
+
+@pytest.fixture(scope="module")
+def stack(all_services: Path) -> Iterator[Path]:
+    """The state folder of `all_services`, which this process uses; they are left as they were found."""
+    from tests.integration.machine import Machine
+    from tests.servers import at, empty
+    from workshop.classroom.clearing import forget_settings
+
+    with at(all_services):
+        yield all_services
+        forget_settings()
+        empty(Machine(all_services))

@@ -55,6 +55,7 @@ class Attendee:
         """Start the kernel of a notebook, as JupyterLab does."""
         self.stop_kernel()
         environment = self.machine.environment | self.environment | {"JPY_SESSION_NAME": f"{notebook}.ipynb"}
+        environment |= {"PYTHONPATH": str(self.machine.course)}
         self.kernel = start_new_kernel(cwd=str(self.machine.course / "notebooks"), env=environment)
 
     def stop_kernel(self) -> None:

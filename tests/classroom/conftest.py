@@ -1,10 +1,18 @@
-"""Courses to try the commands on."""
+"""Courses to try the commands on, and a central that several files share."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.classroom.course import Course, copy_parts
+from tests.classroom.opened import Classroom, opened
+from tests.integration.machine import Machine
+from tests.servers import at
+from workshop.classroom import between_groups
+from workshop.classroom.card import Card
+from workshop.classroom.central import start as start_central
+from workshop.classroom.clearing import forget_settings
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +32,26 @@ def course(origin: Course, tmp_path: Path) -> Course:
     """A clone, in a folder with a space in its name."""
     origin.git("clone", "--quiet", str(origin.root), str(tmp_path / "the course"))
     return Course(tmp_path / "the course")
+
+
+@pytest.fixture(scope="session")
+def classroom(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Classroom]:
+    """A central for eight machines, which files use one after the other."""
+    with opened(tmp_path_factory.mktemp("classroom"), machines=8) as classroom:
+        yield classroom
+
+
+@pytest.fixture(scope="module")
+def central(classroom: Classroom) -> Iterator[Machine]:
+    """The same, empty, at the machine that this process uses; its accounts are afterwards as they were."""
+    with at(classroom.instructor.state):
+        yield classroom.central
+        between_groups.clear()
+        forget_settings()
+        assert start_central(8, classroom.address) == classroom.cards
+
+
+@pytest.fixture(scope="module")
+def cards(central: Machine, classroom: Classroom) -> list[Card]:
+    """The cards of its machines."""
+    return classroom.cards

@@ -42,7 +42,7 @@ class Course:
         for number, (key, value) in enumerate(self.config.items()):
             settings |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
         state = self.root.parent / "state"
-        return kept | settings | {"PYTHONPATH": str(self.root), "WORKSHOP_STATE": str(state)}
+        return kept | settings | {"WORKSHOP_STATE": str(state)}
 
     def run(self, *command: str, code: int = 0) -> str:
         done = subprocess.run(

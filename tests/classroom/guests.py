@@ -1,4 +1,4 @@
-"""A central of a test's own, what breaks it on purpose, and machines that join it beside this one."""
+"""What breaks a central on purpose, and machines that join it beside this one."""
 
 import json
 import urllib.request
@@ -9,29 +9,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import psycopg
-import pytest
 
 from tests.integration.machine import Machine
-from workshop.classroom import central
 from workshop.classroom.card import Card
 from workshop.machine import claim
 
 RIGHTS = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}
-
-
-@contextmanager
-def central_at(folder: Path, machines: int) -> Iterator[tuple[Machine, list[Card]]]:
-    """Run a central that no stack of a machine belongs to; yield it, and its cards."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("WORKSHOP_STATE", str(folder / "instructor"))
-        patch.setenv("WORKSHOP_PORTS", "any")
-        cards = central.start(machines)
-    machine = Machine(folder / "instructor" / "central")
-    try:
-        yield machine, cards
-    finally:
-        machine.workshop("down", "--purge")
-        machine.until_gone(set(), 10)
 
 
 @contextmanager

@@ -1,10 +1,13 @@
 """A central that listens on an address which other machines could reach, and what a machine has of it."""
 
+import fcntl
 import os
-import shutil
-import subprocess
+import socket
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import amqp
@@ -12,36 +15,45 @@ import psycopg
 import pytest
 
 from tests.integration.machine import Machine
+from tests.servers import at
 from workshop.classroom import central, own_address
 from workshop.classroom.card import Card
 
 
 @contextmanager
 def lan() -> Iterator[str]:
-    """Yield an address beyond 127.0.0.1: one of this machine, or one that is made for as long as needed."""
+    """Yield an address beyond 127.0.0.1: one of this machine, or one that root makes until the end."""
     if found := own_address.addresses():
         yield found[0]
         return
-    if os.geteuid() != 0 or not shutil.which("ip"):
-        yield "127.0.0.2"
+    if os.geteuid() != 0:
+        yield "127.0.0.2"  # to the machine itself it is the same as 127.0.0.1
         return
-    address = f"10.77.{os.getpid() % 250}.1"
-    subprocess.run(["ip", "address", "add", f"{address}/32", "dev", "lo"], check=True)
+    _give_loopback(address := f"203.0.113.{1 + os.getpid() % 250}")
     try:
         yield address
     finally:
-        subprocess.run(["ip", "address", "del", f"{address}/32", "dev", "lo"], check=True)
+        _give_loopback("0.0.0.0")
+
+
+def _give_loopback(address: str) -> None:
+    """Let this machine have one more address, until it gets 0.0.0.0 instead."""
+    request = struct.pack("16sH2x4s8x", b"lo:77", socket.AF_INET, socket.inet_aton(address))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        fcntl.ioctl(any_socket, 0x8916, request)  # SIOCSIFADDR, as `ifconfig` does it
+
+
+def beyond(card: Card) -> None:
+    """Skip a test that needs a central which other machines could reach."""
+    if IPv4Address(card.host).is_loopback:
+        pytest.skip("this machine has no address but 127.0.0.1, and only root can make one")
 
 
 @contextmanager
 def settled(folder: Path) -> Iterator[Machine]:
     """Yield a machine whose central, if it has one, this process sees; at the end nothing runs there."""
     machine = Machine(folder / "state")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
-            patch.delenv(name)
-        patch.setenv("WORKSHOP_STATE", str(machine.state))
-        patch.setenv("WORKSHOP_PORTS", "any")
+    with at(machine.state):
         try:
             yield machine
         finally:
@@ -50,11 +62,32 @@ def settled(folder: Path) -> Iterator[Machine]:
             machine.until_gone(set(), 10)
 
 
+@dataclass(frozen=True)
+class Classroom:
+    """A central that runs, and the machine of whoever started it."""
+
+    instructor: Machine
+    address: str
+    cards: list[Card]
+
+    @property
+    def central(self) -> Machine:
+        return Machine(self.instructor.state / "central")
+
+
 @contextmanager
-def opened(folder: Path, machines: int = 3) -> Iterator[list[Card]]:
-    """Open a central for some machines."""
-    with lan() as address, settled(folder):
-        yield central.start(machines, address)
+def opened(folder: Path, machines: int) -> Iterator[Classroom]:
+    """Open a central for some machines; outside of the block this process sees it only if it wants to."""
+    instructor = Machine(folder / "state")
+    with lan() as address:
+        try:
+            with at(instructor.state):
+                cards = central.start(machines, address)
+            yield Classroom(instructor, address, cards)
+        finally:
+            instructor.workshop("central", "stop")
+            instructor.workshop("down", "--purge")
+            instructor.until_gone(set(), 10)
 
 
 @contextmanager

@@ -4,9 +4,8 @@ import socket
 import urllib.error
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
-from ipaddress import IPv4Address
 from uuid import uuid4
 
 import amqp
@@ -16,19 +15,13 @@ from celery import Celery
 from kombu import Connection
 from sqlalchemy import create_engine
 
-from tests.classroom.opened import broker, database, opened
+from tests.classroom.opened import beyond, broker, database
 from tests.conftest import wait_for
 from workshop import db, grid
 from workshop.classroom import central
 from workshop.classroom.card import Card
 from workshop.stack import management
 from workshop.stack.roles import SESSIONS
-
-
-@pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Card]]:
-    with opened(tmp_path_factory.mktemp("attacks")) as started:
-        yield started
 
 
 @pytest.fixture
@@ -172,20 +165,26 @@ def test_there_is_no_other_virtual_host(card: Card) -> None:
         pass
 
 
-def test_the_broker_refuses_wrong_passwords_and_its_administrator(card: Card) -> None:
-    """The administrator's password is right, but it counts on the central itself only."""
-    token = central.site().token
+def test_the_broker_refuses_wrong_passwords(card: Card) -> None:
     for login in (
         {"password": "wrong"},
-        {"user": "celery_user", "password": token},
         {"user": "celery_user", "password": "secret"},
         {"user": "guest", "password": "guest"},
     ):
         with pytest.raises(amqp.exceptions.AccessRefused, match="403"), broker(card, **login):
             pass
-    if not IPv4Address(card.host).is_loopback:
-        with broker(card, user="celery_user", password=token, host="127.0.0.1"):
-            pass
+
+
+def test_the_administrators_password_counts_at_the_central_only(card: Card) -> None:
+    beyond(card)
+    token = central.site().token
+    with (
+        pytest.raises(amqp.exceptions.AccessRefused, match="403"),
+        broker(card, user="celery_user", password=token),
+    ):
+        pass
+    with broker(card, user="celery_user", password=token, host="127.0.0.1"):
+        pass
 
 
 def test_the_management_interface_refuses_machines(card: Card) -> None:
@@ -302,8 +301,12 @@ def test_others_statements_are_not_shown(cards: list[Card]) -> None:
         assert seen == [("<insufficient privilege>",)]
 
 
+def refused(card: Card, login: dict[str, object], answer: str) -> None:
+    with pytest.raises(psycopg.OperationalError, match=answer):
+        database(card, **login)
+
+
 def test_the_database_lets_machines_in_and_nobody_else(card: Card) -> None:
-    """The owner's and the superuser's passwords are right, but they count on the central itself only."""
     token = central.site().token
     refusals: list[tuple[dict[str, object], str]] = [
         ({"password": "wrong"}, "password authentication failed"),
@@ -313,18 +316,19 @@ def test_the_database_lets_machines_in_and_nobody_else(card: Card) -> None:
         ({"name": "template1"}, "no pg_hba.conf entry"),
         ({"name": "postgres", "host": "127.0.0.1"}, "no pg_hba.conf entry"),
     ]
-    if not IPv4Address(card.host).is_loopback:
-        refusals += [
-            ({"user": user, "password": token, "name": name}, "no pg_hba.conf entry")
-            for user in ("postgres", "geopython")
-            for name in ("postgres", "geopython-db")
-        ]
     for login, answer in refusals:
-        with pytest.raises(psycopg.OperationalError, match=answer):
-            database(card, **login)
+        refused(card, login, answer)
     for password in ("geopython", "postgres", "secret"):
-        with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
-            database(card, host="127.0.0.1", user="geopython", password=password)
+        login = {"host": "127.0.0.1", "user": "geopython", "password": password}
+        refused(card, login, "password authentication failed")
+
+
+@pytest.mark.parametrize("user", ["postgres", "geopython"])
+def test_the_owners_passwords_count_at_the_central_only(card: Card, user: str) -> None:
+    beyond(card)
+    for name in ("postgres", "geopython-db"):
+        login = {"user": user, "password": central.site().token, "name": name}
+        refused(card, login, "no pg_hba.conf entry")
 
 
 def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:

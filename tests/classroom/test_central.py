@@ -61,8 +61,8 @@ def until_closed(machine: Machine) -> None:
     assert listening(machine) == {}
 
 
-def test_what_listens_before_during_and_after(own: Machine, address: str) -> None:
-    """Only the broker and the database at the address; Flower, too, if it is wished."""
+def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: str) -> None:
+    """Only the broker and the database listen at the address; Flower, too, if it is wished."""
     assert listening(own) == {}
     assert "No central runs" in own.workshop("central", "cards", code=1)
     assert "no IPv4 address of this machine" in own.workshop("central", "--address", "0.0.0.0", code=1)
@@ -88,72 +88,54 @@ def test_what_listens_before_during_and_after(own: Machine, address: str) -> Non
     assert central.site().token not in shown + page.read_text()
     assert own.workshop("central", "cards") == shown.partition("\n")[2]
     assert "stop" in own.workshop("central", "--address", "127.0.0.1", code=1)
-    own.workshop("central", "stop")
-    until_closed(own)
-    assert not page.exists()
-    assert "No central runs" in own.workshop("central", "stop")
+    lives_on_and_takes_more_in(own, address, cards)
+    survives_a_crash(own, address, central.cards())
+    is_emptied(own)
+    ends_with_its_cards(own, central.cards()[0])
+    the_next_one_has_its_rows_and_other_accounts(own, address, cards[0])
+    stopped_it_is_closed(own)
 
 
-def test_a_central_lives_on_takes_more_in_and_forgets_its_machines(own: Machine, address: str) -> None:
-    first = central.start(2, address)
-    assert central.start(2, address) == first
-    more = central.start(4, address)
+def lives_on_and_takes_more_in(own: Machine, address: str, first: list[Card]) -> None:
+    """This machine's own services are another matter."""
+    assert central.start(2, address, flower=True) == first
+    more = central.start(4, address, flower=True)
     assert more[:2] == first and len({card.password for card in more}) == 4
     with broker(more[3]), database(more[3]) as connection:
         log = "INSERT INTO task_log (task_id, state, attempt, error, worker) "
         connection.execute(f"{log} VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me')")
     with pytest.raises(StartFailed, match="room for 49 machines, not 50"):
-        central.start(50, address)
-
-    # This machine's own services are another matter.
+        central.start(50, address, flower=True)
     assert "still runs" in own.workshop("down")
     assert "holds central" in own.workshop("down", "--purge")
     assert central.cards() == more
 
-    # After a crash the cards are as good as before.
-    its = Machine(own.state / "central")
-    processes = its.processes()
-    os.kill(its.stack()["pid"], signal.SIGKILL)
+
+def survives_a_crash(own: Machine, address: str, cards: list[Card]) -> None:
+    """The cards are as good as before."""
+    os.kill(Machine(own.state / "central").stack()["pid"], signal.SIGKILL)
     wait_for(lambda: running(CENTRAL) is None, what="a killed central")
     with pytest.raises(NotRunning):
         central.cards()
-    assert central.start(4, address) == more
-    with broker(more[0]), database(more[0]):
+    assert central.start(4, address) == cards
+    with broker(cards[0]), database(cards[0]):
         pass
 
-    # It can be emptied.
+
+def is_emptied(own: Machine) -> None:
+    its = Machine(own.state / "central")
     assert "1 log lines" in own.workshop("central", "clear", code=2)
     assert its.sql("SELECT count(*) FROM task_log") == [(1,)]
     own.workshop("central", "clear", "--yes")
     assert its.sql("SELECT count(*) FROM task_log") == [(0,)]
+
+
+def ends_with_its_cards(own: Machine, card: Card) -> None:
+    """When its hours are over, a central closes by itself."""
+    its = Machine(own.state / "central")
+    assert its.sql("SELECT rolvaliduntil FROM pg_roles WHERE rolname = 'machine01'") == [(card.until,)]
     its.sql("INSERT INTO task_log (task_id, state, attempt, error, worker) "
             "VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me')")  # fmt: skip
-
-    # Stopped, it is closed; the next one has its rows, and other passwords and accounts.
-    token = central.site().token
-    assert central.stop()
-    its.until_gone(processes, 20)
-    until_closed(own)
-    after = central.start(1, address)[0]
-    assert central.site().token != token
-    assert after.password != more[0].password
-    assert its.sql("SELECT count(*) FROM task_log") == [(1,)]
-    roles = its.sql("SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'machine') ORDER BY 1")
-    assert roles == [("machine01",), ("machines",)]
-    for card in (replace(after, password=more[0].password), replace(after, number=2)):
-        with pytest.raises(psycopg.OperationalError, match="authentication failed|no pg_hba.conf entry"):
-            database(card)
-        with pytest.raises(Exception, match="ACCESS_REFUSED"), broker(card):
-            pass
-    ended(own, after)
-
-
-def ended(own: Machine, card: Card) -> None:
-    """When its hours are over, a central closes by itself; the next one has other passwords."""
-    ends = Machine(own.state / "central").sql(
-        "SELECT rolvaliduntil FROM pg_roles WHERE rolname = 'machine01'"
-    )
-    assert ends == [(card.until,)]
     now = opening(central_folder())
     assert now and not now.expired
     past = replace(now, until=datetime.now(UTC) - timedelta(minutes=1))
@@ -161,16 +143,25 @@ def ended(own: Machine, card: Card) -> None:
     wait_for(lambda: running(CENTRAL) is None, 40, "an end of the central")
     until_closed(own)
     assert "The cards have ended" in (central_folder() / "stack.log").read_text()
-    assert card.code not in own.workshop("central", "--machines", "1", "--address", card.host)
 
 
-def test_a_central_at_home_ends_with_the_services_of_this_machine(own: Machine) -> None:
-    """As a notebook starts it: on 127.0.0.1 only, and nothing is left of it."""
-    own.workshop("up", "--detach", "rabbitmq")
-    (card,) = central.start(1)
-    found = listening(own)
-    assert set().union(*found.values()) <= {"127.0.0.1", "::1"}
-    assert card.host == "127.0.0.1"
-    assert "still runs" not in own.workshop("down")
+def the_next_one_has_its_rows_and_other_accounts(own: Machine, address: str, before: Card) -> None:
+    its, after = Machine(own.state / "central"), central.start(1, address)[0]
+    assert after.password != before.password
+    assert its.sql("SELECT count(*) FROM task_log") == [(1,)]
+    roles = its.sql("SELECT rolname FROM pg_roles WHERE starts_with(rolname, 'machine') ORDER BY 1")
+    assert roles == [("machine01",), ("machines",)]
+    for card in (replace(after, password=before.password), replace(after, number=2)):
+        with pytest.raises(psycopg.OperationalError, match="authentication failed|no pg_hba.conf entry"):
+            database(card)
+        with pytest.raises(Exception, match="ACCESS_REFUSED"), broker(card):
+            pass
+
+
+def stopped_it_is_closed(own: Machine) -> None:
+    """Of what was secret nothing is left; the squares are."""
+    assert "The central is closed" in own.workshop("central", "stop")
     until_closed(own)
-    assert not (own.state / "central").exists()
+    left = {path.name for path in central_folder().iterdir()}
+    assert not left & {"token.json", "central.json", "cards.html", "rabbitmq"} and "postgis" in left
+    assert "No central runs" in own.workshop("central", "stop")

@@ -1,7 +1,6 @@
 """A joined machine at work: what it does, with the least rights, and how it comes back after each loss."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +13,11 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
-from tests.classroom.guests import central_at, manage
+from tests.classroom.guests import manage
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.integration.own_stack import frozen
+from tests.servers import at
 from workshop import live, machine, maps, settings
 from workshop.classroom.card import Card
 from workshop.delivery import dead
@@ -31,29 +31,14 @@ POINT = (325_200, 673_500)
 
 
 @pytest.fixture(scope="module")
-def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Machine, list[Card]]]:
-    with central_at(tmp_path_factory.mktemp("guest"), machines=2) as opened:
-        yield opened
-
-
-@pytest.fixture(scope="module")
-def central(opened: tuple[Machine, list[Card]]) -> Machine:
-    return opened[0]
-
-
-@pytest.fixture(scope="module")
-def guest(opened: tuple[Machine, list[Card]], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def guest(cards: list[Card], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with a worker and nothing else; this process uses its settings, as its notebook would."""
-    card = opened[1][1]
+    card = cards[1]
     guest = Machine(tmp_path_factory.mktemp("machine") / "state")
     machine.claim(guest.state)
     joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
     (guest.state / "joined.json").write_text(json.dumps(joined))
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
-            patch.delenv(name)
-        patch.setenv("WORKSHOP_STATE", str(guest.state))
-        patch.setenv("WORKSHOP_HASTE", "10")
+    with at(guest.state, HASTE="10"):
         try:
             guest.workshop("up", "--detach", "worker", WORKSHOP_PROCESSES="2", WORKSHOP_HASTE="10")
             yield guest
@@ -219,23 +204,15 @@ def test_the_central_restarts_and_the_worker_is_back(guest: Machine, central: Ma
         psutil.Process(broker).kill()
         said = "it waits for the central queue"
         wait_for(lambda: said in guest.service("worker1")["message"], 60, "what the worker waits for")
-        assert "workshop leave" in guest.workshop("status")
+        assert guest.service("worker1")["state"] in ("starting", "broken")
+        status = guest.workshop("status")
+        assert "The central does not answer. Nothing listens at the broker's port" in status
+        assert "workshop leave" in status
+        doctor = guest.workshop("doctor", code=1)
+        assert "NOT READY: The central does not answer." in doctor and "workshop leave goes back" in doctor
     finally:
         supervisor.resume()
     central.until_again("rabbitmq", broker, 60)
     guest.until_again("worker1", before, 90)
     assert done(run, 90).done == 60
     settings.change(pace=None)
-
-
-def test_the_central_ends(guest: Machine, central: Machine) -> None:
-    """It stays the last test here: the central does not come back."""
-    before = guest.service("worker1")["pid"]
-    central.workshop("down")
-    wait_for(lambda: "it waits for" in guest.service("worker1")["message"], 60, "the worker's message")
-    assert guest.service("worker1")["state"] in ("starting", "broken")
-    shown = guest.workshop("status")
-    assert "The central does not answer. Nothing listens at the broker's port" in shown
-    doctor = guest.workshop("doctor", code=1)
-    assert "NOT READY: The central does not answer." in doctor and "workshop leave goes back" in doctor
-    assert machine.read("joined.json") and before

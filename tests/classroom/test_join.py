@@ -1,7 +1,5 @@
 """Joining a central queue: wrong addresses are told apart, right ones work, and everything is taken back."""
 
-import os
-import signal
 import socket
 import stat
 import subprocess
@@ -10,14 +8,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from tests.classroom.guests import other_machine
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
+from tests.servers import Lodger, at
 from workshop import live, machine, maps, settings
-from workshop.classroom import central, join
+from workshop.classroom import join
 from workshop.classroom.card import Card
 from workshop.delivery import addresses
 from workshop.delivery.addresses import broker_trouble, database_trouble
@@ -29,27 +27,20 @@ HERE, OTHER, GUEST = f"worker1@{machine_name()}", "worker1@machine08", "worker1@
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    own = Machine(tmp_path_factory.mktemp("join") / "state")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
-            patch.delenv(name)
-        patch.setenv("WORKSHOP_STATE", str(own.state))
+def own(central: Machine, room: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine whose worker works in a room; this process uses its settings, as its notebook would."""
+    own = Lodger(tmp_path_factory.mktemp("join") / "state", room=room)
+    with at(own.state, **own.addresses):
         try:
-            own.workshop("up", "--detach", "postgis", "rabbitmq", "worker")
+            own.workshop("up", "--detach", "worker")
             yield own
         finally:
             own.workshop("down", "--purge")
             own.until_gone(set(), 10)
 
 
-@pytest.fixture(scope="module")
-def cards(own: Machine) -> list[Card]:
-    return central.start(machines=8)
-
-
-@pytest.fixture(scope="module")
-def parts(cards: list[Card]) -> Card:
+@pytest.fixture
+def parts(own: Machine, cards: list[Card]) -> Card:
     return cards[6]
 
 
@@ -86,10 +77,6 @@ def test_the_parts_show_as_a_table(parts: Card) -> None:
     assert lines[0].split() == ["broker", "database"]
     assert f"port          {parts.broker.port:<20}{parts.database.port}" in lines
     assert lines[-1].split() == ["name", "geopython-db"]
-
-
-def test_a_second_start_finds_the_same(parts: Card) -> None:
-    assert central.start(machines=8)[6] == parts
 
 
 def test_right_addresses_are_no_trouble(parts: Card) -> None:
@@ -155,7 +142,7 @@ def test_what_was_tried_is_noted_without_passwords(parts: Card) -> None:
     assert tried()["broker"] == {
         "scheme": "amqp",
         "user": "machine07",
-        "host": "127.0.0.1",
+        "host": parts.host,
         "port": 1,
         "virtual host": "celery_app",
     }
@@ -188,19 +175,19 @@ def test_one_address_alone_is_not_enough(parts: Card) -> None:
 
 
 def test_joined_machines_share_the_tasks_until_one_leaves(
-    own: Machine, cards: list[Card], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    own: Machine, central: Machine, cards: list[Card], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A machine that leaves finishes its task for the central database, and no row goes astray."""
     with other_machine(tmp_path, cards[7]) as other:
-        share_and_leave(own, cards[6], capsys)
+        share_and_leave(own, central, cards[6], capsys)
         assert other.service("worker1")["restarts"] == 0
 
 
-def share_and_leave(own: Machine, parts: Card, capsys: pytest.CaptureFixture[str]) -> None:
+def share_and_leave(own: Machine, central: Machine, parts: Card, capsys: pytest.CaptureFixture[str]) -> None:
     assert shares(send(5)) == {HERE: 5}
     assert join.join(broker(parts), database(parts))
     assert (
-        f"Joined as machine07. This machine's worker waits for tasks at 127.0.0.1:{parts.broker.port}."
+        f"Joined as machine07. This machine's worker waits for tasks at {parts.host}:{parts.broker.port}."
         in capsys.readouterr().out
     )
     assert tried()["failed"] is None
@@ -222,8 +209,7 @@ def share_and_leave(own: Machine, parts: Card, capsys: pytest.CaptureFixture[str
     settings.change(pace=None)
     assert "Back: " in capsys.readouterr().out
     assert shares(ids) == shares([task.id for task in run]) == {}
-    at_the_central = Machine(own.state / "central")
-    wait_for(lambda: rows(at_the_central, run) == 20, 20, "every row at the central")
+    wait_for(lambda: rows(central, run) == 20, 20, "every row at the central")
     assert shares(send(5)) == {HERE: 5}
 
 
@@ -232,49 +218,22 @@ def rows(machine: Machine, run: list[Published]) -> int:
     return machine.sql("SELECT count(*) FROM grid_squares WHERE task_id = ANY(%s::uuid[])", ids)[0][0]
 
 
-def test_stop_takes_the_machine_back_and_removes_everything(own: Machine, parts: Card) -> None:
-    its = Machine(own.state / "central")
-    processes = its.processes()
-    join_by_code(own, parts)
-    central.stop()
-    its.until_gone(processes, 2)
-    assert not (own.state / "central").exists()
-    assert not machine.read("joined.json")
-    assert shares(send(2)) == {HERE: 2}
-
-
-def join_by_code(own: Machine, parts: Card) -> None:
-    """The command line takes a code with spaces; a second time changes nothing."""
+def test_the_command_takes_a_code_with_spaces_and_a_second_time_changes_nothing(
+    own: Machine, parts: Card
+) -> None:
     wrong = own.workshop("join", parts.code[:-1] + "?", code=1)
     assert wrong.startswith("Error: Not joined. A code has only letters")
     shown = own.workshop("join", *parts.code.lower().split("-"))
-    assert (
-        shown
-        == f"Joined as machine07. This machine's worker waits for tasks at 127.0.0.1:{parts.broker_port}.\n"
-    )
+    place = f"{parts.host}:{parts.broker_port}"
+    assert shown == f"Joined as machine07. This machine's worker waits for tasks at {place}.\n"
     assert own.workshop("join", parts.code) == shown
     assert tried()["failed"] is None
-    here = f"This machine is machine07 at 127.0.0.1:{parts.broker_port}, a central queue. It answers."
+    here = f"This machine is machine07 at {place}, a central queue. It answers."
     assert here in own.workshop("status")
-
-
-def test_the_central_ends_with_a_killed_stack(own: Machine) -> None:
-    """Nothing keeps running, and the next start is at home again."""
-    started = central.start()[0]
-    urls = started.broker.url, started.database.url
-    machine.write("joined.json", dict(zip(("broker_url", "database_url"), urls, strict=True)))
-    processes = own.processes() | Machine(own.state / "central").processes()
-    assert machine.read("central/stack.json")["pid"] in {each.pid for each in processes}
-    os.kill(own.stack()["pid"], signal.SIGKILL)
-    if psutil.LINUX:
-        own.until_gone(processes, 40)
-    own.workshop("down")
-    own.until_gone(processes, 2)
-    assert not (own.state / "central").exists()
-    assert not (own.state / "joined.json").exists()
+    assert own.workshop("leave").startswith("Back: ")
 
 
 def test_nothing_here_imports_what_attendees_edit() -> None:
-    code = "import sys; from workshop.classroom import central, join; print(*sys.modules)"
+    code = "import sys; from workshop.classroom import join; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"workshop.tasks", "workshop.demo", "workshop.service"} & set(loaded.split())

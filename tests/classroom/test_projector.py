@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from shapely import box
 
-from tests.classroom.opened import database, opened
+from tests.classroom.opened import database
 from tests.conftest import wait_for
 from workshop import machine
 from workshop.classroom import between_groups, fill, frames
@@ -14,12 +14,6 @@ from workshop.classroom.card import Card
 from workshop.classroom.frames import Frames
 
 SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
-
-
-@pytest.fixture(scope="module")
-def cards(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Card]]:
-    with opened(tmp_path_factory.mktemp("projector")) as started:
-        yield started
 
 
 @pytest.fixture

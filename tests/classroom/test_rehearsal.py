@@ -1,6 +1,7 @@
 """A rehearsal runs joined machines on this one, and leaves nothing behind, however it ends."""
 
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import psutil
 import pytest
 
 from tests.conftest import wait_for
-from tests.integration.machine import Machine, lives
+from tests.integration.machine import CORE, Machine, listening, lives
+from tests.servers import at
 from workshop import machine
 from workshop.classroom import central, fill, join, rehearsal
 from workshop.classroom.wires import wires
@@ -19,17 +21,14 @@ from workshop.stack.running import CENTRAL, NotRunning, running
 
 
 @pytest.fixture(autouse=True)
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+def own(tmp_path: Path) -> Iterator[Machine]:
     """A state folder of its own, in which nothing runs."""
-    for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    monkeypatch.setenv("WORKSHOP_PORTS", "any")
     own = Machine(tmp_path / "state")
-    yield own
-    own.workshop("rehearse", "stop")
-    own.workshop("down", "--purge")
-    own.until_gone(set(), 20)
+    with at(own.state):
+        yield own
+        own.workshop("rehearse", "stop")
+        own.workshop("down", "--purge")
+        own.until_gone(set(), 20)
 
 
 def network_parts(mark: str) -> list[str]:
@@ -42,6 +41,7 @@ def shares(own: Machine) -> dict[str, int]:
     return dict(Machine(own.state / "central").sql(query))
 
 
+@pytest.mark.nightly
 def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_removes_the_rest(own: Machine):
     process = own.popen("rehearse", "--machines", "2")
     assert process.stdout
@@ -82,8 +82,18 @@ def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
     assert not machine.read(rehearsal.FILE)
 
 
-def test_alone_an_attendee_joins_the_machines_and_down_ends_all(own: Machine, capsys):
-    own.workshop("up", "--detach", "postgis", "rabbitmq", "worker")
+def test_alone_an_attendee_joins_a_central_then_machines_and_down_ends_all(own: Machine):
+    """As notebook 03 does it: on 127.0.0.1 only, and nothing is left of it."""
+    own.workshop("up", "--detach", *CORE)
+    its = Machine(own.state / "central")
+    (at_home,) = central.start(1)
+    processes = its.processes()
+    assert {address for each in processes for address, _, _ in listening(each)} <= {"127.0.0.1", "::1"}
+    assert join.join(at_home.code)
+    central.stop()
+    its.until_gone(processes, 2)
+    assert not (own.state / "central").exists() and not machine.read("joined.json")
+
     card = rehearsal.rehearse(machines=2)
     assert (card.machine, card.host) == ("machine01", "127.0.0.1")
     assert rehearsal.rehearse(machines=2) == card
@@ -96,8 +106,28 @@ def test_alone_an_attendee_joins_the_machines_and_down_ends_all(own: Machine, ca
     own.workshop("down")
     own.until_gone(processes, 20)
     assert not running(CENTRAL) and not machine.read("joined.json")
+    assert not (own.state / "central").exists()
 
 
+@pytest.mark.nightly
+def test_the_central_ends_with_a_killed_stack(own: Machine):
+    """Nothing keeps running, and the next start is at home again."""
+    own.workshop("up", "--detach", "rabbitmq")
+    (started,) = central.start(1)
+    urls = started.broker.url, started.database.url
+    machine.write("joined.json", dict(zip(("broker_url", "database_url"), urls, strict=True)))
+    processes = own.processes() | Machine(own.state / "central").processes()
+    assert machine.read("central/stack.json")["pid"] in {each.pid for each in processes}
+    os.kill(own.stack()["pid"], signal.SIGKILL)
+    if psutil.LINUX:
+        own.until_gone(processes, 40)
+    own.workshop("down")
+    own.until_gone(processes, 2)
+    assert not (own.state / "central").exists()
+    assert not (own.state / "joined.json").exists()
+
+
+@pytest.mark.nightly
 def test_it_leaves_an_earlier_class_alone(own: Machine):
     """Neither its squares nor the cards that someone may have are touched."""
     own.workshop("up", "--detach", "rabbitmq")
@@ -126,11 +156,11 @@ def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
     assert not machine.read(rehearsal.FILE)
 
 
+@pytest.mark.nightly
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="needs root and the command ip")
 def test_two_switches_do_not_meet():
-    if (one := wires()) is None:
-        return
-    other = wires()
-    assert other and one.mark != other.mark and one.address != other.address
+    one, other = wires(), wires()
+    assert one and other and one.mark != other.mark and one.address != other.address
     one.plug_in(1)
     one.remove()
     assert not network_parts(one.mark) and network_parts(other.mark)

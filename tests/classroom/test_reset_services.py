@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.classroom.course import Course
-from tests.classroom.guests import central_at
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
+from workshop.classroom.card import Card
 
 pytestmark = pytest.mark.solved_course
 
@@ -54,7 +54,9 @@ def counts(machine: Machine) -> tuple[int, int, int, int]:
     return (*rows, *lengths)
 
 
-def test_everything_is_gone_and_the_new_code_runs(machine: Machine, course: Course) -> None:
+def test_everything_is_gone_and_the_new_code_runs(
+    machine: Machine, course: Course, central: Machine, cards: list[Card]
+) -> None:
     run(machine, SEND)
     wait_for(lambda: all(counts(machine)), what="squares, log lines, waiting messages and dead letters")
     for name in ("tasks", "demo", "service"):
@@ -73,32 +75,33 @@ def test_everything_is_gone_and_the_new_code_runs(machine: Machine, course: Cour
     run(machine, LATER)
     wait_for(lambda: counts(machine)[0], 40, "the task sent after the reset")
     assert counts(machine) == (1, 0, 0, 0), "what was delayed before the reset did not come back"
+    a_joined_machine_leaves_first_and_the_central_keeps_all(machine, central, cards[0])
 
 
-AT_HOME_AND_THERE = """
-import sys
+SEND_THERE = """
 from workshop import live
 from workshop.tasks import do_task
-for number in range(int(sys.argv[1])):
+for number in range(30):
     do_task.delay(1000, 2000)
 print(live.watch(quiet=True))
 """
 
 
-def test_a_joined_machine_leaves_first_and_the_central_keeps_all(machine: Machine, tmp_path: Path) -> None:
-    with central_at(tmp_path / "central", machines=1) as (central, cards):
-        assert machine.workshop("join", cards[0].code).startswith("Joined as machine01. ")
-        run(machine, AT_HOME_AND_THERE.replace("sys.argv[1]", "30"))
-        with central.amqp() as broker, broker.channel() as channel:
-            broker.Producer(channel).publish("kept", exchange="dead")
-        shown = machine.workshop("reset", "1", "--yes")
-        back, emptied = (
-            shown.find("This machine left the central queue."),
-            shown.find("Squares, log and queues are"),
-        )
-        assert 0 < back < emptied
-        assert not (machine.state / "joined.json").exists()
-        assert central.sql("SELECT count(*), min(machine) FROM grid_squares") == [(30, "machine01")]
-        with central.amqp() as broker, broker.channel() as channel:
-            assert channel.queue_declare("dead", passive=True).message_count == 1
-        assert counts(machine) == (0, 0, 0, 0)
+def a_joined_machine_leaves_first_and_the_central_keeps_all(
+    machine: Machine, central: Machine, card: Card
+) -> None:
+    assert machine.workshop("join", card.code).startswith("Joined as machine01. ")
+    run(machine, SEND_THERE)
+    with central.amqp() as broker, broker.channel() as channel:
+        broker.Producer(channel).publish("kept", exchange="dead")
+    shown = machine.workshop("reset", "1", "--yes")
+    back, emptied = (
+        shown.find("This machine left the central queue."),
+        shown.find("Squares, log and queues are"),
+    )
+    assert 0 < back < emptied
+    assert not (machine.state / "joined.json").exists()
+    assert central.sql("SELECT count(*), min(machine) FROM grid_squares") == [(30, "machine01")]
+    with central.amqp() as broker, broker.channel() as channel:
+        assert channel.queue_declare("dead", passive=True).message_count == 1
+    assert counts(machine) == (0, 0, 0, 0)

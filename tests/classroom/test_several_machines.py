@@ -14,6 +14,8 @@ from workshop.classroom import fill
 
 TASKS = 600
 
+pytestmark = pytest.mark.nightly
+
 
 @pytest.fixture(scope="module")
 def room(tmp_path_factory) -> Iterator[Class]:

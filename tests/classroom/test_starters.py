@@ -69,7 +69,7 @@ def run(path: Path, environment: dict[str, str]) -> nbformat.NotebookNode:
     """Run a notebook as Jupyter does; an error in a cell is an error here."""
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(notebook, timeout=200, resources={"metadata": {"path": str(path.parent)}})
-    client.execute(env=environment | {"JPY_SESSION_NAME": str(path)})
+    client.execute(env=environment | {"JPY_SESSION_NAME": str(path), "PYTHONPATH": str(path.parent.parent)})
     return notebook
 
 

@@ -20,8 +20,8 @@ def poison(scene: Scene, seed: int) -> tuple[int, int, int]:
     """
     subject = scene.subject
     before = sum(count for count, _ in subject.ends().values())
-    send = malformed.sender(scene.machine.amqp, subject.exchange, subject.key, subject.task, seed)
-    for number in range(len(malformed.SHAPES)):
+    send = malformed.sender(scene.machine.amqp, subject.exchange, subject.key, subject.task)
+    for number in range(len(malformed.NAMES)):
         send(number)
     good: list[Task] = draw(-seed, _GOOD, {}, 0, []).tasks
     for task in good:

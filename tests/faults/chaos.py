@@ -31,7 +31,7 @@ WINDOW = 300
 @click.command()
 @click.option("--tasks", default=10_000, show_default=True, help="How many tasks to send.")
 @click.option("--seed", default=1, show_default=True, help="Draws tasks, faults and malformed messages.")
-@click.option("--few", is_flag=True, help="Each kind of fault, but fewer of each.")
+@click.option("--few", is_flag=True, help="Six faults.")
 @click.option("--control", is_flag=True, help="Test the design of 2018 with Celery's defaults instead.")
 @click.option("--mild", is_flag=True, help="Leave out the four messages that kill every worker of Celery.")
 @click.option("--table", is_flag=True, help="Four faults one by one, the design of 2018 beside the course.")
@@ -55,12 +55,12 @@ def run(
 ) -> Result:
     """Make one run on a stack of its own."""
     faults = timetable.FEW if few else timetable.ALL
-    numbers = [] if control else list(range(len(malformed.SHAPES)))[len(malformed.KILLERS) if mild else 0 :]
+    numbers = [] if control else list(range(len(malformed.NAMES)))[malformed.KILLERS if mild else 0 :]
     plan = timetable.draw(seed, tasks, faults, 20 if few else 100, numbers)
     make = partial(Control, pace=pace) if control else Course
     console.print("Starting a stack of its own ...")
     with stage(make, pace, logs) as scene:
-        whole = Run(scene, plan, seed, min(WINDOW, tasks // 20), console.print)
+        whole = Run(scene, plan, min(WINDOW, tasks // 20), console.print)
         result = whole.go({task.id for task in plan.tasks})
         if control and not result.stuck:
             result.poisoned = poison(scene, seed)

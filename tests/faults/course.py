@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 from tests.faults.timetable import Task
 from tests.integration.machine import Machine
+from tests.messages import NAME
 from workshop.delivery import configuration
 from workshop.delivery.topology import ROUTING_KEY, SQUARES, TASKS
-from workshop.tasks import do_task
 
 
 class Course:
@@ -21,7 +21,7 @@ class Course:
     exchange = TASKS.name
     events = configuration.event_exchange
     key = ROUTING_KEY
-    task = do_task.name
+    task = NAME
     refuses = True
     patience = 25
 
@@ -34,7 +34,9 @@ class Course:
         yield
 
     def send(self, task: Task) -> None:
-        """Send a task as an attendee's program does."""
+        """Send a task as an attendee's program does, which is imported while its services run."""
+        from workshop.tasks import do_task
+
         do_task.apply_async((task.x, task.y), task_id=task.id)
 
     def workers(self) -> dict[str, int]:

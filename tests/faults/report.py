@@ -18,14 +18,15 @@ def show(result: Result, seed: int) -> None:
     if result.poisoned:
         ends, good, rows = result.poisoned
         console.print(
-            f"Then 40 malformed messages: workers ended {ends} times in 20 s, {rows} of {good} good tasks ran"
+            f"Then {len(malformed.NAMES)} malformed messages: "
+            f"workers ended {ends} times in 20 s, {rows} of {good} good tasks ran"
         )
     for line in (*result.ended, *result.ended_after_outage):
         console.print(f"Not killed by the timetable: {line}", markup=False)
     for text, count in sorted(result.raised.items(), key=lambda item: -item[1])[:8]:
         console.print(f"{count} sends raised  {text[:200]}", markup=False)
     if result.tally.not_refused:
-        names = (malformed.SHAPES[number].name for number in result.tally.not_refused)
+        names = (malformed.NAMES[number] for number in result.tally.not_refused)
         console.print(f"Not refused: {'; '.join(names)}", markup=False)
     for what in ("lost", "dead"):
         if ids := getattr(result.tally, what):

@@ -36,13 +36,13 @@ _SERVICES = {
 class Run:
     """One timetable against one subject."""
 
-    def __init__(self, scene: Scene, timetable: Timetable, seed: int, window: int, say: Say) -> None:
+    def __init__(self, scene: Scene, timetable: Timetable, window: int, say: Say) -> None:
         self._scene, self._subject, self._timetable, self._say = scene, scene.subject, timetable, say
         own, self._senders = (
             Gauge(scene.machine, self._subject.count, self._subject.queue) for _ in range(2)
         )
         send = malformed.sender(
-            scene.machine.amqp, self._subject.exchange, self._subject.key, self._subject.task, seed
+            scene.machine.amqp, self._subject.exchange, self._subject.key, self._subject.task
         )
         self._window, self._last = window, (1 - _RESERVE) * len(timetable.tasks)
         self._producer = Producer(timetable, self._subject.send, send, self._senders.waiting, window)

@@ -75,4 +75,4 @@ def _results(
     with stage(make, _PACE, logs) as scene:
         for scenario, plan in zip(SCENARIOS, plans, strict=True):
             console.print(f"{scene.subject.name}: {scenario.name}")
-            yield scenario, Run(scene, plan, seed, scenario.tasks, console.print).go(known)
+            yield scenario, Run(scene, plan, scenario.tasks, console.print).go(known)

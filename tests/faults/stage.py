@@ -13,7 +13,6 @@ from tests.faults.fleet import PROCESSES, WORKERS, Control
 from tests.faults.relay import HOST, Relays
 from tests.faults.strikes import Scene
 from tests.integration.machine import Machine
-from workshop import settings
 
 
 @contextmanager
@@ -60,18 +59,19 @@ def _port(machine: Machine, name: str) -> Callable[[], int]:
 
 
 def _join(relays: Relays) -> dict[str, str]:
-    """Point this process and the workers to the relays."""
+    """Point this process, and the workers that it starts, to the relays."""
     addresses = {
         "broker_url": f"amqp://celery_user:secret@{HOST}:{relays.port('rabbitmq')}/celery_app",
         "database_url": (
             f"postgresql+psycopg://geopython:geopython@{HOST}:{relays.port('postgis')}/geopython-db"
         ),
     }
-    settings.change(**addresses)
+    os.environ.update({f"WORKSHOP_{name.upper()}": url for name, url in addresses.items()})
     return addresses
 
 
 def _start(machine: Machine, subject: Course | Control, pace: float) -> None:
+    names = ("WORKSHOP_BROKER_URL", "WORKSHOP_DATABASE_URL")
     machine.workshop(
         "up",
         "--detach",
@@ -80,6 +80,7 @@ def _start(machine: Machine, subject: Course | Control, pace: float) -> None:
         WORKSHOP_PROCESSES=str(PROCESSES),
         WORKSHOP_PACE=str(pace),
         WORKSHOP_LEADER=str(os.getpid()),
+        **{name: os.environ[name] for name in names},
     )
 
 

@@ -101,7 +101,7 @@ def _dead_letters(machine: Machine) -> tuple[dict[str, str], set[int]]:
     with machine.amqp() as connection, connection.channel() as channel:
         while (message := channel.basic_get("dead")) is not None:
             channel.basic_ack(message.delivery_tag)
-            number = malformed.number_of(message.headers or {})
+            number = (message.headers or {}).get(malformed.NUMBER)
             if number is None:
                 reasons[str(message.headers["id"])] = str(message.headers.get("reason"))
             else:

@@ -1,8 +1,11 @@
 """The design of 2018 loses tasks under the same faults; otherwise `test_chaos` would prove nothing."""
 
+import pytest
+
 from tests.faults.test_chaos import chaos
 
 
+@pytest.mark.nightly
 def test_the_control_loses_tasks_and_stores_some_twice(tmp_path):
     found = chaos(
         tmp_path / "result.json", "--control", "--few", "--tasks", "1500", "--seed", "3", "--pace", "70"

@@ -19,14 +19,13 @@ ALL = {
 
 FEW = {
     "worker killed": 1,
-    "child killed": 2,
+    "child killed": 1,
     "broker killed": 1,
-    "broker restarted": 1,
     "database killed": 1,
     "network cut": 1,
     "frozen": 1,
 }
-"""The faults of a short run: each kind, but fewer of each."""
+"""The faults of a short run."""
 
 _LAST = 0.9
 """By this share of the tasks all faults have struck: the sender is still at work then."""

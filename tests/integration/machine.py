@@ -13,7 +13,7 @@ import psutil
 import psycopg
 from kombu import Connection
 
-from tests.conftest import hear_ctrl_c, wait_for
+from tests.waiting import hear_ctrl_c, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ("postgis", "rabbitmq", "worker")
@@ -38,7 +38,6 @@ class Machine:
             "WORKSHOP_STATE": str(self.state),
             "WORKSHOP_PORTS": self.ports,
             "WORKSHOP_FAULT_RATE": "0",
-            "PYTHONPATH": str(self.course),
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
         return others | ours

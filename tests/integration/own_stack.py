@@ -1,6 +1,7 @@
 """A stack that a test module has for itself, because it breaks it, used from the test's own process."""
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,21 +12,24 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
-from workshop import live
+from tests.servers import at
+from workshop import live, maps
+from workshop.delivery.ledger import ledger
+from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import Published
 from workshop.tasks import do_task
 
 EDINBURGH = (325_200, 673_500)
+
+LIMIT = 5.5
+"""Seconds until a sender is told: five, and a little for a busy machine."""
 
 
 @contextmanager
 def own_stack(folder: Path, *services: str, **environment: str) -> Iterator[Machine]:
     """Start a stack; this process sends its tasks there and reads its rows."""
     machine = Machine(folder / "state")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("BROKER_URL", "DATABASE_URL", "PACE"):
-            patch.delenv(f"WORKSHOP_{name}", raising=False)
-        patch.setenv("WORKSHOP_STATE", str(machine.state))
+    with at(machine.state):
         try:
             machine.workshop("up", "--detach", *(services or CORE), **environment)
             yield machine
@@ -70,3 +74,37 @@ def done(tasks: list[Published], patience: float = 60) -> live.Progress:
 def until_ready(machine: Machine, name: str, before: int) -> None:
     machine.until_again(name, before)
     wait_for(lambda: machine.service("worker1")["state"] == "ready", 45, "a worker that is ready")
+
+
+def send_some(number: int = 40) -> list[Published]:
+    return [send(1000.0 * n, 2000.0 * n) for n in range(1, number + 1)]
+
+
+def all_at_the_first_attempt(tasks: list[Published]) -> None:
+    """Require that each task ended as one row, at the cost of no retry."""
+    end = done(tasks)
+    assert (end.done, end.failed, end.retried) == (len(tasks), 0, 0)
+    rows = maps.read_squares([task.id for task in tasks])
+    assert set(rows.attempt) == {1}
+    now = ledger(tasks)
+    assert now.balanced and not now.dead and not now.missing
+
+
+def refusal(**options: object) -> NotSent:
+    """Send a task that can't be sent, and return what the sender is told."""
+    began = time.monotonic()
+    with pytest.raises(NotSent) as told:
+        do_task.apply_async(EDINBURGH, **options)
+    assert time.monotonic() - began < LIMIT
+    assert "Next: workshop status" in str(told.value)
+    assert told.value.task_id in str(told.value)
+    return told.value
+
+
+def sent_again_makes_one_row(id: str) -> None:
+    """Send what was refused under its id; had the broker taken it all the same, there is one row yet."""
+    do_task.apply_async(EDINBURGH, task_id=id)
+    done([task_of(id)])
+    marker = do_task.delay(*EDINBURGH).id
+    done([task_of(marker)])
+    assert len(maps.read_squares([id])) == 1

@@ -10,29 +10,20 @@ from sqlalchemy.exc import SQLAlchemyError
 from tests import squares
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
-from tests.integration.own_stack import own_stack
 from workshop import board as boards
+from workshop import settings
 from workshop.board import Board, Line
 from workshop.classroom import frames
 from workshop.classroom.frames import Frames
-from workshop.stack.running import running_site
 from workshop.waiting import Waiting
 
 EDINBURGH = (325_200, 673_500)
 
 
-@pytest.fixture(scope="module")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with own_stack(tmp_path_factory.mktemp("board"), "postgis", "rabbitmq") as machine:
-        yield machine
-
-
 @pytest.fixture
-def url(services: Machine) -> str:
-    site = running_site()
-    assert site is not None
-    squares.clear(site.database_url)
-    return site.database_url
+def url(room: Machine) -> str:
+    squares.clear(settings.database_url())
+    return settings.database_url()
 
 
 @pytest.fixture
@@ -154,10 +145,8 @@ def test_after_an_outage_it_goes_on(board: Board, url: str) -> None:
     assert board.look().done == 101
 
 
-def test_the_queue_is_counted_over_one_connection(services: Machine, url: str) -> None:
-    site = running_site()
-    assert site is not None
-    waiting = Waiting(site.broker_url)
+def test_the_queue_is_counted_over_one_connection(room: Machine) -> None:
+    waiting = Waiting(settings.broker_url())
     first = waiting.count()
     connection = waiting._connection
     assert waiting.count() == first == 0
@@ -167,9 +156,9 @@ def test_the_queue_is_counted_over_one_connection(services: Machine, url: str) -
     waiting.close()
 
 
-def test_a_frame_says_what_is_away_and_keeps_the_rest(services: Machine, url: str) -> None:
-    found = frames.source()
-    assert found is not None and "geopython:geopython" not in repr(found)
+def test_a_frame_says_what_is_away_and_keeps_the_rest(url: str) -> None:
+    found = frames.Source("This machine", url, settings.broker_url(), "once")
+    assert "geopython:geopython" not in repr(found)
     squares.load(url, 100, until=30)
     sources = [found, frames.Source("x", url, "amqp://nobody:x@127.0.0.1:9/x", found.begun)]
     shown = Frames(lambda: sources[0])

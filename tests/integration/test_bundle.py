@@ -82,6 +82,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     return kept | home | {"WORKSHOP_PORTS": "any", "PIP_INDEX_URL": index, "UV_DEFAULT_INDEX": index}
 
 
+@pytest.mark.nightly
 def test_a_machine_without_network_is_set_up_from_the_bundle(
     bundle: Path, course: Path, environment: dict[str, str]
 ) -> None:

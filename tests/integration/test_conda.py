@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.integration.conda import make_prefix
 from tests.integration.own_stack import done, own_stack, send
 
 
+@pytest.mark.nightly
 def test_the_services_run_from_the_active_environment(tmp_path: Path) -> None:
     """The course is in a folder with a space; conda itself refuses one for its environments."""
     prefix = make_prefix(tmp_path / "conda")

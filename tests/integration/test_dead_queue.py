@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from kombu import Connection, Message, Queue
 
+from tests.integration.machine import Machine
 from workshop import settings
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES
 from workshop.stack import queues
@@ -20,7 +21,7 @@ HEADERS = {
 
 
 @pytest.fixture
-def broker(stack) -> Iterator[Connection]:  # type: ignore[no-untyped-def]
+def broker(room: Machine) -> Iterator[Connection]:
     with Connection(settings.broker_url(), transport_options={"confirm_publish": True}) as broker:
         DEAD(broker.default_channel).purge()
         yield broker

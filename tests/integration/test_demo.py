@@ -3,18 +3,19 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from subprocess import PIPE, Popen
 
 import pytest
 
 from tests.conftest import wait_for
-from tests.integration.machine import Machine, copy_course
+from tests.integration.machine import copy_course
 from workshop import machine, settings
 from workshop.delivery.record import runs
 
 
 @pytest.fixture
-def faults(stack):
+def faults(worker):
     """Settings that would keep the demo from ending well, and that it must not use."""
     settings.change(fault_rate=0.9, pace=3)
     yield
@@ -53,7 +54,7 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
         ("import nothing_of_this_name\n", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
     ],
 )
-def test_a_demo_that_is_not_solved_or_broken_says_so(stack, tmp_path, text, reason):
+def test_a_demo_that_is_not_solved_or_broken_says_so(room, tmp_path, text, reason):
     course = copy_course(tmp_path)
     (course / "workshop/demo.py").write_text(text)
-    assert reason in Machine(stack, course).workshop("demo", code=1)
+    assert reason in replace(room, course=course).workshop("demo", code=1)

@@ -2,7 +2,6 @@
 
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from tests.conftest import wait_for
@@ -16,16 +15,7 @@ from workshop.tasks import do_task
 EDINBURGH = (325_200, 673_500)
 
 
-@pytest.fixture(autouse=True)
-def running(stack):
-    """Every test here needs the services."""
-
-
-def worker_processes() -> list[int]:
-    """Return how often the worker was started again, and its processes."""
-    worker = machine.read("stack.json")["services"]["worker1"]
-    main = psutil.Process(worker["pid"])
-    return [worker["restarts"], main.pid, *sorted(child.pid for child in main.children())]
+pytestmark = pytest.mark.usefixtures("worker")
 
 
 def good_task_runs() -> None:
@@ -38,25 +28,25 @@ def codes() -> list[str]:
     return [letter.fault.partition(":")[0] for letter in dead.letters(known=[do_task.name])]
 
 
-def test_each_is_refused_and_the_worker_lives():
-    before, seen = worker_processes(), codes()
+def test_each_is_refused_and_the_worker_lives(worker):
+    before, seen = worker.children(), codes()
     for code, parts in MALFORMED.values():
         publish(settings.broker_url(), parts)
         good_task_runs()
         assert len(codes()) == len(seen) + 1
         seen.append(code)
     assert sorted(codes()) == sorted(seen)
-    assert worker_processes() == before
+    assert worker.children() == before
     log = (machine.state_dir() / "logs" / "worker1.log").read_text()
     assert 'Refused a message, now in the queue "dead": NO-ID: there is no header "id"' in log
 
 
-def test_all_at_once_are_refused():
-    before, seen = worker_processes(), len(codes())
+def test_all_at_once_are_refused(worker):
+    before, seen = worker.children(), len(codes())
     publish(settings.broker_url(), *(parts for _, parts in MALFORMED.values()))
     wait_for(lambda: len(codes()) == seen + len(MALFORMED), what="all in the queue 'dead'")
     good_task_runs()
-    assert worker_processes() == before
+    assert worker.children() == before
 
 
 @pytest.mark.parametrize("args", [[], [1], [1, 2, 3]])

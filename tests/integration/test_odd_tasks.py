@@ -12,8 +12,7 @@ import sqlalchemy as sa
 
 from tests.conftest import wait_for
 from tests.integration import odd_tasks
-from tests.integration.machine import Machine
-from tests.integration.own_stack import EDINBURGH, done, own_stack, task_of
+from tests.integration.own_stack import EDINBURGH, done, task_of
 from workshop import db, maps
 from workshop.connection import execute
 from workshop.delivery.ledger import ledger
@@ -21,20 +20,14 @@ from workshop.tasks import do_task
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory) -> Iterator[Machine]:
-    with own_stack(tmp_path_factory.mktemp("odd"), "postgis", "rabbitmq") as machine:
-        yield machine
-
-
-@pytest.fixture(scope="module")
-def worker(machine) -> Iterator[subprocess.Popen[str]]:
+def worker(room) -> Iterator[subprocess.Popen[str]]:
     """One worker with two processes that knows the odd tasks too."""
     options = ("worker", "-n", "odd@%h", "-c", "2", "--without-mingle", "--without-gossip", "-l", "WARNING")
-    with (machine.state / "odd.log").open("w") as log:
+    with (room.state / "odd.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "tests.integration.odd_tasks:application", *options],
-            env=machine.environment | {"ODD_WITNESS": str(machine.state / "witness")},
-            cwd=machine.course,
+            env=room.environment | {"ODD_WITNESS": str(room.state / "witness")},
+            cwd=room.course,
             start_new_session=True,
             stdout=log,
             stderr=log,
@@ -97,8 +90,8 @@ def no_nations() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("task", [odd_tasks.swallows, odd_tasks.retries_everything], ids=["logs", "retries"])
-def test_an_outage_costs_nothing_whatever_becomes_of_its_error(worker, machine, task):
-    log = machine.state / "odd.log"
+def test_an_outage_costs_nothing_whatever_becomes_of_its_error(worker, room, task):
+    log = room.state / "odd.log"
     before = log.stat().st_size
     with no_nations():
         id = send(task)

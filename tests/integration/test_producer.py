@@ -3,18 +3,15 @@
 import re
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from uuid import uuid4
 
-import psutil
 import pytest
 
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
-from tests.integration.own_stack import EDINBURGH, done, frozen, kill, own_stack, task_of, until_ready
-from workshop import maps
+from tests.integration.own_stack import EDINBURGH, frozen, refusal, sent_again_makes_one_row
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published
@@ -22,34 +19,6 @@ from workshop.stack import rabbitmq
 from workshop.stack.binaries import rabbitmq as rabbitmq_server
 from workshop.stack.running import running_site
 from workshop.tasks import do_task
-
-LIMIT = 5.5
-"""Seconds: five, and a little for a busy machine."""
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory) -> Iterator[Machine]:
-    with own_stack(tmp_path_factory.mktemp("producer")) as machine:
-        yield machine
-
-
-def refusal(**options) -> NotSent:
-    """Send a task that can't be sent, and return what the sender is told."""
-    began = time.monotonic()
-    with pytest.raises(NotSent) as told:
-        do_task.apply_async(EDINBURGH, **options)
-    assert time.monotonic() - began < LIMIT
-    assert "Next: workshop status" in str(told.value)
-    assert told.value.task_id in str(told.value)
-    return told.value
-
-
-def sent_again_makes_one_row(id: str) -> None:
-    do_task.apply_async(EDINBURGH, task_id=id)
-    done([task_of(id)])
-    marker = do_task.delay(*EDINBURGH).id
-    done([task_of(marker)])
-    assert len(maps.read_squares([id])) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,17 +68,6 @@ def test_what_could_not_be_sent_is_in_the_ledger(machine, monkeypatch):
     assert [each.id for each in ledger([task]).unsent] == [id]
     sent_again_makes_one_row(id)
     assert not next(task for task in published() if task.id == id).unsent
-
-
-def test_a_broker_that_is_down(machine):
-    id = do_task.delay(*EDINBURGH).id
-    done([task_of(id)])
-    before = kill(machine, "rabbitmq")
-    psutil.wait_procs([psutil.Process(before)], timeout=5)
-    error = refusal()
-    assert "Nothing listens at the broker's port" in error.text
-    until_ready(machine, "rabbitmq", before)
-    sent_again_makes_one_row(error.task_id)
 
 
 def test_a_frozen_broker_that_was_known(machine):

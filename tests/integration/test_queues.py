@@ -18,7 +18,7 @@ SHORT = {"x-queue-type": "classic", "x-max-length": 5}
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     machine = Machine(tmp_path_factory.mktemp("queues") / "state")
     try:
         machine.workshop("up", "--detach", "rabbitmq")
@@ -29,13 +29,13 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def broker(machine: Machine) -> Iterator[Connection]:
-    with machine.amqp() as broker:
+def broker(room: Machine) -> Iterator[Connection]:
+    with room.amqp() as broker:
         yield broker
-    with machine.amqp() as broker:
+    with room.amqp() as broker:
         for queue in (DEAD, SQUARES):
             broker.default_channel.queue_delete(queue.name)
-    queues.declare(machine.stack()["broker_url"])
+    queues.declare(room.stack()["broker_url"])
 
 
 def redeclare(broker: Connection, name: str, arguments: dict[str, object]) -> None:
@@ -112,26 +112,18 @@ def test_an_exchange_of_another_type_is_replaced(broker: Connection) -> None:
     assert length(broker, SQUARES.name) == 2
 
 
-def end_broker(machine: Machine) -> None:
-    before = machine.service("rabbitmq")["pid"]
-    os.kill(before, signal.SIGTERM)  # killed, it would forget what was declared in the last seconds
-    machine.until_again("rabbitmq", before)
-
-
-def test_a_restarted_broker_says_what_is_wrong_and_runs(machine: Machine) -> None:
+def test_a_queue_that_differs_is_named_and_a_start_does_not_go_on(own_broker: Machine) -> None:
+    machine = own_broker
     with machine.amqp() as broker:
         redeclare(broker, SQUARES.name, SHORT)
         broker.Producer().publish({}, routing_key=SQUARES.name, delivery_mode=2)
-    end_broker(machine)
+    before = machine.service("rabbitmq")["pid"]
+    os.kill(before, signal.SIGTERM)  # killed, it would forget what was declared in the last seconds
+    machine.until_again("rabbitmq", before)
     assert "queue 'squares' with other arguments" in machine.service("rabbitmq")["message"]
     with machine.amqp() as broker:
         assert length(broker, SQUARES.name) == 1
 
-
-def test_a_start_does_not_go_on_with_a_queue_that_differs(machine: Machine) -> None:
-    with machine.amqp() as broker:
-        redeclare(broker, SQUARES.name, SHORT)
-        broker.Producer().publish({}, routing_key=SQUARES.name, delivery_mode=2)
     machine.workshop("down")
     shown = machine.workshop("up", "--detach", "rabbitmq", code=1)
     assert "Error: RabbitMQ has a queue 'squares' with other arguments" in shown

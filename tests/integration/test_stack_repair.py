@@ -1,8 +1,10 @@
-"""What the stack does when code is saved, and when one of its programs is killed."""
+"""What the stack does when code is saved, and to its workers.
+
+It runs a copy of the course with nothing but workers, which do their work in a room.
+"""
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,9 +12,10 @@ import psutil
 import pytest
 
 from tests.conftest import wait_for
-from tests.integration.machine import CORE, Machine, copy_course, lives
+from tests.integration.machine import Machine, copy_course, lives
+from tests.servers import Lodger
+from workshop import settings
 from workshop.delivery.report import ask
-from workshop.delivery.topology import DEAD
 
 NEW_LINE = "\n"
 BROKEN = "\nundefined_name\n"
@@ -28,11 +31,11 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def broken(course: Path) -> Iterator[tuple[Machine, str]]:
+def broken(course: Path, room: Machine) -> Iterator[tuple[Machine, str]]:
     """Start the broken course; return it, and what the start showed."""
-    machine = Machine(course / "the state", course)
+    machine = Lodger(course / "the state", course, room=room)
     try:
-        yield machine, machine.workshop("up", "--detach", *CORE)
+        yield machine, machine.workshop("up", "--detach", "worker")
     finally:
         machine.workshop("down", "--purge")
 
@@ -47,8 +50,8 @@ def machine(broken: tuple[Machine, str]) -> Machine:
     return machine
 
 
-def pings(machine: Machine) -> set[str]:
-    answers = ask(machine.stack()["broker_url"], "ping", timeout=1)
+def pings() -> set[str]:
+    answers = ask(settings.broker_url(), "ping", timeout=1)
     return {name.partition("@")[0] for name in answers}
 
 
@@ -67,35 +70,7 @@ def test_the_copy_runs_its_own_code_in_its_own_folder(machine: Machine) -> None:
     worker = psutil.Process(machine.service("worker1")["pid"])
     assert worker.cwd() == str(machine.course)
     assert worker.environ()["WORKSHOP_STATE"] == str(machine.state)
-    assert pings(machine) == {"worker1"}
-
-
-def test_a_killed_worker_comes_back_and_is_counted(machine: Machine) -> None:
-    before = machine.service("worker1")
-    children = psutil.Process(before["pid"]).children(recursive=True)
-    os.kill(before["pid"], signal.SIGKILL)
-    machine.until_again("worker1", before["pid"], 20)
-    assert machine.service("worker1")["restarts"] == before["restarts"] + 1
-    assert "it was ended by SIGKILL" in machine.workshop("status")
-    assert not any(map(lives, children))
-    assert pings(machine) == {"worker1"}
-
-
-@pytest.mark.parametrize("name", ["postgis", "rabbitmq", "epmd"])
-def test_a_killed_service_comes_back_with_its_data(machine: Machine, name: str) -> None:
-    note = f"{name}-{time.time_ns()}"
-    machine.sql("CREATE TABLE IF NOT EXISTS notes (note text)")
-    machine.sql("INSERT INTO notes VALUES (%s)", note)
-    with machine.amqp() as broker:  # the queue was there at the start: RabbitMQ may forget one of just now
-        broker.Producer().publish(note, routing_key=DEAD.name, delivery_mode=2)
-    before = machine.service(name)["pid"]
-    os.kill(before, signal.SIGKILL)
-    machine.until_again(name, before)
-    assert machine.sql("SELECT note FROM notes WHERE note = %s", note) == [(note,)]
-    with machine.amqp() as broker:
-        message = DEAD(broker.default_channel).get(no_ack=True)
-    assert message.payload == note
-    wait_for(lambda: pings(machine) == {"worker1"}, 30, "the worker's answer")
+    assert pings() == {"worker1"}
 
 
 def test_a_saved_file_restarts_the_worker_warm(machine: Machine) -> None:
@@ -118,7 +93,7 @@ def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
     service.write_text(right + "def oops(:\n")
     wait_for(lambda: where in machine.service("worker1")["message"], 10, "the notice of the syntax error")
     assert machine.service("worker1")["pid"] == before
-    assert pings(machine) == {"worker1"}
+    assert pings() == {"worker1"}
     assert where in machine.workshop("status")
     shown = machine.workshop("doctor", code=1).splitlines()[-1]
     assert shown.startswith("NOT READY: the code does not compile: ")
@@ -134,22 +109,22 @@ def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
 
 def test_scale(machine: Machine) -> None:
     assert "3 workers are ready" in machine.workshop("scale", "3", "-c", "1")
-    assert pings(machine) == {"worker1", "worker2", "worker3"}
+    assert pings() == {"worker1", "worker2", "worker3"}
     shown = machine.workshop("status")
     assert all(f"worker{number}    ready" in shown for number in (1, 2, 3))
     third = psutil.Process(machine.service("worker3")["pid"])
     assert len(third.children()) == 1
     assert "1 worker is ready" in machine.workshop("scale", "1")
-    assert pings(machine) == {"worker1"}
+    assert pings() == {"worker1"}
     assert not lives(third)
 
 
-def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine) -> None:
-    rows = machine.sql("SELECT code, name, geom FROM uk_boundary")
-    machine.sql("DELETE FROM uk_boundary")
+def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room: Machine) -> None:
+    rows = room.sql("SELECT code, name, geom FROM uk_boundary")
+    room.sql("DELETE FROM uk_boundary")
     shown = machine.workshop("doctor", code=1).splitlines()[-1]
     for row in rows:
-        machine.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
+        room.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
     assert shown == ("NOT READY: uk_boundary has 0 nations of 5. Next: workshop down, then workshop up")
     worker = psutil.Process(machine.service("worker1")["pid"])
     worker.suspend()

@@ -1,0 +1,150 @@
+"""One PostgreSQL and one RabbitMQ for a whole run of the tests, and a room of its own there for each file.
+
+Whoever needs them first starts them, by the command that people use; the process that began the run ends
+them. A room is a virtual host, a database made from a template, and a state folder whose ``stack.json`` says
+what a supervisor would write: where the services are, and that this process answers for them.
+"""
+
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from benchmarks.broker import Broker
+from tests.integration.machine import Machine
+from tests.waiting import wait_for
+from workshop import machine
+from workshop.delivery.topology import DEAD, SQUARES
+from workshop.stack import postgis, queues, workers
+from workshop.stack.process import born, kill_session, spawn
+from workshop.stack.running import running, running_site
+from workshop.stack.site import Site
+
+HASTE = "20"
+"""Retries come so many times sooner."""
+
+
+def start(folder: Path, leader: int) -> Site:
+    """Return the servers of this run; start them unless another process did.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The same for all processes of the run.
+    leader : int
+        They end with this process, however it ends.
+    """
+    servers = Machine(folder / "state")
+    with (folder / "starting").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if started := not (folder / "template").exists():
+            servers.workshop("up", "--detach", "postgis", "rabbitmq", WORKSHOP_LEADER=str(leader))
+        token = json.loads((servers.state / "token.json").read_text())["token"]
+        site = Site(servers.state, servers.stack()["ports"], token)
+        if started:
+            with postgis.connect(site, "postgres") as server:  # a template in use can't be copied
+                server.execute('ALTER DATABASE "geopython-db" ALLOW_CONNECTIONS false')
+            (folder / "template").touch()
+    return site
+
+
+@contextmanager
+def at(state: Path, **settings: str) -> Iterator[None]:
+    """Let this process use a state folder, and nothing that someone's environment says of the course."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
+            patch.delenv(name)
+        for name, value in ({"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0"} | settings).items():
+            patch.setenv(f"WORKSHOP_{name}", value)
+        yield
+
+
+@contextmanager
+def room(site: Site, state: Path) -> Iterator[Machine]:
+    """Make a virtual host with the course's queues and a database with its tables; remove both at the end.
+
+    This process answers for the services: `workshop down` there would end it.
+    """
+    name = f"room_{secrets.token_hex(4)}"
+    broker = Broker(site.broker_url, site.management_url)
+    with at(state), postgis.connect(site, "postgres") as server:
+        try:
+            queues.declare(broker.fresh_host(name))
+            server.execute(f'CREATE DATABASE {name} TEMPLATE "geopython-db" OWNER geopython')
+            server.execute(f"ALTER ROLE geopython IN DATABASE {name} SET search_path = geopython, public")
+            (machine.state_dir() / "logs").mkdir()
+            machine.write("token.json", {"token": site.token})
+            addresses = {
+                "broker_url": site.broker_url.replace("/celery_app", f"/{name}"),
+                "database_url": site.database_url.replace("/geopython-db", f"/{name}"),
+            }
+            _note(site.ports, addresses)
+            yield Machine(state)
+        finally:
+            broker.remove_host(name)
+            server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+def _note(ports: dict[str, int], addresses: dict[str, str], **pids: int) -> None:
+    """Write down what runs for a room."""
+    ready = {"state": "ready", "message": "", "restarts": 0, "seconds": 0, "machine": workers.machine_name()}
+    services = dict.fromkeys(("postgis", "rabbitmq"), None) | pids
+    machine.write(
+        "stack.json",
+        {"pid": os.getpid(), "born": born(os.getpid()), "ports": ports, "matches": {}}
+        | addresses
+        | {"services": {name: ready | {"pid": pid} for name, pid in services.items()}},
+    )
+
+
+@contextmanager
+def worker(processes: int = 2) -> Iterator[psutil.Process]:
+    """Run one worker in the room that this process uses, as a supervisor would, but for starting it again."""
+    site, stack = running_site(), running()
+    assert site and stack
+    ports, addresses = stack["ports"], {name: stack[name] for name in ("broker_url", "database_url")}
+    service = workers.worker(1, processes)
+    with at(site.state, HASTE=HASTE):
+        process = spawn(service, site)
+    try:
+        wait_for(lambda: process.poll() is not None or not service.trouble(site), 60, "the worker's answer")
+        assert process.poll() is None, site.log("worker1").read_text()
+        _note(ports, addresses, worker1=process.pid)
+        yield psutil.Process(process.pid)
+        assert process.poll() is None, site.log("worker1").read_text()
+    finally:
+        kill_session(process.pid)
+        process.wait()
+        _note(ports, addresses)
+
+
+@dataclass
+class Lodger(Machine):
+    """A machine that runs workers and no servers: its settings name those of a room."""
+
+    room: Machine | None = None
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The settings that do so."""
+        assert self.room
+        return {name.upper(): self.room.stack()[name] for name in ("broker_url", "database_url")}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return super().environment | {f"WORKSHOP_{name}": url for name, url in self.addresses.items()}
+
+
+def empty(at: Machine) -> None:
+    """Empty queues and tables, as one file leaves services to the next."""
+    with at.amqp() as broker:
+        for queue in (SQUARES, DEAD):
+            broker.default_channel.queue_purge(queue.name)
+    at.sql("TRUNCATE geopython.grid_squares, geopython.task_log")
