@@ -148,6 +148,7 @@ def test_a_start_with_more_processes_than_sessions_is_refused(tmp_path: Path) ->
     machine = Machine(tmp_path / "state")
     shown = machine.workshop("up", *CORE, code=1, WORKSHOP_WORKERS="2", WORKSHOP_PROCESSES="64")
     assert "2 x 64 = 128 sessions at PostGIS, more than the 80" in shown
+    assert "Warning" not in shown
 
 
 def test_a_database_of_another_version_is_named_with_what_to_do(tmp_path: Path) -> None:

@@ -69,10 +69,11 @@ class Supervisor:
         self._hear_signals(asyncio.current_task())
         if self.site.central:
             allow_many_files()
-        tasks = [self._follow_code(), self._follow_settings(), end_with_leader(), self._end_with_cards()]
+        beside: list[Callable[[], Coroutine[Any, Any, None]]]
+        beside = [self._follow_code, self._follow_settings, end_with_leader, self._end_with_cards]
         if containers.inside() and "lab" in self.names:
-            tasks += [forward(self.site, page) for page in ("flower", "management")]
-        followers = [asyncio.create_task(self._outlive(task)) for task in tasks]
+            beside += [partial(forward, self.site, page) for page in ("flower", "management")]
+        followers = [asyncio.create_task(self._outlive(follow)) for follow in beside]
         ready = False
         self.say(f"Starting {', '.join(self.names)} ...")
         try:
@@ -102,10 +103,10 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
-    async def _outlive(self, follower: Coroutine[Any, Any, None]) -> None:
+    async def _outlive(self, follow: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run something beside the services; they go on whatever becomes of it."""
         try:
-            await follower
+            await follow()
         except Exception as error:
             self.say(f"{type(error).__name__}: {error}")
 
