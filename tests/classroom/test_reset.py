@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.classroom.course import OWN, Course, copy_parts
+from workshop.machine import MARK
 
 pytestmark = pytest.mark.solved_course
 
@@ -213,7 +214,7 @@ def test_the_fresh_copy_of_a_download_survives_a_purge(course: Course) -> None:
     course.workshop("reset", "1", "--yes")
     (course.root / "workshop/demo.py").write_text("# mine\n")
     assert "except the fresh copy of the course" in course.workshop("down", "--purge")
-    assert [path.name for path in (course.root.parent / "state").iterdir()] == ["course"]
+    assert {path.name for path in (course.root.parent / "state").iterdir()} == {"course", "lock", MARK}
     course.workshop("reset", "2", "--yes")
     assert is_fresh(course, 2)
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, copy_course
+from workshop.machine import MARK, claim
 
 
 @pytest.fixture
@@ -27,6 +28,7 @@ def test_before_the_first_start(machine: Machine) -> None:
 
 def test_a_half_made_database_is_made_anew_and_a_spoilt_one_is_named(machine: Machine) -> None:
     """On the way: an environment that sends tasks elsewhere is mentioned."""
+    claim(machine.state)
     draft = machine.state / "postgis.draft"
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("15\n")
@@ -78,9 +80,9 @@ def test_a_number_that_is_none_is_named(machine: Machine) -> None:
 
 
 def test_a_course_folder_that_can_not_be_written_to(tmp_path: Path) -> None:
-    """The state goes to the user's own state directory; doctor says so. A plain file stands in the way."""
+    """The state goes to the user's own state directory; doctor says so. A link to nowhere is in the way."""
     course = copy_course(tmp_path / "course")
-    (course / ".workshop").touch()
+    (course / ".workshop").symlink_to(tmp_path / "nowhere" / "at all")
     machine = Machine(tmp_path / "unused", course)
     environment = {"WORKSHOP_STATE": "", "XDG_STATE_HOME": str(tmp_path / "home")}
     shown = machine.workshop("doctor", code=1, **environment)
@@ -90,4 +92,4 @@ def test_a_course_folder_that_can_not_be_written_to(tmp_path: Path) -> None:
     (far,) = (tmp_path / "home" / "workshop").iterdir()
     assert (far / "postgis" / "PG_VERSION").exists()
     machine.workshop("down", "--purge", **environment)
-    wait_for(lambda: [path.name for path in far.glob("*")] in ([], ["course"]), 5)
+    wait_for(lambda: {path.name for path in far.glob("*")} <= {"course", "lock", MARK}, 5, "an empty folder")
