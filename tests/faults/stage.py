@@ -13,6 +13,7 @@ from tests.faults.fleet import PROCESSES, WORKERS, Control
 from tests.faults.relay import HOST, Relays
 from tests.faults.strikes import Scene
 from tests.integration.machine import Machine
+from workshop import settings
 
 
 @contextmanager
@@ -37,6 +38,7 @@ def stage(make: Callable[[Machine], Course | Control], pace: float, logs: Path |
             addresses = _join(relays)
             subject = make(machine)
             _start(machine, subject, pace)
+            assert settings.broker_url() == addresses["broker_url"], "a cut of the network would cut nothing"
             with subject.working(addresses):
                 _until_ready(subject)
                 yield Scene(machine, subject, relays)
