@@ -53,12 +53,17 @@ _SHARED = {
     ),
     "breakable": ("integration/test_breaking", "integration/test_outages", "integration/test_producer"),
     "all_services": ("integration/test_stack", "browser/test_lab", "notebooks/test_notebooks"),
+    "one_attendee": (
+        *("challenges/test_challenge_1", "challenges/test_challenge_2"),
+        *("challenges/test_challenge_2_answers", "challenges/test_challenge_3"),
+        *("challenges/test_challenge_4", "challenges/test_environment"),
+    ),
 }
 """Fixtures of stacks that files share, and these files."""
 
 _LONG = (
-    *("classroom", "classroom/test_starters", "challenges/test_challenge_2", "all_services", "breakable"),
-    *("challenges/test_environment", "browser/test_binder", "faults/test_chaos", "classroom/test_central"),
+    *("one_attendee", "classroom", "classroom/test_starters", "all_services", "breakable"),
+    *("browser/test_binder", "faults/test_chaos", "classroom/test_central"),
     *("classroom/test_rehearsal", "integration/test_stack_ends", "browser/test_projector"),
 )
 """What takes longest, and so begins first."""
