@@ -119,6 +119,8 @@ def test_what_ended_a_start_in_the_background(tmp_path: Path) -> None:
     assert logs.failed_start(log) == ""
     log.write_text("Starting postgis ...\nError: postgis did not start.\nNext: workshop logs\n")
     assert logs.failed_start(log) == "postgis did not start.\nNext: workshop logs"
+    log.write_text("Error: WORKSHOP_PACE is 'fast'.\n", encoding="utf-8")
+    assert logs.failed_start(log) == "WORKSHOP_PACE is 'fast'."
 
 
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(

@@ -52,7 +52,7 @@ def last_error(log: Path) -> str | None:
 
 def failed_start(log: Path) -> str:
     """Return what ended the last start of the services in the background; nothing if it went well."""
-    return visible(_text(log).partition("\nError: ")[2].strip())
+    return visible(f"\n{_text(log)}".partition("\nError: ")[2].strip())
 
 
 def _text(log: Path) -> str:
