@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -125,13 +126,20 @@ def command_line(process: psutil.Process) -> str:
 
 
 def listening(process: psutil.Process) -> set[tuple[str, int, str]]:
-    """Return the addresses and ports at which a process listens, each with the process's name."""
+    """Return the addresses and ports at which a process listens, each with the process's name.
+
+    Left out is the UDP socket at some port by which Erlang asks the system for its network now and then.
+    """
     try:
         name, found = process.name(), process.net_connections("inet")
     except psutil.Error:
         return set()
     states = (psutil.CONN_LISTEN, psutil.CONN_NONE)
-    return {(each.laddr.ip, each.laddr.port, name) for each in found if each.status in states and each.laddr}
+    asks = [
+        each for each in found if each.type == socket.SOCK_DGRAM and each.laddr and each.laddr.port >= 32768
+    ]
+    listens = [each for each in found if each.status in states and each.laddr and each not in asks]
+    return {(each.laddr.ip, each.laddr.port, name) for each in listens}
 
 
 def lives(process: psutil.Process) -> bool:
