@@ -195,7 +195,7 @@ def all_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     state = tmp_path_factory.mktemp("stack") / "state"
     with at(state):
         try:
-            started = workshop("up", "--detach")
+            started = workshop("up", "--detach", WORKSHOP_LEADER=str(os.getpid()))
             assert started.returncode == 0, started.stdout + started.stderr
         except BaseException:
             workshop("down", "--purge")

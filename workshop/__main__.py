@@ -24,6 +24,7 @@ def main() -> None:
     try:
         run(prog_name="workshop")
     except OSError as error:  # such as a full disk, or a folder that can't be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try once more to write what is left
         sys.exit(f"Error: {error}. Next: workshop doctor")
 
 

@@ -13,7 +13,7 @@ from tempfile import mkstemp
 from typing import Any
 
 
-class Damaged(Exception):
+class Damaged(ValueError):
     """A file is not what was written there, as after a power cut; the text says which and what to do."""
 
     def _render_traceback_(self) -> list[str]:

@@ -39,6 +39,7 @@ class Machine:
             "WORKSHOP_STATE": str(self.state),
             "WORKSHOP_PORTS": self.ports,
             "WORKSHOP_FAULT_RATE": "0",
+            "WORKSHOP_LEADER": str(os.getpid()),  # a stack ends with the tests, whatever ends them
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
         return others | ours

@@ -16,7 +16,7 @@ DEAD = "E: The repository 'http://dead.example stable Release' does not have a R
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     """Return the programs of a machine where an ordinary user lacks one, and has no sudo."""
-    programs = make_programs(tmp_path / "bin", id="echo 1000", python3=f'exec {sys.executable} "$@"')
+    programs = make_programs(tmp_path / "bin", id="echo 1000", python3=f'exec "{sys.executable}" "$@"')
     for name in ("chmod", "rm"):
         (programs / name).symlink_to(f"/bin/{name}")
     return programs

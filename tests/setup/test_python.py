@@ -50,7 +50,7 @@ def test_none_at_all(course: Path, programs: Path) -> None:
 
 def test_a_newer_one_is_taken_and_named(course: Path, programs: Path) -> None:
     add_program(programs, "python3", OLD)
-    add_program(programs, "python3.12", f'exec {sys.executable} "$@"')
+    add_program(programs, "python3.12", f'exec "{sys.executable}" "$@"')
     done = run(course, path=programs, OFFLINE="nowhere")
     assert "python3: Python 3.10.13. Taking python3.12 instead: Python 3." in done.stdout
     assert "There is no folder nowhere." in done.stderr
@@ -58,12 +58,12 @@ def test_a_newer_one_is_taken_and_named(course: Path, programs: Path) -> None:
 
 def test_the_one_that_a_person_named_is_not_replaced(course: Path, programs: Path) -> None:
     add_program(programs, "old-python", OLD)
-    add_program(programs, "python3.12", f'exec {sys.executable} "$@"')
+    add_program(programs, "python3.12", f'exec "{sys.executable}" "$@"')
     assert "old-python: Python 3.10.13" in refused(course, programs, PYTHON="old-python")
 
 
 def test_one_that_can_make_no_venv(course: Path, programs: Path) -> None:
-    add_program(programs, "python3", f'[ "$2" != venv ] || exit 1; exec {sys.executable} "$@"')
+    add_program(programs, "python3", f'[ "$2" != venv ] || exit 1; exec "{sys.executable}" "$@"')
     done = run(course, path=programs)
     assert done.returncode == 1
     assert "python3 can't make the folder .venv.\nNext: " in done.stderr
