@@ -20,6 +20,16 @@ from workshop.delivery.report import ask
 
 TASKS = 40
 
+EMPTY = """
+from workshop import settings
+from workshop.classroom import clearing
+from workshop.stack import scaling
+scaling.pause()
+clearing.clear()
+settings.change(paused=None)
+scaling.until_ready()
+"""
+
 SHOW = """
 import json
 from workshop.challenges import challenge_{number}
@@ -97,6 +107,11 @@ class Attendee:
         """Forget what was sent, as a reset does."""
         (self.machine.state / "published.jsonl").unlink(missing_ok=True)
         self.machine.sql("DELETE FROM geopython.grid_squares WHERE worker = 'direct'")
+
+    def empty(self) -> None:
+        """Take away what earlier tests left, also what a worker holds until it is due, as a reset does."""
+        done = self.machine.python(EMPTY)
+        assert done.returncode == 0, done.stderr
 
     def take(self, answer: str) -> None:
         """Save ``tasks.py``, which nobody watches, and let the worker take it as it is."""

@@ -31,7 +31,8 @@ def run(
     course: Path, *command: str, path: Path | None = None, **changes: str
 ) -> subprocess.CompletedProcess[str]:
     """Run a command in a course, else ``sh setup.sh``; only the programs in `path` are there, if given."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
+    of_this_run = ("WORKSHOP_", "PYTHON", "OFFLINE", "MAKE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(of_this_run)}
     return subprocess.run(
         command or ("sh", "setup.sh"),
         cwd=course,
