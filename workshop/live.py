@@ -113,7 +113,7 @@ def read_log(task_ids: Iterable[str]) -> DataFrame:
     columns = (log.task_id, log.state, log.attempt, log.error, log.worker, log.at)
     statement = select(*columns).where(log.task_id.in_(uuids(task_ids))).order_by(log.id)
     rows = DataFrame(execute(statement).all(), columns=[column.key for column in columns])
-    return rows.assign(error_type=rows.error.str.partition(":")[0])
+    return rows.assign(error_type=rows.error.astype(str).str.split(":").str[0])
 
 
 def tasks_in_queue() -> int:

@@ -55,6 +55,7 @@ def test_a_second_delivery_makes_no_second_row():
     marker = do_task.delay(*EDINBURGH).id
     live.watch(run_of([marker]), quiet=True)
     assert len(maps.read_squares([id])) == 1
+    assert live.read_log([id]).empty, "a delivery more is no failure"
 
 
 def test_called_directly_it_writes_a_row_too():
