@@ -4,11 +4,11 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass
+from typing import TYPE_CHECKING
 
 from amqp.exceptions import ConnectionError as ConnectionLost
 from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
-from pandas import DataFrame
 from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from sqlalchemy.exc import OperationalError as DatabaseError
 from tqdm import tqdm
@@ -18,6 +18,9 @@ from workshop.connection import execute
 from workshop.delivery.record import Published, latest_run, uuids
 from workshop.delivery.topology import SQUARES
 from workshop.settings import broker_url
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 _COUNT = text("""
     WITH run AS (SELECT unnest(:ids) AS task_id),
@@ -95,7 +98,7 @@ def task_ids(run: list[Published] | None = None) -> list[str]:
     return [task.id for task in (latest_run() if run is None else run)]
 
 
-def read_log(task_ids: Iterable[str]) -> DataFrame:
+def read_log(task_ids: Iterable[str]) -> "DataFrame":
     """Return what the task log says about some tasks.
 
     Parameters
@@ -112,6 +115,8 @@ def read_log(task_ids: Iterable[str]) -> DataFrame:
     log = db.TaskLog
     columns = (log.task_id, log.state, log.attempt, log.error, log.worker, log.at)
     statement = select(*columns).where(log.task_id.in_(uuids(task_ids))).order_by(log.id)
+    from pandas import DataFrame  # most who import this count tasks only
+
     rows = DataFrame(execute(statement).all(), columns=[column.key for column in columns])
     return rows.assign(error_type=rows.error.astype(str).str.split(":").str[0])
 

@@ -1,12 +1,12 @@
 """Looks whether the environment is at fault, before anything is said about an answer."""
 
+import json
 import socket
 import sys
 import time
 from datetime import datetime
 from typing import Any
 
-import nbformat
 from sqlalchemy import func, select
 from tqdm import tqdm
 
@@ -80,7 +80,7 @@ def notes() -> list[str]:
 def _wrong_branch(challenge: int) -> Verdict | None:
     here = challenge_here().get("challenge")
     for path in (machine.ROOT / "notebooks").glob(f"0{challenge}-*.ipynb"):
-        stamp = nbformat.read(path, as_version=4).metadata.get("workshop", {}).get("challenge")
+        stamp = json.loads(path.read_text("utf-8"))["metadata"].get("workshop", {}).get("challenge")
         if stamp != here:
             names = {"notebook": _branch(stamp), "folder": _branch(here), "challenge": here or challenge}
             return say(TEXTS, "ENV-WRONG-BRANCH", **names)

@@ -9,7 +9,7 @@ import socket
 from threading import Thread
 from typing import Any
 
-import sqlalchemy as sa
+import psycopg
 from kombu import Connection
 
 from workshop.delivery.url import BROKER, DATABASE, Kind, Trouble, parts_of
@@ -107,14 +107,12 @@ def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
 def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
     name, user = parts["database"], parts["user"]
     tables = "SELECT t FROM unnest(array['grid_squares', 'task_log', 'uk_boundary']) AS t"
-    engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": PATIENCE})
     try:
-        with engine.connect() as connection:
-            missing = connection.scalars(
-                sa.text(f"{tables} WHERE to_regclass('geopython.' || t) IS NULL")
-            ).all()
-    except sa.exc.SQLAlchemyError as error:
-        said = str(getattr(error, "orig", None) or error)
+        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=PATIENCE) as connection:
+            found = connection.execute(f"{tables} WHERE to_regclass('geopython.' || t) IS NULL")
+            missing = [name for (name,) in found]
+    except psycopg.Error as error:
+        said = str(error)
         if full := _FULL.search(said):
             whose = f'for the user "{user}"' if "for role" in said else "at all"
             text = f"PostgreSQL lets no more connections in {whose}: {said[full.start() :].strip()}."

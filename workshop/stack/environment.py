@@ -84,7 +84,7 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
     """
     inherited = {name: value for name, value in os.environ.items() if is_allowed(name)}
     if another_stack:
-        inherited = {name: value for name, value in inherited.items() if not name.startswith("WORKSHOP_")}
+        inherited = {name: value for name, value in inherited.items() if not _is_of_this_stack(name)}
     state = machine.state_dir()
     unproxied = ",".join(dict.fromkeys([*_own_exceptions(), *LOOPBACK]))
     return {
@@ -98,6 +98,11 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
         "JUPYTER_DATA_DIR": str(state / "jupyter" / "data"),
         **(own or {}),
     }
+
+
+def _is_of_this_stack(name: str) -> bool:
+    """Return whether a variable is a setting of this stack; whoever leads it leads another one, too."""
+    return name.startswith("WORKSHOP_") and name != "WORKSHOP_LEADER"
 
 
 def _own_exceptions() -> list[str]:
