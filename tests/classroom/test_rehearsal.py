@@ -82,20 +82,13 @@ def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
     assert not machine.read(rehearsal.FILE)
 
 
-def test_alone_an_attendee_joins_a_central_then_machines_and_down_ends_all(own: Machine):
+def test_alone_an_attendee_rehearses_with_two_machines_and_down_ends_all(own: Machine):
     """As notebook 03 does it: on 127.0.0.1 only, and nothing is left of it."""
     own.workshop("up", "--detach", *CORE)
-    its = Machine(own.state / "central")
-    (at_home,) = central.start(1)
-    processes = its.processes()
-    assert {address for each in processes for address, _, _ in listening(each)} <= {"127.0.0.1", "::1"}
-    assert join.join(at_home.code)
-    central.stop()
-    its.until_gone(processes, 2)
-    assert not (own.state / "central").exists() and not machine.read("joined.json")
-
     card = rehearsal.rehearse(machines=2)
     assert (card.machine, card.host) == ("machine01", "127.0.0.1")
+    its = Machine(own.state / "central").processes()
+    assert {address for each in its for address, _, _ in listening(each)} <= {"127.0.0.1", "::1"}
     assert rehearsal.rehearse(machines=2) == card
     assert join.join(card.code)
     fill.fill("NT", 150)

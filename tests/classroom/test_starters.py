@@ -16,7 +16,7 @@ import pytest
 from nbclient import NotebookClient
 
 from tests.classroom.course import Course
-from tests.integration.machine import Machine
+from tests.integration.machine import CORE, Machine
 from workshop.challenges import source, starters
 from workshop.challenges.files import Files, read_folder
 
@@ -56,10 +56,10 @@ def clone(branches: Course, challenge: int, root: Path) -> Path:
 
 @pytest.fixture
 def starter(request: pytest.FixtureRequest, branches: Course, tmp_path: Path) -> Iterator[Machine]:
-    """A clone of one branch, with its services running."""
+    """A clone of one branch, with the services that its notebooks use."""
     machine = Machine(tmp_path / "state", clone(branches, request.param, tmp_path / "course"))
     try:
-        machine.workshop("up", "--detach", WORKSHOP_HASTE="10")
+        machine.workshop("up", "--detach", *CORE, WORKSHOP_HASTE="10")
         yield machine
     finally:
         machine.workshop("down", "--purge")

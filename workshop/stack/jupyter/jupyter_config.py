@@ -32,6 +32,9 @@ c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
 c.LabApp.extension_manager = "readonly"
 
+# Nor for language servers: the search runs npm, which spins for ever where the home can't be written.
+c.LanguageServerManager.autodetect = False
+
 
 def do_not_store(response: Any) -> Any:
     """Keep browsers from storing RabbitMQ's pages; without this they answer 412 behind a proxy."""
