@@ -22,7 +22,7 @@ CORE = ("postgis", "rabbitmq", "worker")
 
 def copy_course(target: Path) -> Path:
     """Copy the course, so that a test can edit its code."""
-    shutil.copytree(ROOT / "workshop", target / "workshop", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "workshop", target / "workshop")
     shutil.copy(ROOT / "pyproject.toml", target)
     return target
 

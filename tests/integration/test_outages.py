@@ -137,7 +137,7 @@ def test_the_soft_limit_ends_a_task_that_hangs_and_says_so(machine):
 @pytest.mark.challenge(2)
 def test_a_retry_that_can_t_be_sent_gives_the_message_back(machine, said):
     """Three known errors, three retries; that one of them met a frozen broker costs none."""
-    settings.change(pace=1500, fault_rate=1)
+    settings.change(pace=2500, fault_rate=1)
     id = do_task.delay(1000, 1000).id
     wait_for(lambda: live.progress([task_of(id)]).running > 0, what="a running task")
     with frozen(machine.service("rabbitmq")["pid"]):
