@@ -17,7 +17,7 @@ test-all:  ## the same, with what is slow and rarely breaks
 test test-all:
 	@sh setup.sh chromium libatomic1
 	@$(LINT) && .venv/bin/python -m pytest tests/compose \
-	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 4 --dist loadfile --no-loadscope-reorder --durations=25 $(LEFT_OUT)
+	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 5 --dist loadfile --no-loadscope-reorder --durations=25 $(LEFT_OUT)
 
 test-fast:  ## unit tests and notebooks' form, no services
 	@sh setup.sh

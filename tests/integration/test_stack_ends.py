@@ -113,7 +113,7 @@ def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine
 
 
 def test_ctrl_c_ends_everything(machine: Machine) -> None:
-    terminal = in_terminal(machine, "postgis", "rabbitmq")
+    terminal = in_terminal(machine, "postgis")
     assert "Ctrl-C stops everything" in read_until(terminal, "Ctrl-C stops everything")
     processes = machine.processes()
     terminal.write(b"\x03")
