@@ -102,11 +102,8 @@ class Machine:
 
     def until_gone(self, known: set[psutil.Process], seconds: float) -> None:
         """Wait until neither the known processes run nor any other of this stack."""
-
-        def left() -> set[psutil.Process]:
-            return {process for process in known | self.processes() if lives(process)}
-
-        wait_for(lambda: not left(), seconds, f"an end of {left()}")
+        wait_for(lambda: not any(map(lives, known)), seconds, f"an end of {known}")
+        wait_for(lambda: not any(map(lives, self.processes())), seconds, f"an end of {self.processes()}")
 
     def sql(self, statement: str, *values: object) -> list[tuple]:
         url = self.stack()["database_url"].replace("+psycopg", "")
