@@ -1,63 +1,20 @@
-"""Challenge 3: join a central queue. Its check, its hints, and all its texts."""
+"""Challenge 3, join a central queue: its check, its hints, its solution."""
 
 from collections import Counter
-from collections.abc import Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
-import pandas as pd
+import sqlalchemy as sa
 
-from workshop import machine, maps
-from workshop.challenges import guide
-from workshop.challenges.checking import conclude, latest_full, running, runs_of, wanted
-from workshop.challenges.outcome import settle
-from workshop.challenges.verdict import Verdict, say
-from workshop.delivery.record import Run
+from workshop import machine
+from workshop.challenges import checking, outcome, progress
+from workshop.challenges.verdict import Verdict, phrase, say
+from workshop.connection import execute
+from workshop.db import GridSquare
+from workshop.delivery.record import Run, uuids
 from workshop.stack import running as stack
 
-NOTEBOOK = "03-scale-out"
 TASKS = 300
-
-TEXTS = {
-    "C3-PASSED": "{sent} tasks, {done} rows at the central; machines that did them: {machines}, yours too. Well done!",
-    "C3-NOT-ATTEMPTED": (
-        "No addresses were handed to join, so this machine works for itself.\n"
-        "Next: build both addresses in the cell with the TODO, then run the cell with join"
-    ),
-    "C3-ADDRESS": ("The address of the {address} fails at this part: {part}. {text}\nNext: {next_step}"),
-    "C3-CENTRAL": "This machine could not join. {text}\nNext: {next_step}",
-    "C3-NOT-JOINED": "{reason}\nNext: build the addresses from the parts of your card, and join again",
-    "C3-OWN-DATABASE": (
-        "The queue is the central one, but the database is this machine's own, at port {port}.\n"
-        "Next: build database_url from the parts of your card, and join again"
-    ),
-    "C3-NOTHING-SENT": (
-        "No {wanted} tasks were sent since this machine joined.\n"
-        "Next: run the cell that sends them, and the cells after it"
-    ),
-    "C3-NO-ROWS-HERE": (
-        "{done} of {sent} tasks are done, and none by {here}.\n"
-        "Next: workshop status; when worker1 is ready, send the tasks again"
-    ),
-    "C3-PREDICTION": (
-        "Your prediction is {prediction}. It must be a number of tasks, from 0 to {sent}.\n"
-        "Next: write down a guess. A wrong guess is fine"
-    ),
-    "C3-COUNT": (
-        "shares is {shares}. It must be how many of the {sent} tasks each machine did; machines: {machines}.\n"
-        "Next: let GeoPandas count the rows of squares for each machine, after all tasks are done"
-    ),
-}
-
-HINTS = (
-    "An address has its parts in this order: scheme, user, password, host, port, and a name. "
-    "Your card has all but the scheme.",
-    "The name at the end of the broker's address is its virtual host; at the end of the database's, the database.",
-    "An f-string puts parts into a text. The broker's address ends like this: "
-    'f"...@{card.broker.host}:{card.broker.port}/{card.broker.virtual_host}". The database\'s ends in '
-    "card.database.name.",
-    'For the shares: squares.groupby("machine") makes a group of the rows of each machine. Ask it for the size '
-    "of each group.",
-)
 
 
 def check(prediction: object = None, shares: object = None) -> Verdict:
@@ -70,37 +27,40 @@ def check(prediction: object = None, shares: object = None) -> Verdict:
     shares : pandas.Series, DataFrame or mapping, optional
         How many of the tasks each machine did, or each worker.
     """
-    return conclude(3, lambda: _judge(prediction, shares))
+    return checking.conclude(3, lambda: _judge(prediction, shares))
 
 
-def hint() -> guide.Text:
+def hint() -> progress.Text:
     """Return the next hint."""
-    return guide.next_hint(3, HINTS)
+    return progress.next_hint(3)
 
 
-def solution() -> guide.Text:
+def solution() -> progress.Text:
     """Return the solution."""
-    return guide.solution(3)
+    return progress.solution(3)
 
 
 def _judge(prediction: object, shares: object) -> Verdict:
     tried = machine.read("join.json")
     if not tried:
-        return say(TEXTS, "C3-NOT-ATTEMPTED")
-    if tried["failed"]:
-        return say(TEXTS, "C3-ADDRESS" if tried["failed"]["mine"] else "C3-CENTRAL", **tried["failed"])
-    return _joined() or _run(tried["at"], prediction, shares)
+        return say("C3-NOT-ATTEMPTED")
+    if failed := tried["failed"]:
+        return say("C3-ADDRESS" if failed["mine"] else "C3-CENTRAL", **failed)
+    if not_joined := _not_joined():
+        return not_joined
+    number = checking.wanted(TASKS)
+    run = checking.latest([each for each in checking.runs_of(3) if each.at > tried["at"]], number)
+    return _judge_run(run, prediction, shares) if run else say("C3-NOTHING-SENT", wanted=number)
 
 
-def _joined() -> Verdict | None:
+def _not_joined() -> Verdict | None:
     joined, own = machine.read("joined.json"), stack.running() or {}
     if not joined:
-        return say(TEXTS, "C3-NOT-JOINED", reason="This machine left the central queue, or never joined it.")
+        return say("C3-NOT-JOINED", reason=phrase("left"))
     if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):
-        reason = "The queue that this machine joined is its own."
-        return say(TEXTS, "C3-NOT-JOINED", reason=reason)
+        return say("C3-NOT-JOINED", reason=phrase("own-queue"))
     if (place := _place(joined["database_url"])) == _place(own.get("database_url", "")):
-        return say(TEXTS, "C3-OWN-DATABASE", port=place[1])
+        return say("C3-OWN-DATABASE", port=place[1])
     return None
 
 
@@ -111,55 +71,39 @@ def _place(url: str) -> tuple[str | None, int | None]:
     return "127.0.0.1" if here else address.hostname, address.port
 
 
-def _run(joined_at: str, prediction: object, shares: object) -> Verdict:
-    number = min(TASKS, wanted())
-    run = latest_full([each for each in runs_of(NOTEBOOK) if each.at > joined_at], number)
-    if run is None or len(run.tasks) < number:
-        return say(TEXTS, "C3-NOTHING-SENT", wanted=number)
-    return _judge_run(run, prediction, shares)
-
-
-def _judge_run(run: Run, prediction: object, shares: object) -> Verdict:
-    now = settle(run.tasks)
-    if not now.over:
-        return running(3, now)
-    squares = maps.read_squares(task.id for task in run.tasks)
-    by_machine, by_worker = Counter(squares["machine"]), Counter(squares["worker"])
-    numbers = {"sent": now.sent, "done": len(squares), "machines": len(by_machine)}
+def _judge_run(run: Run, prediction: Any, shares: object) -> Verdict:
+    now = outcome.settle(run.tasks)
+    if still := outcome.running(3, now):
+        return still
+    query = sa.select(GridSquare.machine, GridSquare.worker).where(GridSquare.task_id.in_(uuids(now.rows)))
+    rows = execute(query).all()
+    by_machine, by_worker = Counter(row.machine for row in rows), Counter(row.worker for row in rows)
+    sent, machines, counted = len(run.tasks), len(by_machine), counts(shares)
     here = urlsplit(machine.read("joined.json")["database_url"]).username
     if here not in by_machine:  # the database wrote the account of each row
-        return say(TEXTS, "C3-NO-ROWS-HERE", here=here, **numbers)
-    if not _is_number(prediction) or not 0 <= float(prediction) <= now.sent:  # type: ignore[arg-type]
-        return say(TEXTS, "C3-PREDICTION", prediction=prediction, **numbers)
-    if counts(shares) not in (by_machine, by_worker):
-        return say(TEXTS, "C3-COUNT", shares=_short(shares), **numbers)
-    return say(TEXTS, "C3-PASSED", **numbers)
-
-
-def _is_number(value: object) -> bool:
-    return pd.api.types.is_number(value) and not isinstance(value, bool)
+        return say("C3-NO-ROWS-HERE", here=here, sent=sent, done=len(rows))
+    if not checking.is_count(prediction) or prediction > sent:
+        return say("C3-PREDICTION", prediction=prediction, sent=sent)
+    if counted not in (by_machine, by_worker):
+        shown = type(shares).__name__ if counted is None and shares is not None else str(counted)
+        return say("C3-COUNT", shares=shown, sent=sent, machines=machines)
+    return say("C3-PASSED", sent=sent, done=len(rows), machines=machines)
 
 
 _WHO = ("machine", "worker")
 
 
-def counts(shares: object) -> dict[str, int] | None:
+def counts(shares: Any) -> dict[str, int] | None:
     """Return the tasks by machine or worker, however someone counted them; None if it is no such form."""
-    if isinstance(shares, pd.DataFrame):
+    if hasattr(shares, "columns"):  # a DataFrame
         named = set(_WHO) & set(shares.index.names)
         columns = [name for name in _WHO if name in shares and not named]
         table = shares.set_index(columns) if columns else shares
         shares = table.iloc[:, 0] if len(table.columns) else None
-    if not isinstance(shares, pd.Series | Mapping):
-        return None
-    if not all(map(_is_number, shares.values() if isinstance(shares, Mapping) else shares)):
+    numbers = list(shares.items()) if hasattr(shares, "items") else []
+    if not numbers or not all(checking.is_count(count) for _, count in numbers):
         return None
     found: Counter[str] = Counter()
-    for name, count in shares.items():
+    for name, count in numbers:
         found[name[0] if isinstance(name, tuple) else name] += count
     return found
-
-
-def _short(shares: object) -> str:
-    found = counts(shares)
-    return type(shares).__name__ if shares is not None and found is None else str(found)

@@ -3,6 +3,7 @@
 import json
 import sys
 import traceback
+from itertools import takewhile
 from typing import Any
 
 from workshop.machine import ROOT
@@ -25,35 +26,26 @@ def _count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
     if not points:
         from workshop import tasks  # noqa: F401
     settings.fault_rate = lambda: fault_rate
-    return [_errors(grid.check_point, service.is_faulty, point) for point in points]
 
+    def errors(*point: Any) -> int:
+        try:
+            grid.check_point(*point)
+        except (TypeError, ValueError):  # such a task fails before the fault can strike
+            return 0
+        x, y = point
+        return len(list(takewhile(lambda before: service.is_faulty(x, y, before), range(10))))
 
-def _errors(check_point: Any, is_faulty: Any, point: list[Any]) -> int:
-    try:
-        check_point(*point)
-    except (TypeError, ValueError):  # such a task fails before the fault can strike
-        return 0
-    errors = 0
-    while errors < 10 and is_faulty(*point, errors):
-        errors += 1
-    return errors
+    return [errors(*point) for point in points]
 
 
 def _where(error: BaseException) -> str:
     """Return file, line and error: the innermost line of the course's own code."""
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    own = [each for each in places if each[0].startswith(str(ROOT / "workshop")) and each[0] != __file__]
+    text = f"{type(error).__name__}: {error}"
     if isinstance(error, SyntaxError) and error.filename:
-        return f"{_short(error.filename)}, line {error.lineno}: {error.msg}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
-    place = f"{_short(frames[-1].filename)}, line {frames[-1].lineno}: " if frames else ""
-    return f"{place}{type(error).__name__}: {error}"
-
-
-def _is_ours(filename: str) -> bool:
-    return filename.startswith(str(ROOT / "workshop")) and filename != __file__
-
-
-def _short(filename: str) -> str:
-    return filename.removeprefix(f"{ROOT}/")
+        own, text = [(error.filename, error.lineno)], error.msg
+    return "".join(f"{file.removeprefix(f'{ROOT}/')}, line {line}: " for file, line in own[-1:]) + text
 
 
 if __name__ == "__main__":

@@ -1,20 +1,16 @@
-"""What became of the tasks of a run: from the rows, the task log, the queues and the workers themselves."""
+"""Waits for the tasks of a run, and tells from the ledger what became of them."""
 
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
 
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
 from tqdm import tqdm
 
-from workshop import db, live, settings
-from workshop.connection import execute
-from workshop.delivery import dead
-from workshop.delivery.record import Published, uuids
-from workshop.delivery.report import ask_workers
+from workshop.challenges.verdict import Verdict, phrase
+from workshop.delivery.ledger import Ledger, LogLine, ledger
+from workshop.delivery.record import Published
 from workshop.stack.running import workers_ready
 
 PATIENCE = 20
@@ -24,77 +20,7 @@ FAR = 60
 """A retry that is due later than this many seconds is not waited for."""
 
 
-@dataclass(frozen=True)
-class LogLine:
-    """A retry or a final failure of a task; see `workshop.db.TaskLog`."""
-
-    task_id: str
-    state: str
-    attempt: int
-    error: str
-    countdown: float | None
-
-    @property
-    def error_type(self) -> str:
-        """The exception's name, such as ``ServiceError``."""
-        return self.error.partition(":")[0]
-
-
-@dataclass
-class Outcome:
-    """Where the tasks of a run are.
-
-    Attributes
-    ----------
-    sent : int
-        How many tasks were sent.
-    rows : dict
-        Attempt and worker of each stored square, by task id.
-    log : list of LogLine
-        Retries and failures, oldest first.
-    waiting : int
-        Messages in the queue, whoever sent them.
-    held : dict
-        Seconds until each task that a worker has is due; 0 where it may run.
-    dead : set
-        Tasks whose message is in the queue `dead`, though the log knows no failure.
-    missing : set
-        Tasks that ended without a row and without a failure; at a central queue nobody can tell.
-    """
-
-    sent: int
-    rows: dict[str, tuple[int, str]]
-    log: list[LogLine]
-    waiting: int = 0
-    held: dict[str, float] = field(default_factory=dict)
-    dead: set[str] = field(default_factory=set)
-    missing: set[str] = field(default_factory=set)
-
-    @property
-    def failures(self) -> list[LogLine]:
-        """The final failures."""
-        return [line for line in self.log if line.state == "FAILURE"]
-
-    @property
-    def retries(self) -> list[LogLine]:
-        """The retries; one that was delivered again counts once."""
-        once = {(line.task_id, line.attempt): line for line in self.log if line.state == "RETRY"}
-        return list(once.values())
-
-    @property
-    def ended(self) -> int:
-        """Tasks that will not change any more."""
-        return len({line.task_id for line in self.failures} | self.rows.keys() | self.dead | self.missing)
-
-    @property
-    def over(self) -> bool:
-        """Whether no task is left to wait for; those due far in the future are not waited for."""
-        return self.ended == self.sent or (
-            not self.waiting and bool(self.held) and min(self.held.values()) > FAR
-        )
-
-
-def settle(tasks: Sequence[Published]) -> Outcome:
+def settle(tasks: Sequence[Published]) -> Ledger:
     """Wait until the tasks of a run have ended, and say so meanwhile.
 
     Parameters
@@ -104,99 +30,94 @@ def settle(tasks: Sequence[Published]) -> Outcome:
 
     Returns
     -------
-    Outcome
+    Ledger
         How they ended; or where they are, if nothing changed for `PATIENCE` seconds.
     """
     now = look(tasks)
-    if now.over:
+    if over(now):
         return now
     since = began = time.monotonic()
-    first = now.ended
+    first = _ended(now)
     with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, mininterval=0) as line:
-        while not now.over and time.monotonic() - since < PATIENCE:
-            line.set_description_str(_in_words(now, first, time.monotonic() - began))
+        while not over(now) and time.monotonic() - since < PATIENCE:
+            line.set_description_str(_in_words(now, _ended(now) - first, time.monotonic() - began))
             time.sleep(0.3)
             before, now = now, look(tasks)
-            if _changed(before, now):
+            if _has_changed(before, now):
                 since = time.monotonic()
     return now
 
 
-def look(tasks: Sequence[Published]) -> Outcome:
-    """Return where the tasks of a run are now."""
-    ids = {task.id for task in tasks}
-    waiting = live.tasks_in_queue()
-    held = {} if waiting else _held()
-    now = Outcome(len(ids), _rows(ids), _log(ids), waiting)
-    if waiting or now.ended == now.sent:
-        return now
-    now.held = {id: due for id, due in held.items() if id in ids - now.rows.keys()}
-    unknown = ids - now.rows.keys() - {line.task_id for line in now.failures} - now.held.keys()
-    if unknown:
-        now.dead = unknown & dead_letters(unknown)
-        now.missing = _really_missing(unknown - now.dead)
+def look(tasks: Sequence[Published]) -> Ledger:
+    """Return where the tasks of a run are now; what seems lost may be on its way, and is looked for twice."""
+    now = ledger(tasks, workers_ready())
+    if lost(now):
+        time.sleep(0.3)
+        now = ledger(tasks, workers_ready())
     return now
 
 
-def dead_letters(wanted: set[str]) -> set[str]:
-    """Return which tasks have their message in the queue `dead`; the messages stay there."""
-    return {letter.id for letter in dead.letters()} & wanted
+def lost(now: Ledger) -> set[str]:
+    """Return the tasks that ended without a row and without a failure; at a central queue nobody can tell."""
+    return {task.id for task in (*now.missing, *now.unknown)} - {line.task_id for line in now.failures}
+
+
+def failed(now: Ledger) -> set[str]:
+    """Return the tasks that ended without a row, whether someone noticed or not."""
+    return {line.task_id for line in now.failures} | now.dead.keys() | lost(now)
+
+
+def due(now: Ledger) -> dict[str, float]:
+    """Return the seconds until each task of a run that a worker has is due; 0 where it may run."""
+    open_ = {task.id for task in now.published} - now.rows.keys()
+    return {id: seconds for id, seconds in now.held.items() if id in open_}
+
+
+def over(now: Ledger) -> bool:
+    """Return whether no task is left to wait for; those due far in the future are not waited for."""
+    return _ended(now) == len(now.published) or (not now.waiting and _soonest(now) > FAR)
+
+
+def running(challenge: int, now: Ledger) -> Verdict | None:
+    """Return that the tasks of a run have not ended, and nothing moves; None if they have.
+
+    Parameters
+    ----------
+    challenge : int
+        A number from 1 to 4.
+    now : Ledger
+        Where the tasks are.
+    """
+    if over(now):
+        return None
+    numbers = {"waiting": now.waiting, "sent": len(now.published), "held": len(due(now))}
+    return Verdict(f"C{challenge}-RUNNING", phrase("running", **numbers), numbers)
 
 
 def most_common_error(lines: Sequence[LogLine]) -> str:
     """Return the text of the error that occurs most often, without the point it names."""
-    kinds = Counter(line.error_type for line in lines).most_common(1)
-    return next((line.error for line in lines if line.error_type == kinds[0][0]), "") if kinds else ""
+    kinds = Counter(line.error_type for line in lines)
+    error = max(lines, key=lambda line: kinds[line.error_type]).error if lines else ""
+    return re.sub(r" for \(.*", "", error)
 
 
-def _held() -> dict[str, float]:
-    reports = ask_workers(settings.broker_url(), expected=workers_ready())
-    return {id: due for report in reports.values() for id, due in report["held"].items()}
+def _ended(now: Ledger) -> int:
+    """Return how many tasks will not change any more."""
+    return len(failed(now) | now.rows.keys())
 
 
-def _really_missing(ids: set[str]) -> set[str]:
-    """Return which tasks are nowhere at a second look either; a message may be on its way."""
-    if not ids or settings.joined():  # another machine's worker may have them
-        return set()
-    time.sleep(0.3)
-    if live.tasks_in_queue():
-        return set()
-    ids = ids - _held().keys()
-    return ids - _rows(ids).keys() - {line.task_id for line in _log(ids)} - dead_letters(ids)
+def _soonest(now: Ledger) -> float:
+    return min(due(now).values(), default=0)
 
 
-def _changed(before: Outcome, now: Outcome) -> bool:
-    def numbers(outcome: Outcome) -> tuple[int, ...]:
-        return outcome.ended, len(outcome.log), outcome.waiting, len(outcome.held)
+def _has_changed(before: Ledger, now: Ledger) -> bool:
+    def numbers(each: Ledger) -> tuple[int, ...]:
+        return _ended(each), len(each.log), each.waiting, len(due(each))
 
-    waits = bool(now.held) and min(now.held.values()) > 0
-    return waits or numbers(before) != numbers(now)
-
-
-def _in_words(now: Outcome, ended_first: int, seconds: float) -> str:
-    left = now.sent - now.ended
-    done = now.ended - ended_first
-    rate = done / seconds if seconds else 0
-    guess = max([left / rate if rate else 0, *now.held.values()])
-    about = f", about {guess:.0f} s" if guess else ""
-    return f"Still running: {left:,} waiting{about}"
+    return numbers(before) != numbers(now) or 0 < _soonest(now) <= FAR
 
 
-def _rows(ids: set[str]) -> dict[str, tuple[int, str]]:
-    square = db.GridSquare
-    return {
-        str(row.task_id): (row.attempt, row.worker)
-        for row in _of(ids, square.task_id, square.task_id, square.attempt, square.worker)
-    }
-
-
-def _log(ids: set[str]) -> list[LogLine]:
-    log = db.TaskLog
-    columns = (log.id, log.task_id, log.state, log.attempt, log.error, log.countdown)
-    found = sorted(_of(ids, log.task_id, *columns), key=lambda row: row.id)
-    return [LogLine(str(row.task_id), row.state, row.attempt, row.error, row.countdown) for row in found]
-
-
-def _of(ids: set[str], task_id: Any, *columns: Any) -> Sequence[Any]:
-    wanted = literal(uuids(ids), ARRAY(Uuid))
-    return execute(select(*columns).where(task_id == any_(wanted))).all()
+def _in_words(now: Ledger, done: int, seconds: float) -> str:
+    left = len(now.published) - _ended(now)
+    guess = max([left * seconds / done if done else 0, *due(now).values()])
+    return phrase("still-running-about" if guess else "still-running", left=left, seconds=guess)

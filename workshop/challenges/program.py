@@ -7,10 +7,10 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from workshop.challenges.verdict import phrase
 from workshop.machine import ROOT
 from workshop.stack.environment import of_child
 
@@ -19,63 +19,49 @@ TASK = "workshop.tasks.do_task"
 
 
 @dataclass(frozen=True)
-class Clause:
-    """One ``except`` clause of the task.
-
-    Attributes
-    ----------
-    line : int
-        Where it stands.
-    catches : tuple of str
-        The names of its exceptions; empty for a bare ``except``.
-    """
-
-    line: int
-    catches: tuple[str, ...]
-
-    @property
-    def is_broad(self) -> bool:
-        """Whether it catches everything."""
-        return not self.catches or not {"Exception", "BaseException"}.isdisjoint(self.catches)
-
-    @property
-    def catches_service_error(self) -> bool:
-        """Whether it names the recoverable error."""
-        return "ServiceError" in self.catches
-
-
-@dataclass(frozen=True)
 class TaskCode:
     """What ``do_task`` is made of, as saved.
 
     Attributes
     ----------
-    clauses : list of Clause
-        Its ``except`` clauses, in the file's order.
-    calls : set of str
-        The last names of all that it calls, such as ``retry`` or ``sleep``.
-    options : set of str
-        The names of the decorator's options, such as ``autoretry_for``.
+    clauses : list of (int, tuple of str)
+        Its ``except`` clauses, in the file's order: the line, and the names of the exceptions; a bare one
+        has none.
+    words : set of str
+        The last names of all that it calls, such as ``retry`` or ``sleep``, and the names of its decorator's
+        options, such as ``autoretry_for``.
     """
 
-    clauses: list[Clause] = field(default_factory=list)
-    calls: set[str] = field(default_factory=set)
-    options: set[str] = field(default_factory=set)
+    clauses: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    words: set[str] = field(default_factory=set)
 
     @property
     def retries(self) -> bool:
         """Whether it asks for retries in one way or another."""
-        return "retry" in self.calls or "autoretry_for" in self.options
+        return not self.words.isdisjoint({"retry", "autoretry_for"})
 
     @property
     def attempted(self) -> bool:
         """Whether someone worked on the recoverable error."""
-        return self.retries or any(clause.catches_service_error for clause in self.clauses)
+        return self.retries or self.service_line > 0
+
+    @property
+    def service_line(self) -> int:
+        """The line of the first clause that names the recoverable error; 0 if there is none."""
+        return next((line for line, names in self.clauses if "ServiceError" in names), 0)
 
     @property
     def broad_line(self) -> int:
         """The line of the first clause that catches everything; 0 if there is none."""
-        return next((clause.line for clause in self.clauses if clause.is_broad), 0)
+        return next((line for line, names in self.clauses if not names or not _BROAD.isdisjoint(names)), 0)
+
+    @property
+    def caught(self) -> list[str]:
+        """The names of the exceptions that it tells from others."""
+        return [name for _, names in self.clauses for name in names if name not in _BROAD]
+
+
+_BROAD = {"Exception", "BaseException"}
 
 
 def read_task() -> TaskCode:
@@ -83,13 +69,23 @@ def read_task() -> TaskCode:
     for node in ast.walk(ast.parse(TASKS.read_bytes())):
         if isinstance(node, ast.FunctionDef) and node.name == "do_task":
             body = [each for statement in node.body for each in ast.walk(statement)]
-            decorators = [each for each in node.decorator_list if isinstance(each, ast.Call)]
+            options = [each.keywords for each in node.decorator_list if isinstance(each, ast.Call)]
             return TaskCode(
-                [_clause(each) for each in body if isinstance(each, ast.ExceptHandler)],
-                {name for each in body if isinstance(each, ast.Call) for name in _names(each.func)},
-                {option.arg for each in decorators for option in each.keywords if option.arg},
+                [(each.lineno, _caught_by(each)) for each in body if isinstance(each, ast.ExceptHandler)],
+                {_last_name(each.func) for each in body if isinstance(each, ast.Call)}
+                | {option.arg for each in options for option in each if option.arg},
             )
     return TaskCode()
+
+
+def _caught_by(node: ast.ExceptHandler) -> tuple[str, ...]:
+    types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type] if node.type else []
+    return tuple(map(_last_name, types))
+
+
+def _last_name(node: ast.AST) -> str:
+    """Return how a name ends: ``retry`` for ``self.retry``."""
+    return ast.unparse(node).rpartition(".")[2]
 
 
 def ask(points: list[list[Any]], fault_rate: float) -> dict[str, Any]:
@@ -119,18 +115,4 @@ def ask(points: list[list[Any]], fault_rate: float) -> dict[str, Any]:
     try:
         return json.loads(answer.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        return {"problem": (answer.stderr.strip().splitlines() or ["it ended without an answer"])[-1]}
-
-
-def _clause(node: ast.ExceptHandler) -> Clause:
-    if node.type is None:
-        return Clause(node.lineno, ())
-    types = node.type.elts if isinstance(node.type, ast.Tuple) else [node.type]
-    return Clause(node.lineno, tuple(name for each in types for name in _names(each)))
-
-
-def _names(node: ast.AST) -> Iterator[str]:
-    if isinstance(node, ast.Name):
-        yield node.id
-    elif isinstance(node, ast.Attribute):
-        yield node.attr
+        return {"problem": (answer.stderr.strip().splitlines() or [phrase("no-answer")])[-1]}

@@ -1,11 +1,20 @@
-"""Which challenges are passed, and which hints and solutions were looked at: a text file on this machine."""
+"""How far one is, and help in steps: a text file on this machine says what was passed and looked at."""
 
 from datetime import datetime
 
+from workshop.challenges import source, starters
+from workshop.challenges.verdict import phrase, texts
 from workshop.machine import state_dir
 
 FILE = "progress.txt"
-CHALLENGES = {1: "Put tasks on the queue", 2: "Try again", 3: "Many workers", 4: "Nothing lost"}
+
+
+class Text(str):
+    """A text that a notebook shows as it is, without quotes."""
+
+    def __repr__(self) -> str:
+        """Return the text."""
+        return str(self)
 
 
 def note(challenge: int, what: str) -> None:
@@ -22,12 +31,33 @@ def note(challenge: int, what: str) -> None:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M} challenge {challenge} {what}\n")
 
 
-def hints_seen(challenge: int) -> int:
-    """Return how many hints were shown since the challenge was last started afresh."""
-    seen = 0
-    for _, what in _lines(challenge):
-        seen = 0 if what == "reset" else seen + (what == "hint")
-    return seen
+def next_hint(challenge: int) -> Text:
+    """Return the next hint since the challenge was begun or reset; after the last one, the last again."""
+    hints = texts()["hints"][str(challenge)]
+    since_reset = " ".join(what for _, what in _lines(challenge)).rpartition("reset")[2]
+    number = min(since_reset.count("hint") + 1, len(hints))
+    note(challenge, "hint")
+    name = "last-hint" if number == len(hints) else "hint"
+    text = hints[number - 1]
+    return Text(phrase(name, number=number, count=len(hints), text=text, challenge=challenge))
+
+
+def solution(challenge: int) -> Text:
+    """Return the solution, as the course's own files have it, and note that it was looked at.
+
+    Raises
+    ------
+    workshop.challenges.source.NoSource
+        If the course's own files can't be found.
+    """
+    parts = [
+        f"# {path}\n{code}"
+        for path, file in sorted(source.find().marked().items())
+        if path.startswith(("workshop/", "notebooks/")) and path.endswith((".py", ".ipynb"))
+        for code in starters.solutions(path, file.data, challenge)
+    ]
+    note(challenge, "solution")
+    return Text("\n\n".join(parts))
 
 
 def when_passed(challenge: int) -> str | None:
@@ -37,26 +67,22 @@ def when_passed(challenge: int) -> str | None:
 
 def show() -> str:
     """Return a line for each challenge: whether it is passed, and what help was looked at."""
-    return "\n".join(_line(number, title) for number, title in CHALLENGES.items())
+    return "\n".join(_line(int(number), title) for number, title in texts()["titles"].items())
 
 
 def _line(number: int, title: str) -> str:
     passed = when_passed(number)
     looked = [what for _, what in _lines(number)]
-    hints = looked.count("hint")
-    help_ = [f"hints: {hints}"] if hints else []
-    help_ += ["solution looked at"] if "solution" in looked else []
-    state = f"✔ passed {passed}" if passed else "○ not passed yet"
+    help_ = [phrase("hints-seen", count=looked.count("hint"))] if "hint" in looked else []
+    help_ += [phrase("solution-seen")] if "solution" in looked else []
+    state = phrase("passed", when=passed) if passed else phrase("not-passed")
     return "  ".join([f"challenge {number}", f"{title:<22}", state, ", ".join(help_)]).rstrip()
 
 
 def _lines(challenge: int) -> list[tuple[str, str]]:
     """Return time and event of each line of a challenge; lines that someone else wrote are left out."""
-    try:
-        text = (state_dir() / FILE).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return []
-    words = [line.split() for line in text.splitlines()]
+    file = state_dir() / FILE
+    words = [line.split() for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
     return [
         (f"{line[0]} {line[1]}", line[4])
         for line in words

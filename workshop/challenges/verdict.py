@@ -1,7 +1,12 @@
-"""What a verdict is: a code that stays, the evidence in numbers, and one next step, in words."""
+"""What a verdict is: a code that stays, the evidence in numbers, and one next step, in words.
 
-from collections.abc import Mapping
+All words are data, in ``texts.toml``, so that they can be read, corrected and translated in one place.
+"""
+
+import tomllib
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 PASSED, NOT_YET, NOT_ATTEMPTED = "passed", "not yet", "not attempted"
@@ -50,16 +55,33 @@ class Verdict:
         return replace(self, notes=(*self.notes, *notes))
 
 
-def say(texts: Mapping[str, str], code: str, **numbers: Any) -> Verdict:
+@cache
+def texts() -> dict[str, dict[str, Any]]:
+    """Return ``texts.toml``: tables of verdicts, hints, titles and phrases."""
+    return tomllib.loads(Path(__file__).with_name("texts.toml").read_text(encoding="utf-8"))
+
+
+def say(code: str, **numbers: Any) -> Verdict:
     """Return a verdict.
 
     Parameters
     ----------
-    texts : mapping
-        The sentences of a challenge by code, with places for numbers.
     code : str
-        Which of them.
+        Its code.
     **numbers
-        The evidence.
+        The evidence, for the places in its text.
     """
-    return Verdict(code, texts[code].format(**numbers), numbers)
+    return Verdict(code, texts()["verdicts"][code].format(**numbers), numbers)
+
+
+def phrase(name: str, **values: Any) -> str:
+    """Return a text that is no verdict of its own.
+
+    Parameters
+    ----------
+    name : str
+        Its name in the table of phrases.
+    **values
+        What belongs in its places.
+    """
+    return texts()["phrases"][name].format(**values)

@@ -6,10 +6,12 @@ RabbitMQ confirmed and that is in none of them is missing. To send it again is s
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from celery import Celery
 from kombu import Connection
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
+from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from workshop import db, settings
 from workshop.connection import execute
@@ -17,6 +19,22 @@ from workshop.delivery import dead, publisher
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
 from workshop.delivery.topology import SQUARES, is_guest
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """A retry or a final failure of a task; see `workshop.db.TaskLog`."""
+
+    task_id: str
+    state: str
+    attempt: int
+    error: str
+    countdown: float | None
+
+    @property
+    def error_type(self) -> str:
+        """The exception's name, such as ``ServiceError``."""
+        return self.error.partition(":")[0]
 
 
 @dataclass
@@ -29,16 +47,18 @@ class Ledger:
         The record, without the tasks that could not be sent.
     unsent : list of Published
         Tasks that could not be sent; `delay` said so.
-    rows : set of str
-        Ids of the tasks that have their row.
+    rows : dict
+        The attempt that wrote the row of each task that has one, by the task's id.
+    log : list of LogLine
+        What the task log has of these tasks, oldest first.
     dead : dict
         Ids of tasks that failed for good, each with the reason; those that have a row are not among them.
     refused : list of str
         The reason of each message in the queue `dead` that is no task at all.
     waiting : int
         Messages in the queue `squares`, whoever sent them.
-    held : set of str
-        Ids of the tasks that a worker has: running, waiting for their retry, or about to go back.
+    held : dict
+        Seconds until each task that a worker has is due, by its id; 0 for those that run or may run.
     missing : list of Published
         Confirmed by RabbitMQ, and nowhere. Certain only if no message waits; at a central queue never, as its
         dead letters and other machines' workers can't be seen.
@@ -50,11 +70,12 @@ class Ledger:
 
     published: list[Published]
     unsent: list[Published] = field(default_factory=list)
-    rows: set[str] = field(default_factory=set)
+    rows: dict[str, int] = field(default_factory=dict)
+    log: list[LogLine] = field(default_factory=list)
     dead: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     waiting: int = 0
-    held: set[str] = field(default_factory=set)
+    held: dict[str, float] = field(default_factory=dict)
     missing: list[Published] = field(default_factory=list)
     unknown: list[Published] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
@@ -64,31 +85,47 @@ class Ledger:
         """Whether every task that was published has its row or its dead letter."""
         return len(self.rows) + len(self.dead) == len(self.published)
 
+    @property
+    def failures(self) -> list[LogLine]:
+        """The final failures."""
+        return [line for line in self.log if line.state == "FAILURE"]
 
-def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
+    @property
+    def retries(self) -> list[LogLine]:
+        """The retries; one that was delivered again counts once."""
+        once = {(line.task_id, line.attempt): line for line in self.log if line.state == "RETRY"}
+        return list(once.values())
+
+
+def ledger(tasks: Sequence[Published] | None = None, workers: int | None = None) -> Ledger:
     """Return what became of tasks.
 
     Parameters
     ----------
     tasks : sequence of Published, optional
         Which tasks; by default the whole record. Strangers are looked for only then.
+    workers : int, optional
+        How many workers will answer; without it they have a second.
     """
     every = published() if tasks is None else list(tasks)
     now = Ledger([task for task in every if not task.unsent], [task for task in every if task.unsent])
-    now.waiting, now.held, names = _on_the_way()
+    now.waiting, now.held, names = _on_the_way(workers)
     ids = {task.id for task in now.published}
     letters = list(dead.letters(names or None))
     stored = _stored(None if tasks is None else ids)
-    now.rows = stored & ids
-    ended = {letter.id: letter.fault or letter.reason for letter in letters if letter.id in ids - now.rows}
-    now.dead = ended | _logged(ended)
+    now.rows = {id: attempt for id, attempt in stored.items() if id in ids}
+    now.log = _log(ids)
+    ended = {
+        letter.id: letter.fault or letter.reason for letter in letters if letter.id in ids - now.rows.keys()
+    }
+    now.dead = ended | {line.task_id: line.error for line in now.failures if line.task_id in ended}
     now.refused = [letter.fault for letter in letters if letter.fault and letter.id not in ids]
-    nowhere = ids - now.rows - now.dead.keys() - now.held
+    nowhere = ids - now.rows.keys() - now.dead.keys() - now.held.keys()
     if not now.waiting and not is_guest():
         now.missing = [task for task in now.published if task.id in nowhere and task.confirmed]
         now.unknown = [task for task in now.published if task.id in nowhere and not task.confirmed]
     if tasks is None:
-        found = stored | {letter.id for letter in letters if not letter.fault}
+        found = stored.keys() | {letter.id for letter in letters if not letter.fault}
         now.strangers = found - {task.id for task in every}
     return now
 
@@ -117,28 +154,31 @@ def requeue(tasks: Sequence[Published]) -> int:
     return len(tasks)
 
 
-def _on_the_way() -> tuple[int, set[str], set[str]]:
-    """Return how many messages wait, which tasks workers hold, and the names that they know."""
+def _on_the_way(workers: int | None) -> tuple[int, dict[str, float], set[str]]:
+    """Return how many messages wait, which tasks workers hold until when, and the names that they know."""
     with Connection(settings.broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
         before = SQUARES(channel).queue_declare(passive=True).message_count
-        reports = list(ask_workers(settings.broker_url()).values())
+        reports = list(ask_workers(settings.broker_url(), expected=workers).values())
         after = SQUARES(channel).queue_declare(passive=True).message_count
-    held = {id for report in reports for id in report["held"]}
+    held = {id: due for report in reports for id, due in report["held"].items()}
     return max(before, after), held, {name for report in reports for name in report["tasks"]}
 
 
-def _stored(ids: Collection[str] | None) -> set[str]:
-    """Return which tasks have a row; of all if `ids` is None."""
-    column = db.GridSquare.task_id
-    query = select(column).where(db.GridSquare.worker != "direct")
+def _stored(ids: Collection[str] | None) -> dict[str, int]:
+    """Return the attempt that wrote each task's row; of all tasks if `ids` is None."""
+    square = db.GridSquare
+    query = select(square.task_id, square.attempt).where(square.worker != "direct")
     if ids is not None:
-        query = query.where(column == any_(literal(uuids(ids), ARRAY(Uuid))))
-    return {str(id) for id in execute(query).scalars()}
+        query = query.where(_among(square.task_id, ids))
+    return {str(row.task_id): row.attempt for row in execute(query)}
 
 
-def _logged(ids: Collection[str]) -> dict[str, str]:
-    """Return why tasks failed, as the task log has it."""
+def _log(ids: Collection[str]) -> list[LogLine]:
     log = db.TaskLog
-    wanted = any_(literal(uuids(ids), ARRAY(Uuid)))
-    query = select(log.task_id, log.error).where(log.state == "FAILURE", log.task_id == wanted)
-    return {str(row.task_id): row.error for row in execute(query.order_by(log.id))}
+    query = select(log.task_id, log.state, log.attempt, log.error, log.countdown).order_by(log.id)
+    return [LogLine(str(id), *rest) for id, *rest in execute(query.where(_among(log.task_id, ids)))]
+
+
+def _among(column: InstrumentedAttribute[UUID], ids: Collection[str]) -> ColumnElement[bool]:
+    """Return the condition that a task is one of those; as one value, however many they are."""
+    return column == any_(literal(uuids(ids), ARRAY(Uuid)))
