@@ -44,9 +44,9 @@ def cards() -> None:
 def clear(yes: bool) -> None:
     """Empty the queues and the tables, as between two groups. Machines stay joined."""
     with spoken_errors():
-        from workshop.classroom import between_groups
+        from workshop.classroom import clearing
 
-        found = between_groups.holdings()
+        found = clearing.central_holdings()
         echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
         if not yes and not sys.stdin.isatty():
             raise click.UsageError(
@@ -54,7 +54,7 @@ def clear(yes: bool) -> None:
             )
         if not yes:
             click.confirm("Remove them from the central?", abort=True)
-        between_groups.clear()
+        clearing.clear_central()
         echo("The queues and the tables of the central are empty.")
 
 

@@ -26,7 +26,7 @@ def branches(remote: str | None) -> None:
 
 
 @course.command()
-@click.argument("challenge", type=click.IntRange(1, 3))
+@click.argument("challenge", type=click.IntRange(1, 4))
 @click.option("--solved", is_flag=True, help="With the solution of this challenge too.")
 @click.option("--yes", is_flag=True, help="Don't ask.")
 @click.option("--dry-run", is_flag=True, help="Only show what would happen.")
@@ -53,14 +53,14 @@ def reset(challenge: int, solved: bool, yes: bool, dry_run: bool) -> None:
 @course.command()
 @click.argument("name", required=False)
 def restore(name: str | None) -> None:
-    """Bring back the work saved as NAME; without NAME, show all names."""
+    """Bring back the work saved as NAME, a folder or a ZIP file; without NAME, show all names."""
     from workshop.classroom import work
 
     with _spoken_errors():
         if name:
             work.restore(name, echo)
             return
-        names = work.here().saved()
+        names = work.saved()
         echo("\n".join(names) if names else "No work is saved here yet.")
 
 
@@ -81,11 +81,10 @@ def _spoken_errors() -> Iterator[None]:
     from workshop.challenges.source import NoSource
     from workshop.challenges.starters import MalformedMarks
     from workshop.classroom.clearing import Silent
-    from workshop.classroom.lab import PagesNotSaved
     from workshop.classroom.obstacles import Refused
     from workshop.stack.running import NotRunning
 
-    known = (GitError, MalformedMarks, NoSource, NotRunning, OSError, PagesNotSaved, Refused, Silent)
+    known = (GitError, MalformedMarks, NoSource, NotRunning, OSError, Refused, Silent)
     try:
         yield
     except known as error:

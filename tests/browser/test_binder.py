@@ -134,9 +134,13 @@ def test_an_attendee_on_binder(binder: Binder, page: Page) -> None:
 
         open_first(page, binder)
         assert "Saved first:    nothing" in binder.workshop("reset", "1", "--dry-run")
-        shown = binder.workshop("reset", "1", "--yes")
-        assert f"Saved and closed {FIRST}" in shown
-        expect(page.get_by_role("tab", name="01-enqueue.ipynb")).to_be_visible()
+        assert "Next: open notebooks/01-enqueue.ipynb" in binder.workshop("reset", "1", "--yes")
+        binder.workshop("save", code=1)
+        (binder.root / "workshop/demo.py").write_bytes(b"# mine\r\n")
+        archive = binder.workshop("save").removeprefix("Saved in ").strip()
+        binder.workshop("reset", "1", "--yes")
+        binder.workshop("restore", archive)
+        assert (binder.root / "workshop/demo.py").read_bytes() == b"# mine\r\n"
 
 
 def test_jupyterlab_opens_though_the_services_do_not_start(binder: Binder) -> None:

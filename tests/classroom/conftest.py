@@ -9,10 +9,9 @@ from tests.classroom.course import Course, copy_parts
 from tests.classroom.opened import Classroom, opened
 from tests.integration.machine import Machine
 from tests.servers import at
-from workshop.classroom import between_groups
+from workshop.classroom import clearing
 from workshop.classroom.card import Card
 from workshop.classroom.central import start as start_central
-from workshop.classroom.clearing import forget_settings
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +45,8 @@ def central(classroom: Classroom) -> Iterator[Machine]:
     """The same, empty, at the machine that this process uses; its accounts are afterwards as they were."""
     with at(classroom.instructor.state):
         yield classroom.central
-        between_groups.clear()
-        forget_settings()
+        clearing.clear_central()
+        clearing.forget_settings()
         assert start_central(8, classroom.address) == classroom.cards
 
 

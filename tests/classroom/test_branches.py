@@ -26,7 +26,7 @@ def test_the_same_source_gives_the_same_commits(course: Course) -> None:
     course.config = {"user.name": "Bob", "user.email": "bob@localhost", "core.autocrlf": "true"}
     assert "not committed" in course.workshop("branches")
     assert tips(course) == made
-    assert not course.saved()
+    assert not course.branches()
 
 
 def test_what_stands_on_them(course: Course) -> None:
@@ -55,7 +55,7 @@ def test_commits_of_a_person_are_kept(course: Course) -> None:
     assert "Next: git switch main" in course.workshop("branches", code=1)
     course.git("switch", "--quiet", "main")
     shown = course.workshop("branches")
-    (kept,) = course.saved()
+    (kept,) = course.branches()
     assert kept.startswith(f"{OWN}2-") and kept in shown
     assert course.git("rev-parse", kept) == mine
     assert course.git("rev-parse", "challenge-2~1") == course.git("rev-parse", "main")

@@ -18,8 +18,8 @@ from tests.classroom.guests import manage
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine
 from workshop import machine
-from workshop.classroom import between_groups, country, fed, fill
 from workshop.classroom import central as at
+from workshop.classroom import clearing, country, fed, fill
 from workshop.cli import main
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
@@ -344,7 +344,7 @@ def test_feeding_ends_when_the_central_is_cleared(central):
     process = command("fill")
     wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue")
     assert fill.read().todo > 200_000
-    between_groups.clear()
+    clearing.clear_central()
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 1 and "The central was cleared meanwhile" in text
     assert not machine.read(fill.FILE)

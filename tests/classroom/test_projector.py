@@ -9,7 +9,7 @@ from shapely import box
 from tests.classroom.opened import database
 from tests.conftest import wait_for
 from workshop import machine
-from workshop.classroom import between_groups, fill, frames
+from workshop.classroom import clearing, fill, frames
 from workshop.classroom.card import Card
 from workshop.classroom.frames import Frames
 
@@ -65,6 +65,6 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
 def test_a_cleared_central_has_an_empty_board(cards: list[Card], shown: Frames) -> None:
     work(cards[2], 1, "worker1@machine03")
     wait_for(lambda: shown.latest().content.get("done"), what="a square")
-    between_groups.clear()
+    clearing.clear_central()
     wait_for(lambda: shown.latest().content["done"] == 0, what="an empty board")
     assert shown.latest().content["machines"] == []

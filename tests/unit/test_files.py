@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from workshop.challenges import git
-from workshop.challenges.files import Files, present, read_folder
+from workshop.challenges.files import Files, read_file, read_folder
 from workshop.machine import ROOT
 
 LONGEST = 120
@@ -21,7 +21,9 @@ WINDOWS_REFUSES = re.compile(
 
 def files() -> Files:
     """Return the files that git knows; without git, all."""
-    return present(git.names("ls-files", "-z")) if git.is_used() else read_folder(ROOT)
+    if not git.is_used():
+        return read_folder(ROOT)
+    return {path: read_file(ROOT / path) for path in git.names("ls-files", "-z") if (ROOT / path).is_file()}
 
 
 def run(*command: str, folder: Path) -> None:

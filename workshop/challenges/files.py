@@ -37,16 +37,18 @@ Files = dict[str, File]
 
 def read_folder(folder: Path) -> Files:
     """Return the course's files in a folder, by their path in it."""
-    skip = ignored(folder)
-    files = {}
-    for place, folders, found in os.walk(folder):
-        left_out = skip(place, [*folders, *found])
-        links = [name for name in folders if (Path(place) / name).is_symlink()]
-        folders[:] = [name for name in folders if name not in left_out and name not in links]
-        for name in {*found, *links} - left_out:
-            path = Path(place) / name
-            files[path.relative_to(folder).as_posix()] = read_file(path)
-    return files
+    return {path: read_file(folder / path) for path in names(folder, ignored(folder))}
+
+
+def names(folder: Path, skip: Callable[[str, list[str]], set[str]] | None = None) -> list[str]:
+    """Return the paths of files and symbolic links in a folder, without what `skip` says of each folder."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        left_out = skip(place, [*folders, *files]) if skip else set()
+        links = {name for name in folders if (Path(place) / name).is_symlink()}
+        folders[:] = [name for name in folders if name not in left_out | links]
+        found += [Path(place) / name for name in {*files, *links} - left_out]
+    return [path.relative_to(folder).as_posix() for path in found if is_file(path)]
 
 
 def ignored(folder: Path) -> Callable[[str, list[str]], set[str]]:
@@ -70,23 +72,57 @@ def read_file(path: Path) -> File:
     return File(path.read_bytes(), 0o100755 if runs else 0o100644)
 
 
+def differs(path: Path, file: File | None) -> bool:
+    """Return whether something is another file; one of another size is not read, as it may be huge."""
+    if file is None or not is_file(path):
+        return True
+    return path.lstat().st_size != len(file.data) or read_file(path) != file
+
+
 def write_file(path: Path, file: File) -> None:
-    """Replace a file as a whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    """Write a new file."""
     if file.mode == 0o120000:
-        draft.symlink_to(os.fsdecode(file.data))
-    else:
-        draft.write_bytes(file.data)
-        if file.mode == 0o100755:
-            draft.chmod(draft.stat().st_mode | 0o111)
-    draft.replace(path)
+        path.symlink_to(os.fsdecode(file.data))
+        return
+    path.write_bytes(file.data)
+    if file.mode == 0o100755:
+        path.chmod(path.stat().st_mode | 0o111)
 
 
-def present(paths: Iterable[str]) -> Files:
-    """Return those of the paths in the course's folder that are files."""
-    places = {path: machine.ROOT / path for path in paths}
-    return {path: read_file(place) for path, place in places.items() if is_file(place)}
+def place(path: str, write: Callable[[Path], object]) -> None:
+    """Put a file into the course's folder, as a whole or not at all, whatever stands in its way there.
+
+    Parameters
+    ----------
+    path : str
+        Its path in the course's folder.
+    write : callable
+        Writes it to the path that it gets.
+    """
+    target = machine.ROOT / path
+    for parent in target.relative_to(machine.ROOT).parents:
+        if is_file(machine.ROOT / parent):
+            (machine.ROOT / parent).unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".draft.{os.getpid()}")
+    try:
+        write(draft)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def in_the_way(paths: Iterable[str]) -> set[str]:
+    """Return the files in the course's folder which `place` replaces: at these paths, above or below them."""
+    found: set[str] = set()
+    for path in paths:
+        around = [path, *(parent.as_posix() for parent in Path(path).parents)]
+        found.update(each for each in around if is_file(machine.ROOT / each))
+        if not found.intersection(around):
+            found.update(f"{path}/{name}" for name in names(machine.ROOT / path))
+    return found
 
 
 def is_file(path: Path) -> bool:

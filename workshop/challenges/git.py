@@ -3,7 +3,6 @@
 import os
 import shutil
 import subprocess
-from pathlib import Path
 
 from workshop.challenges.files import File, Files
 from workshop.machine import ROOT
@@ -43,7 +42,7 @@ def is_used() -> bool:
     return bool(shutil.which("git") and (ROOT / ".git").exists() and commit_of("HEAD"))
 
 
-def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes:
+def git(*arguments: str, given: bytes = b"") -> bytes:
     """Run git in the course's folder and return what it writes.
 
     Parameters
@@ -52,8 +51,6 @@ def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes
         What follows ``git`` on a command line.
     given : bytes
         Its standard input.
-    index : pathlib.Path, optional
-        Another index than the person's own.
 
     Raises
     ------
@@ -66,7 +63,7 @@ def git(*arguments: str, given: bytes = b"", index: Path | None = None) -> bytes
     done = subprocess.run(
         ["git", *where, *options, *arguments],
         cwd=ROOT,
-        env=of_child(_ENVIRONMENT | ({"GIT_INDEX_FILE": str(index)} if index else {})),
+        env=of_child(_ENVIRONMENT),
         input=given,
         capture_output=True,
     )
@@ -94,16 +91,16 @@ def commit_of(revision: str) -> str | None:
         return None
 
 
-def read(commit: str, wanted: list[str] | None = None) -> Files:
-    """Return the files of a commit, byte for byte; all, or those that are wanted and there."""
+def read(commit: str) -> Files:
+    """Return the files of a commit, byte for byte."""
     modes, blobs = {}, []
     for entry in names("ls-tree", "-r", "-z", "--full-tree", commit):
         about, _, path = entry.partition("\t")
         octal, kind, blob = about.split()
-        if kind == "blob" and (wanted is None or path in wanted):
+        if kind == "blob":
             modes[path] = int(octal, 8)
             blobs.append(f"{blob}\n")
-    output = git("cat-file", "--batch", given="".join(blobs).encode()) if blobs else b""
+    output = git("cat-file", "--batch", given="".join(blobs).encode())
     files: Files = {}
     position = 0
     for path, mode in modes.items():
@@ -113,18 +110,15 @@ def read(commit: str, wanted: list[str] | None = None) -> Files:
     return files
 
 
-def commit(parents: list[str], files: Files, gone: list[str], message: str, date: str) -> str:
+def commit(parent: str, files: Files, message: str, date: str) -> str:
     """Make a commit and return its id, without a change to branches, index or files.
 
     Parameters
     ----------
-    parents : list of str
-        The commits before it; it starts from the files of the first.
+    parent : str
+        The full id of the commit before it.
     files : Files
-        What differs from the first parent. The bytes are stored as they are, whatever git's settings
-        say about line ends.
-    gone : list of str
-        Paths that it does not have.
+        What differs from that. The bytes are stored as they are, whatever git's settings say about line ends.
     message : str
         The commit's message.
     date : str
@@ -133,13 +127,12 @@ def commit(parents: list[str], files: Files, gone: list[str], message: str, date
     text = message.encode()
     who = f"{NAME} <{EMAIL}> {date}"
     stream = [f"commit {_DRAFT}\nmark :1\nauthor {who}\ncommitter {who}\ndata {len(text)}\n".encode(), text]
-    stream.append(f"\nfrom {parents[0]}\n".encode())
-    stream += [f"merge {parent}\n".encode() for parent in parents[1:]]
-    stream += [b"D " + _quoted(path) + b"\n" for path in gone]
+    stream.append(f"\nfrom {parent}\n".encode())
     for path, file in files.items():
         stream.append(b"M %o inline %s\ndata %d\n" % (file.mode, _quoted(path), len(file.data)))
         stream += [file.data, b"\n"]
-    stream.append(b"\nget-mark :1\nreset %s\nfrom %s\n\n" % (_DRAFT.encode(), b"0" * 40))
+    no_commit = "0" * len(parent)  # ids are longer in repositories with SHA-256
+    stream.append(f"\nget-mark :1\nreset {_DRAFT}\nfrom {no_commit}\n\n".encode())
     done = git("fast-import", "--quiet", "--force", "--date-format=raw", given=b"".join(stream))
     return done.decode().strip()
 
@@ -153,4 +146,4 @@ def _quoted(path: str) -> bytes:
 
 def keep(branch: str, commit: str) -> None:
     """Make a new branch at a commit; an existing one is never moved."""
-    git("update-ref", f"refs/heads/{branch}", commit, "0" * 40)
+    git("update-ref", f"refs/heads/{branch}", commit, "")

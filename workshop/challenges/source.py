@@ -11,6 +11,9 @@ from workshop.challenges import git
 from workshop.challenges.files import NOTE, Files, ignored, read_folder
 from workshop.machine import ROOT
 
+_LARGEST = 50_000_000
+"""Bytes; a larger file in a download is a person's own, and no part of the course."""
+
 
 class NoSource(Exception):
     """The marked source can't be found; the text says what to do."""
@@ -88,7 +91,13 @@ def keep_copy() -> None:
     if git.is_used() or (ROOT / NOTE).exists() or _copy().exists():
         return
     draft = _copy().with_name(f".course.json.{os.getpid()}")
-    shutil.copytree(ROOT, draft, symlinks=True, ignore=ignored(ROOT))
+    skip = ignored(ROOT)
+
+    def leave_out(folder: str, names: list[str]) -> set[str]:
+        large = {name for name in names if (Path(folder) / name).lstat().st_size > _LARGEST}
+        return large | skip(folder, names)
+
+    shutil.copytree(ROOT, draft, symlinks=True, ignore=leave_out)
     draft.rename(_copy())
 
 

@@ -1,15 +1,25 @@
 """The branches ``challenge-1`` to ``-3``: starters made from the solved course, never edited by hand."""
 
+import os
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 
 from workshop.challenges import git
-from workshop.challenges.source import Source, is_source
+from workshop.challenges.source import Source, find, is_source
 from workshop.challenges.starters import CHALLENGES, Level, course
 from workshop.classroom.obstacles import Refused
+from workshop.machine import ROOT
 
 _MADE_BY = "Made by: workshop branches"
+_HALF_DONE = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply": "rebase",
+}
 
 
 def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
@@ -74,13 +84,65 @@ def starter(source: Source, level: Level) -> str:
     changed = {path: file for path, file in files.items() if marked.get(path) != file}
     date = git.line("log", "-1", "--format=%cd", "--date=raw", source.commit)
     subject = f"Challenge {level.challenge}: {'solved' if level.solved else 'starter'}"
-    return git.commit([source.commit], changed, [], f"{subject}\n\n{_MADE_BY}\n", date)
+    return git.commit(source.commit, changed, f"{subject}\n\n{_MADE_BY}\n", date)
 
 
 def beginning(revision: str) -> str | None:
     """Return the newest starter among a commit and those before it; None if there is none."""
     made = ("--fixed-strings", f"--committer={git.EMAIL}", f"--grep={_MADE_BY}")
     return git.line("log", "-1", "--first-parent", "--format=%H", *made, revision) or None
+
+
+def refuse_if_stuck(branch: str) -> None:
+    """Refuse to go to a branch in the middle of a merge and the like, or where git can't.
+
+    Raises
+    ------
+    Refused
+        If so.
+    """
+    folder = Path(git.line("rev-parse", "--absolute-git-dir"))
+    for name, what in _HALF_DONE.items():
+        if (folder / name).exists():
+            raise Refused(
+                f"A {what} is not finished. Nothing was changed. Next: git {what} --continue, or --abort"
+            )
+    if unmerged := git.names("ls-files", "--unmerged", "-z"):
+        name = unmerged[0].partition("\t")[2]
+        raise Refused(f"{name} is not merged. Nothing was changed. Next: mend it, then git add it")
+    if (folder / "index.lock").exists():
+        raise Refused(
+            f"Git is busy here, or was stopped. Next: wait; if it stays, remove {folder / 'index.lock'}"
+        )
+    for place in (folder, *(Path(git.line("rev-parse", "--git-path", name)) for name in ("objects", "refs"))):
+        if not os.access(ROOT / place, os.W_OK):
+            raise Refused(f"Git can't write to {ROOT / place}. Next: sudo chown -R $(id -u) '{ROOT}'")
+    refuse_if_checked_out(branch, here=False)
+
+
+def stand_on(level: Level) -> list[str]:
+    """Stand on the branch of a starter, with its files in the index; the files in the folder stay.
+
+    Returns
+    -------
+    list of str
+        The new branches that keep what nothing else would: commits of a person, and what was in the index.
+    """
+    branch, commit = f"challenge-{level.challenge}", starter(find(), level)
+    kept = [keep_own(branch), keep_commit(_staged() or "HEAD", moving=branch)]
+    git.git("update-ref", f"refs/heads/{branch}", commit)
+    git.git("symbolic-ref", "-m", "workshop reset", "HEAD", f"refs/heads/{branch}")
+    git.git("read-tree", "HEAD")
+    return [name for name in kept if name]
+
+
+def _staged() -> str | None:
+    """Return a commit of what the index holds; None if the last commit, or the folder, has that too."""
+    in_index_only = git.names("diff-files", "--name-only", "-z", "--ignore-submodules")  # runs no filter
+    tree, head = git.line("write-tree"), git.line("rev-parse", "HEAD")
+    if not in_index_only or tree == git.line("rev-parse", f"{head}^{{tree}}"):
+        return None
+    return git.line("commit-tree", tree, "-p", head, "-m", "Work as it was in the index")
 
 
 def keep_own(branch: str) -> str | None:
@@ -123,7 +185,7 @@ def refuse_if_checked_out(branch: str, here: bool = True) -> None:
         lines = about.strip().splitlines()
         if f"branch refs/heads/{branch}" not in lines:
             continue
-        if not here and git.line("symbolic-ref", "--quiet", "HEAD") == f"refs/heads/{branch}":
-            continue
         folder = lines[0].removeprefix("worktree ")
+        if not here and Path(folder).resolve() == ROOT:
+            continue
         raise Refused(f"{branch} is checked out in {folder}. Next: switch there to another branch")

@@ -1,4 +1,4 @@
-"""Empties what this machine's own services hold, never those of a central that it joined."""
+"""Empties what services hold: this machine's own, as a reset does, or those of the central that it runs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -50,12 +50,10 @@ def holdings() -> dict[str, int] | None:
         if url := _address("postgis"):
             with psycopg.connect(url, connect_timeout=5, options=_PATIENCE) as database:
                 _refuse_if_held(database, longer_than="5 s")
-                for table in _existing(database):
-                    count = database.execute(f"SELECT count(*) FROM geopython.{table}").fetchone()
-                    found[_TABLES[table]] = count[0] if count else 0
+                found |= _rows(database)
         if url := _address("rabbitmq"):
             with Connection(url, connect_timeout=5) as broker:
-                found |= {what: _length(broker, queue)[0] for queue, what in _QUEUES.items()}
+                found |= _messages(broker)
     return found
 
 
@@ -79,10 +77,53 @@ def clear() -> None:
         if url := _address("rabbitmq"):
             with Connection(url, connect_timeout=5) as broker:
                 until(lambda: _length(broker, SQUARES.name)[1] == 0, seconds=10)
-                for queue in _QUEUES:
-                    with suppress(NotFound), broker.channel() as channel:
-                        channel.queue_purge(queue)
+                _purge(broker)
     (machine.state_dir() / FILE).unlink(missing_ok=True)
+
+
+def central_holdings() -> dict[str, int]:
+    """Return how much the central of this machine holds, such as ``{"squares": 2500}``.
+
+    Raises
+    ------
+    workshop.stack.running.NotRunning
+        If no central runs here.
+    """
+    with _central() as (database, broker):
+        return _rows(database) | _messages(broker)
+
+
+def clear_central() -> None:
+    """Empty the central's queues and tables, as between two groups, and forget what was fed.
+
+    Accounts, cards and joined machines stay. A task that a machine holds at this moment still gives its row.
+    Rows are deleted, not truncated: a machine that keeps the table busy can't hold this up.
+
+    Raises
+    ------
+    workshop.stack.running.NotRunning
+        If no central runs here.
+    """
+    from workshop.classroom.fill import FILE as FED  # slow to import
+
+    with _central() as (database, broker):
+        _purge(broker)
+        for table in _existing(database):
+            database.execute(f"DELETE FROM geopython.{table}")
+            database.execute(f"VACUUM geopython.{table}")
+    (machine.state_dir() / FED).unlink(missing_ok=True)
+
+
+@contextmanager
+def _central() -> Iterator[tuple[psycopg.Connection, Connection]]:
+    from workshop.classroom.central import site  # slow to import
+
+    address = site().database_url.replace("+psycopg", "")
+    with (
+        psycopg.connect(address, connect_timeout=5, autocommit=True) as database,
+        Connection(site().broker_url, connect_timeout=5) as broker,
+    ):
+        yield database, broker
 
 
 def _empty(database: psycopg.Connection) -> None:
@@ -153,6 +194,21 @@ def _address(service: str) -> str | None:
 def _existing(database: psycopg.Connection) -> list[str]:
     query = "SELECT to_regclass('geopython.' || %s) IS NOT NULL"
     return [table for table in _TABLES if database.execute(query, [table]).fetchone() == (True,)]
+
+
+def _rows(database: psycopg.Connection) -> dict[str, int]:
+    query = "SELECT count(*) FROM geopython."
+    return {_TABLES[table]: database.execute(query + table).fetchall()[0][0] for table in _existing(database)}
+
+
+def _messages(broker: Connection) -> dict[str, int]:
+    return {what: _length(broker, queue)[0] for queue, what in _QUEUES.items()}
+
+
+def _purge(broker: Connection) -> None:
+    for queue in _QUEUES:
+        with suppress(NotFound), broker.channel() as channel:
+            channel.queue_purge(queue)
 
 
 def _length(broker: Connection, queue: str) -> tuple[int, int]:

@@ -1,23 +1,30 @@
-"""Puts the fresh starter of a challenge in place, after it has saved the work that is there.
+"""Puts the fresh starter of a challenge in place, after it has copied the work that is there.
 
-The order lets it be stopped at any point without a loss: nothing is replaced before it is saved, and the
-queues are emptied only once nothing can put a task back into them.
+Tables and queues are emptied first, as others may keep that from being done; then nothing else is changed.
+No file is replaced before it is copied, so it can be stopped at any point without a loss.
 """
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
-from workshop import settings
+from workshop import machine, settings
 from workshop.challenges import git, progress, source
-from workshop.challenges.starters import Level
-from workshop.classroom import branches, clearing, lab, work
+from workshop.challenges.files import differs, in_the_way, is_courses_own, is_file, place, remove, write_file
+from workshop.challenges.starters import CHALLENGES, Level
+from workshop.classroom import branches, clearing, work
 from workshop.classroom.obstacles import check
 from workshop.machine import ROOT
 from workshop.stack import scaling
+from workshop.stack.lab import RESETS
 from workshop.stack.running import running
 
 Say = Callable[[str], None]
+
+_NEXT = """\
+Next: open {notebook}
+What is open in JupyterLab still shows the old work: load the page again (F5), then Kernel, Restart Kernel."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ class Prospect:
     Attributes
     ----------
     own : list of str
-        Files with work that will be saved.
+        Files with work, which will be copied.
     replaced : list of str
         Files that will be another, or gone.
     cleared : dict of str to int, optional
@@ -44,6 +51,7 @@ class Prospect:
         return "\n".join(
             (
                 f"Saved first:    {work.shown(self.own)}",
+                "Not saved:      what you typed in JupyterLab since the last Ctrl-S",
                 f"Changed files:  {work.shown(self.replaced)}",
                 f"Removed:        {held or 'nothing'}"
                 if self.cleared is not None
@@ -61,18 +69,14 @@ def prospect(level: Level) -> Prospect:
         If it can't be done.
     """
     source.keep_copy()
-    here = work.here()
-    here.refuse_if_stuck()
     if git.is_used():
-        branches.refuse_if_checked_out(f"challenge-{level.challenge}", here=False)
-    own = [*here.changed(), *here.in_the_way(level)]
-    replaced = here.replaced(level)
-    check([*own, *replaced])
-    return Prospect(own, replaced, clearing.holdings())
+        branches.refuse_if_stuck(f"challenge-{level.challenge}")
+    check(sorted({*work.present(), *work.starter(level), *in_the_way(work.starter(level))}))
+    return Prospect(_own(level), _replaced(level), clearing.holdings())
 
 
 def reset(level: Level, say: Say) -> None:
-    """Save the work that is here, put a starter in place, and clear this machine's own services.
+    """Copy the work that is here, put a starter in place, and clear this machine's own services.
 
     Parameters
     ----------
@@ -85,53 +89,53 @@ def reset(level: Level, say: Say) -> None:
     ------
     workshop.classroom.obstacles.Refused
         If it can't be done; nothing is changed then.
-    workshop.classroom.lab.PagesNotSaved
-        If a page of JupyterLab can't save what is open in it; nothing is changed then.
     TimeoutError
         If the workers don't stop, or are not ready again in time.
     """
-    lab.save(list(_editable()))
-    found = prospect(level)
-    for document in lab.save_and_close(found.replaced):
-        say(f"Saved and closed {document}")
-    names = _save(level)
-    for name in names:
-        say(f"Your work is saved: {name}")
+    prospect(level)
     if clearing.leave_central():
         say("This machine left the central queue. Nothing there is touched.")
     with _workers_paused(say) as had_workers:
         if had_workers is not None:
-            clearing.clear()  # the first step, as others may keep it from being done
+            clearing.clear()
             say("Squares, log and queues are empty.")
-        work.here().put(level)
-        lab.guard(found.replaced)  # a page may have read the files just before they changed
-        say(f"The files of challenge {level.challenge} are in place.")
+        _replace(level, say)
         clearing.forget_settings()
     if had_workers:
         scaling.until_ready()
         say("The worker is ready with the new code.")
     progress.note(level.challenge, "reset")
-    for name in names:
-        say(f"Your work from before is on {name}. To get it back: workshop restore {name}")
-    notebook = source.notebook_of(level.challenge)
-    lab.reopen(notebook)
-    say(f"Next: open {notebook}")
+    say(_NEXT.format(notebook=source.notebook_of(level.challenge)))
 
 
-def _editable() -> Iterator[str]:
-    """Yield what people edit: an open page may hold unsaved edits of a file that is not changed on disk."""
-    for pattern in ("notebooks/**/*.ipynb", "workshop/*.py"):
-        yield from (path.relative_to(ROOT).as_posix() for path in ROOT.glob(pattern))
+def _replace(level: Level, say: Say) -> None:
+    """Copy all work, then put a starter in place; JupyterLab saves nothing from before any more."""
+    machine.write(RESETS, {"resets": machine.read(RESETS).get("resets", 0) + 1})
+    own, replaced, files = _own(level), _replaced(level), work.starter(level)
+    if own:
+        name = work.keep(own, level.challenge)
+        say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
+    if git.is_used() and level.challenge in CHALLENGES:
+        for branch in branches.stand_on(level):
+            say(f"What you had committed, or staged, is kept on the branch {branch}")
+    for path in replaced:
+        if path in files:
+            place(path, partial(write_file, file=files[path]))
+        elif is_file(ROOT / path):
+            remove(path)
+    say(f"The files of challenge {level.challenge} are in place.")
 
 
-def _save(level: Level) -> list[str]:
-    """Save all that is not the course's own, and return under which names."""
-    here = work.here()
-    found = prospect(level)
-    names = []
-    if found.own:
-        names.append(here.save(work.stem(level.challenge), here.in_the_way(level)))
-    return names + here.save_commits(level)
+def _own(level: Level) -> list[str]:
+    """Return the files with work; ignored ones too, where the starter has a file of that name."""
+    return work.own({*work.present(), *in_the_way(work.starter(level))})
+
+
+def _replaced(level: Level) -> list[str]:
+    """Return the files that are another, or gone, once the starter of a level is in place."""
+    files = work.starter(level)
+    others = {path for path in work.present() if path not in files and is_courses_own(path)}
+    return sorted({path for path, file in files.items() if differs(ROOT / path, file)} | others)
 
 
 @contextmanager

@@ -1,40 +1,91 @@
-"""A person's own work in the course's folder: what it is, saved byte for byte, and brought back."""
+"""A person's own files in the course's folder: copied byte for byte to ``my-work``, packed, brought back."""
 
 import os
+import shutil
+import stat
+import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from functools import cache, partial
 from pathlib import Path
 
-from workshop.challenges import git
-from workshop.challenges.files import present, remove, write_file
-from workshop.challenges.source import challenge_here
-from workshop.classroom import lab
-from workshop.classroom.folderwork import FolderWork
-from workshop.classroom.gitwork import GitWork
+from workshop.challenges import git, source
+from workshop.challenges.files import Files, differs, ignored, in_the_way, is_file, names, place
+from workshop.challenges.starters import Level, course
 from workshop.classroom.obstacles import Refused, check
 from workshop.machine import ROOT
 
 Say = Callable[[str], None]
 
-
-def here() -> GitWork | FolderWork:
-    """Return the work in this folder, kept by git where git is in use, else in files."""
-    return GitWork() if git.is_used() else FolderWork()
+KEPT = ROOT / "my-work"
+_NEVER = {".git", "my-work", ".workshop"}
 
 
-def stem(otherwise: int) -> str:
-    """Return how saved work of the challenge in this folder is called, such as ``challenge-1``."""
-    return f"challenge-{challenge_here().get('challenge', otherwise)}"
+@cache
+def starter(level: Level) -> Files:
+    """Return the course's files at a level."""
+    return course(source.find().marked(), level)
+
+
+def fresh() -> Files:
+    """Return the course's files as they were brought to the level that is here."""
+    here = source.challenge_here()
+    if "challenge" not in here:
+        return source.find().marked()
+    return starter(Level(here["challenge"], here.get("solved", False)))
+
+
+def present() -> list[str]:
+    """Return the files in the course's folder, without what git or the course ignores."""
+    if git.is_used():
+        found = git.names("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    else:
+        found = names(ROOT, ignored(ROOT))
+    return sorted(path for path in set(found) if is_file(ROOT / path) and Path(path).parts[0] not in _NEVER)
+
+
+def own(among: Iterable[str]) -> list[str]:
+    """Return those of some files that are not as the course brought them."""
+    brought = fresh()
+    return sorted(path for path in set(among) if differs(ROOT / path, brought.get(path)))
+
+
+def keep(paths: list[str], challenge: int) -> str:
+    """Copy files to a new folder in ``my-work`` and return its name.
+
+    Parameters
+    ----------
+    paths : list of str
+        The files.
+    challenge : int
+        How the folder is called, if the files here are those of no challenge.
+    """
+    KEPT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT, ignore_cleanup_errors=True) as folder:
+        draft = Path(folder) / "work"
+        for path in paths:
+            (draft / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, draft / path, follow_symlinks=False)
+        target = _new_place(challenge)
+        draft.rename(target)
+    return f"my-work/{target.name}"
+
+
+def saved() -> list[str]:
+    """Return the names of saved work, newest first."""
+    found = [path for path in KEPT.glob("[!.]*") if path.is_dir() or path.suffix == ".zip"]
+    return [f"my-work/{path.name}" for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
 
 
 def restore(name: str, say: Say) -> None:
-    """Bring saved work back into the folder, as changes that are not committed.
+    """Bring saved work back into the folder. Own files that are in its way are copied to ``my-work`` first.
 
     Parameters
     ----------
     name : str
-        One of the saved names, with or without ``my-work/``.
+        One of the saved names, with or without ``my-work/``, or the path of a ZIP file that `pack` wrote.
     say : callable
         Shows a line.
 
@@ -43,22 +94,50 @@ def restore(name: str, say: Say) -> None:
     Refused
         If there is no such work, or the files can't be read or written.
     """
-    work = here()
-    name = f"my-work/{name.removeprefix('my-work/').strip('/')}"
-    if name not in work.saved():
+    with _opened(name) as folder:
+        paths = sorted(names(folder))
+        if foreign := [path for path in paths if _NEVER.intersection(path.lower().split("/"))]:
+            raise Refused(
+                f"{name} holds {readable(foreign[0])}, which is no work. Next: take it out of there"
+            )
+        check([*paths, *in_the_way(paths)])
+        if replaced := own(in_the_way(paths)):
+            say(f"What was in the way is saved first: {keep(replaced, challenge=1)}")
+        for path in paths:
+            place(path, partial(shutil.copy, folder / path, follow_symlinks=False))
+    say(f"Restored {shown(paths)} from {name}")
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Path]:
+    """Yield a folder with saved work, that of a ZIP file unpacked meanwhile."""
+    inside = f"my-work/{name.removeprefix('my-work/').strip('/')}"
+    place = ROOT / inside if inside in saved() else Path(name)
+    if place.is_dir() and inside in saved():
+        yield place
+    elif zipfile.is_zipfile(place):
+        KEPT.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT) as folder:
+            _unpack(place, Path(folder))
+            yield Path(folder)
+    else:
         raise Refused(f"There is no saved work {name}. Next: workshop restore shows all names")
-    files, gone = work.read(name)
-    work.refuse_if_stuck()
-    check([*files, *gone])
-    for document in lab.save_and_close([*files, *gone]):
-        say(f"Saved and closed {document}")
-    if work.changed():
-        say(f"What was here is saved first: {work.save(stem(otherwise=1))}")
-    for path, file in files.items():
-        write_file(ROOT / path, file)
-    for path in gone:
-        remove(path)
-    say(f"Restored {shown([*files, *gone])} from {name}")
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """Write a ZIP file's content into a folder: links last, so that nothing is written through them."""
+    links = []
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            written, mode = Path(archive.extract(entry, folder)), entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                links.append(written)
+            elif mode & stat.S_IXUSR and not entry.is_dir():
+                written.chmod(written.stat().st_mode | 0o111)
+    for link in links:
+        points_to = os.fsdecode(link.read_bytes())
+        link.unlink()
+        link.symlink_to(points_to)
 
 
 def pack(target: Path | None) -> Path:
@@ -74,22 +153,43 @@ def pack(target: Path | None) -> Path:
     Refused
         If the file exists, or there is nothing to save.
     """
-    work = here()
-    files = present(path for path in work.since_starter() if ROOT / path != target)
-    if not files:
+    paths = own(present())
+    if not paths:
         raise Refused("There is nothing to save: all files are as the course brought them")
     if target is None:
-        target = ROOT / "my-work" / f"{stem(otherwise=0)}-{datetime.now():%Y%m%d-%H%M%S}.zip"
-        target.parent.mkdir(exist_ok=True)
+        KEPT.mkdir(exist_ok=True)
+        target = _new_place(challenge=0, ending=".zip")
+    if target.exists():
+        raise Refused(f"{target} exists already. Next: choose another name")
+    draft = target.with_name(f".draft.{os.getpid()}.zip")
     try:
-        with zipfile.ZipFile(target, "x", zipfile.ZIP_DEFLATED) as archive:
-            for path, file in files.items():
-                entry = zipfile.ZipInfo(readable(path), datetime.now().timetuple()[:6])
-                entry.external_attr = file.mode << 16
-                archive.writestr(entry, file.data, zipfile.ZIP_DEFLATED)
-    except FileExistsError as error:
-        raise Refused(f"{target} exists already. Next: choose another name") from error
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in paths:
+                _add(archive, path)
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
     return target
+
+
+def _add(archive: zipfile.ZipFile, path: str) -> None:
+    source = ROOT / path
+    if not source.is_symlink():
+        archive.write(source, readable(path))
+        return
+    entry = zipfile.ZipInfo(readable(path), datetime.now().timetuple()[:6])
+    entry.external_attr = 0o120777 << 16
+    archive.writestr(entry, os.fsencode(source.readlink()))
+
+
+def _new_place(challenge: int, ending: str = "") -> Path:
+    number = source.challenge_here().get("challenge", challenge)
+    first = place = f"challenge-{number}-{datetime.now():%Y%m%d-%H%M%S}"
+    again = 1
+    while (KEPT / f"{place}{ending}").exists():
+        again += 1
+        place = f"{first}-{again}"
+    return KEPT / f"{place}{ending}"
 
 
 def shown(paths: list[str], limit: int = 10) -> str:

@@ -11,10 +11,10 @@ from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
 
 CONFIG = Path(__file__).with_name("jupyter")
-"""The folder with what JupyterLab is told: its server's settings, defaults and an extension of its pages."""
+"""The folder with what JupyterLab is told: its server's settings and defaults."""
 
-RESET = "reset.json"
-"""When a reset changed each document, by its path in the course; `contents` refuses to save older ones."""
+RESETS = "resets.json"
+"""How often the course was reset; `contents` refuses to save a notebook that was opened before the last."""
 
 
 def prepare(site: Site) -> None:

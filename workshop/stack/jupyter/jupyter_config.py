@@ -7,7 +7,6 @@ The stack starts JupyterLab with it. Where somebody else does, as on Binder, the
 import os
 import sys
 from base64 import b64encode
-from pathlib import Path
 from typing import Any
 
 from workshop.machine import read, state_dir
@@ -23,9 +22,8 @@ c.ServerApp.open_browser = False
 c.ServerApp.allow_root = os.name == "posix" and os.geteuid() == 0
 c.LabApp.default_url = "/lab/tree/notebooks/00-start-here.ipynb"
 
-# What `workshop reset` needs: a command in every page, and a server that refuses what an old page saves.
-c.LabApp.extra_labextensions_path = [str(Path(__file__).with_name("labextensions"))]
-c.ServerApp.contents_manager_class = "workshop.stack.contents.GuardedContents"
+# After a reset, the server refuses what an old page saves.
+c.ServerApp.contents_manager_class = "workshop.stack.contents.StarterContents"
 
 # Nothing reaches for the internet.
 c.LabApp.news_url = None
