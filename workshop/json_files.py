@@ -12,13 +12,11 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
+from workshop.errors import WorkshopError
 
-class Damaged(ValueError):
+
+class Damaged(WorkshopError):
     """A file is not what was written there, as after a power cut; the text says which and what to do."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and no traceback."""
-        return [str(self)]
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop import json_files
+from workshop.errors import WorkshopError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of the course."""
@@ -66,12 +67,8 @@ carries its container's name, such as ``stack@3f2a.json``.
 """
 
 
-class SettingError(ValueError):
+class SettingError(WorkshopError):
     """A setting has a value that it can't have; the text says which, what is right, and what to do."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and no traceback."""
-        return [str(self)]
 
 
 def read(name: str) -> dict[str, Any]:
@@ -167,7 +164,7 @@ def _of_others(folder: Path) -> str:
         return ""
     ours = not names or MARK in names
     if "token.json" in names:  # earlier starts left no mark; other programs have files of that name, too
-        with suppress(AttributeError, OSError, ValueError):
+        with suppress(AttributeError, OSError, WorkshopError):
             ours |= json_files.read(folder / "token.json").keys() == {"token"}
     return "" if ours else names[0]
 

@@ -18,6 +18,7 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from workshop.errors import WorkshopError
 from workshop.json_files import changing, look_up
 from workshop.kinds import Number, Text
 from workshop.machine import CHALLENGE, SettingError, read, state_dir, write
@@ -44,12 +45,8 @@ DEFAULTS = {
 }
 
 
-class NotRunning(Exception):
+class NotRunning(WorkshopError):
     """The services of this course do not run; whatever else answers on this machine is not the course's."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and no traceback."""
-        return [str(self)]
 
 
 def broker_url() -> str:

@@ -125,7 +125,7 @@ def test_a_queue_that_differs_is_named_and_a_start_does_not_go_on(own_broker: Ma
         assert length(broker, SQUARES.name) == 1
 
     machine.workshop("down")
-    shown = machine.workshop("up", "--detach", "rabbitmq", code=1)
+    shown = machine.workshop("up", "--detach", "rabbitmq", code=3)
     assert "Error: RabbitMQ has a queue 'squares' with other arguments" in shown
     assert "messages in it: 1, programs that read from it: 0." in shown
     assert "Next: start the version of the course that declared it" in shown

@@ -121,7 +121,7 @@ def test_logs(machine: Machine) -> None:
     only_one = machine.workshop("logs", "worker", "-n", "5")
     assert "worker1.log" in only_one
     assert "rabbitmq.log" not in only_one
-    unknown = machine.workshop("logs", "celery", code=1)
+    unknown = machine.workshop("logs", "celery", code=2)
     assert "no log of celery" in unknown
     assert "worker1" in unknown
 

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from workshop import machine
 from workshop.classroom import central
 from workshop.cli import main
+from workshop.errors import WorkshopError
 from workshop.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
 from workshop.stack.condition import StartFailed
 
@@ -191,7 +192,7 @@ def test_settings_end_with_the_lab(part: str, kept: bool, state: Path) -> None:
     ("purge", "command"), [(False, "docker compose down"), (True, "docker compose down -v")]
 )
 def test_down_is_for_the_host(purge: bool, command: str) -> None:
-    with pytest.raises(TimeoutError) as refused:
+    with pytest.raises(WorkshopError) as refused:
         ending.down(print, purge)
     assert str(refused.value).endswith(command)
 
@@ -234,7 +235,7 @@ def test_a_log_that_is_not_there_is_named(state: Path) -> None:
     (state / "logs").mkdir()
     (state / "logs" / "lab@c.log").touch()
     done: Any = CliRunner().invoke(main, ["logs", "flower"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "There is no log of flower. Logs: lab@c" in done.output
     assert "Next: in a terminal of your own computer: docker compose logs flower" in done.output
 

@@ -69,6 +69,6 @@ def test_the_command_says_it_in_a_sentence(folder: Path) -> None:
     (folder / "letter.txt").touch()
     for command in (("status",), ("up", "--detach"), ("down", "--purge")):
         said = workshop(*command)
-        assert said.returncode == 1
+        assert said.returncode == 3
         assert said.stderr.startswith(f"Error: WORKSHOP_STATE is '{folder}'") and "Next: " in said.stderr
         assert not said.stdout

@@ -14,7 +14,7 @@ def test_an_address_must_be_one_of_this_machine(wrong: str) -> None:
         StartFailed, match=f"^{wrong} is no IPv4 address of this machine. It has: "
     ) as refused:
         own_address.require_own(wrong)
-    assert "Next: workshop central --address" in str(refused.value)
+    assert "Next: workshop class start --address" in str(refused.value)
 
 
 def test_an_address_of_this_machine_is_right() -> None:

@@ -120,7 +120,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_right(
 @pytest.mark.parametrize("command", [["up", "--detach"], ["up", "worker"]])
 def test_no_service_is_started_with_a_wrong_variable(command: list[str]) -> None:
     done = workshop(*command, WORKSHOP_PACE="fast")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "Error: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000. Next: " in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -130,7 +130,7 @@ def test_the_demo_does_not_begin_with_a_wrong_variable(state: Path) -> None:
     """Services run, so that it would send at once."""
     machine.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": {}})
     done = workshop("demo", WORKSHOP_SEED="abc")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert (
         done.stderr
         == "Error: WORKSHOP_SEED is 'abc'. It must be a whole number. Next: mend it, or unset it\n"

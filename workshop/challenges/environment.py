@@ -126,9 +126,13 @@ def reports() -> dict[str, dict[str, Any]]:
 
 
 def versions() -> list[str]:
-    """Return, for each worker that answers, which code it runs and since when."""
+    """Return, for each worker that answers, which code it runs and since when; nothing if none can be."""
+    try:
+        found = reports()
+    except Exception:  # the broker may be down, which each client says in its own way
+        return []
     lines = []
-    for name, report in sorted(reports().items()):
+    for name, report in sorted(found.items()):
         since = f"{datetime.fromisoformat(report['since']).astimezone():%H:%M:%S}"
         older = _older_files(report)
         what = "older-code" if older else "saved-code"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 from workshop.challenges.files import File, Files
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 from workshop.stack.environment import of_child
 
@@ -33,7 +34,7 @@ _ENVIRONMENT = {
 _DRAFT = "refs/workshop/draft"
 
 
-class GitError(Exception):
+class GitError(WorkshopError):
     """Git could not do it; the text is what it said."""
 
 

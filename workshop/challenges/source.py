@@ -9,13 +9,14 @@ from typing import Any
 from workshop import json_files, machine
 from workshop.challenges import git
 from workshop.challenges.files import NOTE, Files, ignored, read_folder
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 
 _LARGEST = 50_000_000
 """Bytes; a larger file in a download is a person's own, and no part of the course."""
 
 
-class NoSource(Exception):
+class NoSource(WorkshopError):
     """The marked source can't be found; the text says what to do."""
 
 
@@ -76,8 +77,16 @@ def challenge_here() -> dict[str, Any]:
     """Return what `NOTE` says of the files here; empty for the solved course, or if it can't be read."""
     try:
         return json_files.read(ROOT / NOTE)
-    except (OSError, ValueError):
+    except (OSError, WorkshopError):
         return {}
+
+
+def first_step() -> str:
+    """Return where a person begins, in words."""
+    here = challenge_here().get("challenge")
+    if here is None:
+        return "This is the solved course. To begin: workshop reset 1"
+    return f"Challenge {here}: open {notebook_of(here)}"
 
 
 def notebook_of(challenge: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workshop.challenges.files import NOTE, File, Files
+from workshop.errors import WorkshopError
 
 CHALLENGES = (1, 2, 3)
 
@@ -22,7 +23,7 @@ _BEGIN = re.compile(r"(\s*)(?:###|<!--) BEGIN SOLUTION (\d+)(?::\s*(.*?))?\s*(?:
 _END = re.compile(r"\s*(?:### END SOLUTION|<!-- END SOLUTION -->)\s*")
 
 
-class MalformedMarks(Exception):
+class MalformedMarks(WorkshopError):
     """The marks of a solution are wrong; the text names file and line."""
 
 

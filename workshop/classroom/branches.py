@@ -12,7 +12,7 @@ from workshop.challenges.starters import CHALLENGES, Level, course
 from workshop.classroom.obstacles import Refused
 from workshop.machine import ROOT
 
-_MADE_BY = "Made by: workshop branches"
+_MADE_BY = "Made by: workshop"
 _HALF_DONE = {
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from urllib.parse import quote
 
+from workshop.errors import WorkshopError
 from workshop.stack.opening import machine_called
 
 _LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password
@@ -28,7 +29,7 @@ VIRTUAL_HOST, DATABASE = "celery_app", "geopython-db"
 """The names at the end of both addresses; every central has the same."""
 
 
-class WrongCode(Exception):
+class WrongCode(WorkshopError):
     """A text is no code of a card; the sentence says why."""
 
 

@@ -73,7 +73,7 @@ def start(
     else:
         _start(_wished(before, machines, address, hours, flower))
     if not until(_is_ready, _PATIENCE):
-        raise StartFailed("The central services are not ready. Next: workshop central stop, then start again")
+        raise StartFailed("The central services are not ready. Next: workshop class stop, then start again")
     if _keep_ports():
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
@@ -121,7 +121,7 @@ def stop() -> bool:
     with suppress(psycopg.Error, NotRunning):  # the next start removes them too
         remove_roles(site())
     if not remove_central(print, purge=False):
-        raise StartFailed("The central may still run. Next: workshop central stop again")
+        raise StartFailed("The central may still run. Next: workshop class stop again")
     shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
     for name in ("token.json", cards_page.NAME, FILE):  # the last one is what a further `stop` goes by
         (central_folder() / name).unlink(missing_ok=True)
@@ -160,7 +160,7 @@ def _with_machines(opened: Opening, number: int) -> Opening:
 
 def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None:
     """Make accounts for more machines at a central that runs."""
-    other = "Next: workshop central stop, then start it again. All machines need new cards then"
+    other = "Next: workshop class stop, then start it again. All machines need new cards then"
     if opened.expired:
         raise StartFailed(f"The cards of the central that runs ended at {opened.until:%H:%M} UTC.\n{other}")
     if (opened.address, opened.flower) != (address, flower):
@@ -201,7 +201,7 @@ def _start(wished: Opening) -> None:
 def _opened() -> tuple[Opening, dict[str, Any]]:
     opened, stack = opening(central_folder()), running(CENTRAL)
     if opened is None or stack is None:
-        raise NotRunning("No central runs on this machine. Next: workshop central")
+        raise NotRunning("No central runs on this machine. Next: workshop class start")
     return opened, stack
 
 

@@ -11,6 +11,7 @@ from workshop import machine, settings
 from workshop.classroom.obstacles import Refused
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
+from workshop.errors import WorkshopError
 from workshop.stack.running import running, until
 
 _TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
@@ -29,7 +30,7 @@ _HOLDERS = """
 """Who holds more than what reading takes. PostgreSQL shows state and time to the same user only."""
 
 
-class Silent(Exception):
+class Silent(WorkshopError):
     """A service of this machine does not answer; the text says what to do."""
 
 

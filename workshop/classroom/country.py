@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from workshop import grid
 from workshop.data import BOUNDARY
+from workshop.errors import WorkshopError
 
 Numbers = NDArray[np.int64]
 Places = NDArray[np.float64]
@@ -26,7 +27,7 @@ LAND, ALL = "land", "all"
 """Parts of the grid by name: the squares that touch a nation, and all 910,000."""
 
 
-class NoSuchPart(Exception):
+class NoSuchPart(WorkshopError):
     """A text names no part of the grid; the sentence says which there are."""
 
 

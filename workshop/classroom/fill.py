@@ -22,6 +22,7 @@ from workshop.classroom import country
 from workshop.classroom.central import site
 from workshop.delivery.addresses import broker_trouble
 from workshop.delivery.batches import NotTaken, Sender, Task
+from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
@@ -34,7 +35,7 @@ FILE = "central/fill.json"
 Say = Callable[[str], None]
 
 
-class Cleared(Exception):
+class Cleared(WorkshopError):
     """Someone cleared the central while squares were fed."""
 
 

@@ -3,10 +3,11 @@
 import os
 from collections.abc import Iterable
 
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 
 
-class Refused(Exception):
+class Refused(WorkshopError):
     """It was not done, and nothing was changed; the text says why and what to do."""
 
 

@@ -23,12 +23,12 @@ def the_address() -> str:
     if not found:
         raise StartFailed(
             "This machine has no address but 127.0.0.1, so no other machine can reach it.\n"
-            "Next: connect it to a network, or try it alone: workshop central --address 127.0.0.1"
+            "Next: connect it to a network, or try it alone: workshop class start --address 127.0.0.1"
         )
     if len(found) > 1:
         raise StartFailed(
             f"This machine has {len(found)} addresses: {', '.join(found)}.\n"
-            f"Next: choose the one in the class's network: workshop central --address {found[0]}"
+            f"Next: choose the one in the class's network: workshop class start --address {found[0]}"
         )
     return found[0]
 
@@ -45,7 +45,7 @@ def require_own(address: str) -> None:
         raise StartFailed(
             f"{address} is no IPv4 address of this machine. "
             f"It has: {', '.join(addresses()) or 'none but 127.0.0.1'}.\n"
-            "Next: workshop central --address with one of them"
+            "Next: workshop class start --address with one of them"
         )
 
 

@@ -16,6 +16,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
 from workshop.classroom.frames import Frames, Source, source
+from workshop.errors import WorkshopError
 from workshop.raster import By
 from workshop.stack import containers, outside
 from workshop.stack.running import running_site
@@ -39,7 +40,7 @@ _HEADERS = {
 }
 
 
-class PortTaken(Exception):
+class PortTaken(WorkshopError):
     """Another program listens at the port, or this one may not; the text says what to do."""
 
 

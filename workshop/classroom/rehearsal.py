@@ -82,8 +82,9 @@ def run(number: int, say: Say) -> None:
             signal.signal(each, signal.default_int_handler)
     try:
         card = _begin(number, os.getpid(), _network(), say)
-        say(f"{number} machines work for the central at {card.host}. Next: workshop central fill")
-        say(f"This machine may join, too: workshop join {card.code}\nCtrl-C ends the rehearsal.")
+        say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
+        say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
+        say("Ctrl-C ends the rehearsal.")
         stack = running(CENTRAL)
         while (now := running(CENTRAL)) and stack and now["pid"] == stack["pid"]:
             time.sleep(0.5)

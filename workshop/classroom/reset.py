@@ -89,7 +89,7 @@ def reset(level: Level, say: Say) -> None:
     ------
     workshop.classroom.obstacles.Refused
         If it can't be done; nothing is changed then.
-    TimeoutError
+    WorkshopError
         If the workers don't stop, or are not ready again in time.
     """
     prospect(level)

@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from workshop import machine
+from workshop.errors import WorkshopError
 from workshop.stack import containers
 from workshop.stack.midtask import WORKER, held_still
 from workshop.stack.process import born
@@ -90,7 +91,7 @@ def _break(what: str, service: str, choose: Choice, text: str) -> None:
         return
     _note(what, len(busy))
     if not until(lambda: _is_back(service, main, victims, size) and _is_ready(WORKER), PATIENCE):
-        raise TimeoutError(f"{service} is not ready after {PATIENCE} s. Next: workshop status")
+        raise WorkshopError(f"{service} is not ready after {PATIENCE} s. Next: workshop status")
     print(text)
 
 

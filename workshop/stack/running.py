@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from workshop import machine
+from workshop.errors import WorkshopError
 from workshop.settings import NotRunning
 from workshop.stack import containers, outside
 from workshop.stack.condition import StartFailed
@@ -23,8 +24,11 @@ _LOOKING = 0.3
 """Seconds in which another program that only looks at the lock has let go of it."""
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(WorkshopError):
     """The stack runs already; there is one per course folder."""
+
+    def __init__(self) -> None:
+        super().__init__("The services of this course are being started or stopped.", "workshop status")
 
 
 class NoLocks(StartFailed):

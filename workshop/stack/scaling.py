@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from workshop import machine, settings
+from workshop.errors import WorkshopError
 from workshop.stack import plan
 from workshop.stack.running import NotRunning, running, services, until
 
@@ -25,7 +26,7 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
         If the stack is not running, or runs without workers.
     StartFailed
         If the database has not so many sessions; nothing is changed then.
-    TimeoutError
+    WorkshopError
         If the workers are not ready in time.
     """
     require_workers()
@@ -47,12 +48,12 @@ def until_workers_match(workers: int, patience: float) -> None:
     ------
     NotRunning
         If the stack was stopped meanwhile.
-    TimeoutError
+    WorkshopError
         If the workers are not ready in time.
     """
     wanted = {f"worker{number}" for number in range(1, workers + 1)}
     if not until(lambda: _has_workers(wanted), patience):
-        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
+        raise WorkshopError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
 
 
 def pause(patience: float = 75) -> bool:
@@ -65,13 +66,13 @@ def pause(patience: float = 75) -> bool:
     ------
     NotRunning
         If the stack is not running.
-    TimeoutError
+    WorkshopError
         If they do not stop within `patience` seconds.
     """
     had_workers = bool(_workers())
     settings.change(paused=1)
     if not until(lambda: _workers() == {}, patience):
-        raise TimeoutError(f"The workers have not stopped after {patience:.0f} s. Next: workshop status")
+        raise WorkshopError(f"The workers have not stopped after {patience:.0f} s. Next: workshop status")
     return had_workers
 
 
@@ -82,11 +83,11 @@ def until_ready(patience: float = 60) -> None:
     ------
     NotRunning
         If the stack is not running.
-    TimeoutError
+    WorkshopError
         If they are not ready within `patience` seconds.
     """
     if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
-        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
+        raise WorkshopError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
 
 
 def _has_workers(wanted: set[str]) -> bool:
