@@ -79,8 +79,10 @@ def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: st
 
     wait_for(lambda: found() == meant, 5, f"{meant} instead of {found()}")  # a look-up of a name takes a port
     assert b'"listeners"' in management.ask(central.site(), "/api/overview")  # odd options would end it
-    codes = re.findall(r"^(machine\d+) +([0-9A-Z-]{47})$", shown, re.MULTILINE)
+    told = own.workshop("class", "cards", "--show")
+    codes = re.findall(r"^(machine\d+) +([0-9A-Z-]{47})$", told, re.MULTILINE)
     cards = central.cards()
+    assert not any(card.code in shown or card.password in shown for card in cards)
     assert codes == [(card.machine, card.code) for card in cards]
     assert [read_code(code) for _, code in codes] == cards
     page = own.state / "central" / "cards.html"
