@@ -15,10 +15,6 @@ from typing import Any
 from workshop.errors import WorkshopError
 
 
-class Damaged(WorkshopError):
-    """A file is not what was written there, as after a power cut; the text says which and what to do."""
-
-
 def read(path: Path) -> dict[str, Any]:
     """Return the content of a file, for the caller to keep or change.
 
@@ -26,7 +22,7 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    Damaged
+    WorkshopError
         If it is no JSON.
     """
     return deepcopy(_content(path))
@@ -111,6 +107,6 @@ def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        text = f"The file {path} is damaged ({error}). Next: move it away, then workshop down and workshop up"
-        raise Damaged(text) from error
+        step = "move it away, then workshop down and workshop up"
+        raise WorkshopError(f"The file {path} is damaged ({error}).", step) from error
     return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}

@@ -178,9 +178,7 @@ def watch(
                 quiet_since, before = time.monotonic(), astuple(now)
             if time.monotonic() - quiet_since > patience:
                 where = now or "RabbitMQ or PostGIS does not answer"
-                raise WorkshopError(
-                    f"Nothing has changed for {patience:.0f} s. {where}. Next: workshop status"
-                )
+                raise WorkshopError(f"Nothing has changed for {patience:.0f} s. {where}.", "workshop status")
             time.sleep(0.2)
 
 

@@ -24,7 +24,7 @@ from workshop.cli import main
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
 from workshop.delivery.topology import DEAD, SQUARES
-from workshop.stack.running import NotRunning
+from workshop.errors import WorkshopError
 
 
 @pytest.fixture(autouse=True)
@@ -364,5 +364,5 @@ def test_a_country_takes_seconds(central):
 
 def test_a_central_that_ended_is_told(central, monkeypatch):
     monkeypatch.setattr(at, "running", lambda file: None)
-    with pytest.raises(NotRunning):
+    with pytest.raises(WorkshopError):
         fill.fill("NT", 5)

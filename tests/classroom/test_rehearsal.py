@@ -16,8 +16,8 @@ from tests.servers import at
 from workshop import machine
 from workshop.classroom import central, fill, join, rehearsal
 from workshop.classroom.wires import wires
-from workshop.stack.condition import StartFailed
-from workshop.stack.running import CENTRAL, NotRunning, running
+from workshop.errors import WorkshopError
+from workshop.stack.running import CENTRAL, running
 
 
 @pytest.fixture(autouse=True)
@@ -140,10 +140,10 @@ def test_it_leaves_an_earlier_class_alone(own: Machine):
 
 
 def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(NotRunning, match="workshop up"):
+    with pytest.raises(WorkshopError, match="workshop up"):
         rehearsal.rehearse()
     monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
-    with pytest.raises(StartFailed, match="workshop scale 3"):
+    with pytest.raises(WorkshopError, match="workshop scale 3"):
         rehearsal.rehearse()
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
     assert not machine.read(rehearsal.FILE)

@@ -9,8 +9,8 @@ from kombu import Connection, Message, Queue
 from tests.integration.machine import Machine
 from workshop import settings
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES
+from workshop.errors import WorkshopError
 from workshop.stack import queues
-from workshop.stack.condition import StartFailed
 
 BOUNDED = {"x-queue-type": "classic", "x-max-length": 5, "x-overflow": "reject-publish"}
 QUORUM = {"x-queue-type": "quorum"}
@@ -83,7 +83,7 @@ def test_dead_letters_that_someone_reads_are_left_alone(broker: Connection) -> N
     replace_by(broker, BOUNDED)
     with (
         broker.Consumer(Queue(DEAD.name, no_declare=True)),
-        pytest.raises(StartFailed, match="queue 'dead'(.|\n)*programs that read from it: 1"),
+        pytest.raises(WorkshopError, match="queue 'dead'(.|\n)*programs that read from it: 1"),
     ):
         queues.declare(settings.broker_url())
 

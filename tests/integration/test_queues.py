@@ -10,8 +10,8 @@ from kombu import Connection, Exchange, Queue
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, ROUTING_KEY, SQUARES, TASKS
+from workshop.errors import WorkshopError
 from workshop.stack import queues
-from workshop.stack.condition import StartFailed
 
 QUORUM = {"x-queue-type": "quorum"}
 SHORT = {"x-queue-type": "classic", "x-max-length": 5}
@@ -86,7 +86,9 @@ def test_an_empty_queue_is_replaced(broker: Connection, name: str, arguments: di
 def test_a_task_is_never_removed(broker: Connection, arguments: dict[str, object]) -> None:
     redeclare(broker, SQUARES.name, arguments)
     send(broker, "", SQUARES.name)
-    with pytest.raises(StartFailed, match="queue 'squares' with other(.|\n)*messages in it: 1(.|\n)*Next: "):
+    with pytest.raises(
+        WorkshopError, match="queue 'squares' with other(.|\n)*messages in it: 1(.|\n)*Next: "
+    ):
         queues.declare(broker.as_uri(include_password=True))
     wait_for(lambda: length(broker, SQUARES.name) == 1, 5, "the message")
 
@@ -95,7 +97,7 @@ def test_a_queue_in_use_is_left_alone(broker: Connection) -> None:
     redeclare(broker, SQUARES.name, SHORT)
     with (
         broker.Consumer(Queue(SQUARES.name, no_declare=True)),
-        pytest.raises(StartFailed, match="programs that read from it: 1"),
+        pytest.raises(WorkshopError, match="programs that read from it: 1"),
     ):
         queues.declare(broker.as_uri(include_password=True))
 

@@ -16,7 +16,6 @@ from workshop.classroom import central
 from workshop.cli import main
 from workshop.errors import WorkshopError
 from workshop.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
-from workshop.stack.condition import StartFailed
 
 Say = Callable[..., None]
 
@@ -175,7 +174,7 @@ def test_a_folder_of_someone_else_is_told_with_the_two_lines(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     owner = machine.ROOT.stat()
-    with pytest.raises(StartFailed) as failed:
+    with pytest.raises(WorkshopError) as failed:
         control._begin(("worker",), print)
     assert f"\nCOURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\n" in str(failed.value)
     assert "Next: write these two lines into the file .env" in str(failed.value)
@@ -205,7 +204,7 @@ def test_breaking_is_for_the_host(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_central_queue_is_for_the_instructor() -> None:
-    with pytest.raises(StartFailed, match="workshop scale 3"):
+    with pytest.raises(WorkshopError, match="workshop scale 3"):
         central.start()
 
 

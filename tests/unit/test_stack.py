@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from workshop import machine, settings
+from workshop.errors import WorkshopError
 from workshop.stack import binaries, keeper, logs, plan
-from workshop.stack.condition import StartFailed
 from workshop.stack.ports import USUAL_PORTS, free_ports
 from workshop.stack.process import born
 from workshop.stack.service import NotReady, Service
@@ -179,7 +179,7 @@ def test_a_prober_of_any_kind_does_not_end_the_keeper(tmp_path: Path) -> None:
 
 @pytest.mark.posix
 def test_an_essential_service_ends_the_start(tmp_path: Path) -> None:
-    with pytest.raises(StartFailed, match="short did not start: it was ended by SIGKILL") as failed:
+    with pytest.raises(WorkshopError, match="short did not start: it was ended by SIGKILL") as failed:
         run_keeper(tmp_path, "import os; os.kill(os.getpid(), 9)", probe=_refuse, essential=True)
     assert "Next: " in str(failed.value)
 

@@ -58,11 +58,10 @@ def _services() -> Verdict | None:
     if settings.joined():
         reason = centrally.trouble()
         return say("ENV-CENTRAL-DOWN", reason=reason) if reason else None
-    try:
-        broker = broker_trouble(settings.broker_url())
-        database = database_trouble(settings.database_url())
-    except settings.NotRunning:
+    broker_url, database_url = settings.get("broker_url"), settings.get("database_url")
+    if not (broker_url and database_url):
         return say("ENV-STACK-DOWN")
+    broker, database = broker_trouble(broker_url), database_trouble(database_url)
     if broker and database and not running():
         return say("ENV-STACK-DOWN")
     if broker:

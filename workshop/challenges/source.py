@@ -16,10 +16,6 @@ _LARGEST = 50_000_000
 """Bytes; a larger file in a download is a person's own, and no part of the course."""
 
 
-class NoSource(WorkshopError):
-    """The marked source can't be found; the text says what to do."""
-
-
 @dataclass(frozen=True)
 class Source:
     """The marked source.
@@ -42,7 +38,7 @@ def find() -> Source:
 
     Raises
     ------
-    NoSource
+    WorkshopError
         If there is none on this machine.
     """
     if git.is_used():
@@ -50,15 +46,15 @@ def find() -> Source:
             commit = git.commit_of(revision) if revision else None
             if commit and is_source(commit):
                 return Source(commit)
-        raise NoSource(
-            "The solved course, from which starters are made, is not in this clone. "
-            "Next: git fetch origin main:main, then the same command again"
+        raise WorkshopError(
+            "The solved course, from which starters are made, is not in this clone.",
+            "git fetch origin main:main, then the same command again",
         )
     if _copy().exists():
         return Source(None)
-    raise NoSource(
-        f"There is no fresh copy of the course in {_copy()}, and git is not in use here. "
-        "Next: download the course again into another folder"
+    raise WorkshopError(
+        f"There is no fresh copy of the course in {_copy()}, and git is not in use here.",
+        "download the course again into another folder",
     )
 
 

@@ -92,7 +92,7 @@ def balance() -> Balance:
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If no central runs on this machine.
     """
     central, now = site(), fill.read()

@@ -35,10 +35,6 @@ FILE = "central/fill.json"
 Say = Callable[[str], None]
 
 
-class Cleared(WorkshopError):
-    """Someone cleared the central while squares were fed."""
-
-
 @dataclass
 class Fill:
     """What was fed to the central of this machine.
@@ -103,12 +99,10 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
 
     Raises
     ------
-    NotRunning
-        If no central runs on this machine, or it has ended meanwhile.
-    workshop.classroom.country.NoSuchPart
-        If there is no such part.
-    Cleared
-        If the central was cleared meanwhile.
+    WorkshopError
+        If no central runs on this machine, or it has ended meanwhile,
+        or if there is no such part,
+        or if the central was cleared meanwhile.
     """
     site()
     now = read()
@@ -120,7 +114,7 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
     def note(confirmed: int) -> None:
         kept = read()
         if kept.run != now.run:
-            raise Cleared("The central was cleared meanwhile, so this feeding ends.")
+            raise WorkshopError("The central was cleared meanwhile, so this feeding ends.")
         now.fed = kept.fed | {part: done + confirmed}
         now.todo = int(np.count_nonzero(~elsewhere[order[done + confirmed : end]]))
         machine.write(FILE, asdict(now))

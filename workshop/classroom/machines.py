@@ -15,7 +15,7 @@ from typing import Any
 from workshop import machine, settings
 from workshop.classroom.card import Card
 from workshop.classroom.wires import Wires
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 from workshop.stack.environment import of_child
 from workshop.stack.process import born, kill_session
 from workshop.stack.running import until
@@ -120,7 +120,7 @@ def start(cards: list[Card], leader: int, wires: Wires | None, say: Callable[[st
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If one does not become ready.
     """
     every: list[Machine] = []
@@ -141,7 +141,7 @@ def start(cards: list[Card], leader: int, wires: Wires | None, say: Callable[[st
         gone = [each for each in every if not each.lives]
         if gone or time.monotonic() > end:
             slow = (gone or [each for each in every if not each.is_ready])[0]
-            raise StartFailed(f"{slow.name} did not start. It said last: {slow.last_line()}")
+            raise WorkshopError(f"{slow.name} did not start. It said last: {slow.last_line()}")
         time.sleep(0.1)
     return every
 

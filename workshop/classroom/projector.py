@@ -40,10 +40,6 @@ _HEADERS = {
 }
 
 
-class PortTaken(WorkshopError):
-    """Another program listens at the port, or this one may not; the text says what to do."""
-
-
 class Projector:
     """The page, served by a thread of this process until `stop`; a notebook shows a link to it.
 
@@ -56,7 +52,7 @@ class Projector:
 
     Raises
     ------
-    PortTaken
+    WorkshopError
         If another program listens there.
     """
 
@@ -66,8 +62,8 @@ class Projector:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            raise PortTaken(
-                f"Port {port} can't be used: {error.strerror}. Next: choose another --port"
+            raise WorkshopError(
+                f"Port {port} can't be used: {error.strerror}.", "choose another --port"
             ) from error
         self.port: int = self._sockets[0].getsockname()[1]
         self._frames = Frames(find)

@@ -16,12 +16,12 @@ from workshop import machine
 from workshop.classroom import central, machines
 from workshop.classroom.card import Card, read_code
 from workshop.classroom.wires import Wires, wires
+from workshop.errors import WorkshopError
 from workshop.stack import containers
-from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder
 from workshop.stack.opening import opening
 from workshop.stack.process import born
-from workshop.stack.running import CENTRAL, NotRunning, running, until
+from workshop.stack.running import CENTRAL, running, until
 from workshop.stack.site import HOST
 
 FILE = "rehearsal.json"
@@ -45,15 +45,14 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
 
     Raises
     ------
-    workshop.stack.running.NotRunning
-        If the services of this machine do not run.
-    workshop.stack.condition.StartFailed
-        If the rehearsal does not start.
+    WorkshopError
+        If the services of this machine do not run,
+        or if the rehearsal does not start.
     """
     _refuse_in_containers()
     stack = running()
     if stack is None:
-        raise NotRunning("The services are not running. Next: workshop up")
+        raise WorkshopError("The services are not running.", "workshop up")
     if (card := _running_with(machines)) is not None:
         return card
     stop(say)
@@ -72,7 +71,7 @@ def run(number: int, say: Say) -> None:
 
     Raises
     ------
-    workshop.stack.condition.StartFailed
+    WorkshopError
         If it does not start.
     """
     _refuse_in_containers()
@@ -119,7 +118,7 @@ def _begin(number: int, leader: int, net: Wires | None, say: Say) -> Card:
     if not 1 <= number <= MOST:
         if net:
             net.remove()
-        raise StartFailed(f"A rehearsal has 1 to {MOST} machines, not {number}.")
+        raise WorkshopError(f"A rehearsal has 1 to {MOST} machines, not {number}.")
     note: dict[str, Any] = {
         "pid": leader,
         "born": born(leader),
@@ -180,8 +179,7 @@ def _running_with(number: int) -> Card | None:
 
 def _refuse_in_containers() -> None:
     if containers.inside():
-        raise StartFailed(
-            "A rehearsal starts a central beside this one, and containers can't.\n"
-            "Next: work together at a neighbour's machine, or give your own queue three "
-            "workers: workshop scale 3"
+        raise WorkshopError(
+            "A rehearsal starts a central beside this one, and containers can't.\n",
+            "work together at a neighbour's machine, or give your own queue three workers: workshop scale 3",
         )

@@ -65,7 +65,7 @@ def prospect(level: Level) -> Prospect:
 
     Raises
     ------
-    workshop.classroom.obstacles.Refused
+    WorkshopError
         If it can't be done.
     """
     source.keep_copy()
@@ -87,10 +87,9 @@ def reset(level: Level, say: Say) -> None:
 
     Raises
     ------
-    workshop.classroom.obstacles.Refused
-        If it can't be done; nothing is changed then.
     WorkshopError
-        If the workers don't stop, or are not ready again in time.
+        If it can't be done; nothing is changed then,
+        or if the workers don't stop, or are not ready again in time.
     """
     prospect(level)
     if clearing.leave_central():

@@ -91,7 +91,7 @@ def _break(what: str, service: str, choose: Choice, text: str) -> None:
         return
     _note(what, len(busy))
     if not until(lambda: _is_back(service, main, victims, size) and _is_ready(WORKER), PATIENCE):
-        raise WorkshopError(f"{service} is not ready after {PATIENCE} s. Next: workshop status")
+        raise WorkshopError(f"{service} is not ready after {PATIENCE} s.", "workshop status")
     print(text)
 
 

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import IO
 
 from workshop import machine, settings
+from workshop.errors import WorkshopError
 from workshop.stack import containers, environment
-from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
 from workshop.stack.ports import is_free
 from workshop.stack.running import (
     AlreadyRunning,
-    NotRunning,
     addresses,
     conditions,
     elsewhere,
@@ -37,9 +36,7 @@ from workshop.stack.supervisor import Stopped, Supervisor
 __all__ = [
     "NAMES",
     "AlreadyRunning",
-    "NotRunning",
     "Site",
-    "StartFailed",
     "addresses",
     "conditions",
     "down",
@@ -79,10 +76,9 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     ------
     AlreadyRunning
         If this course's stack runs already.
-    StartFailed
-        If a service did not become ready.
-    workshop.machine.SettingError
-        If a variable of the environment has a wrong value.
+    WorkshopError
+        If a service did not become ready,
+        or if a variable of the environment has a wrong value.
     """
     _refuse_on_windows()
     settings.check()
@@ -106,7 +102,7 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
     if not containers.inside():
         end_leftovers(say)
     elif not os.access(machine.ROOT, os.W_OK):
-        raise StartFailed(containers.not_writable(machine.ROOT))
+        raise WorkshopError(containers.not_writable(machine.ROOT))
     if "lab" in names or not containers.inside():
         (machine.state_dir() / "settings.json").unlink(missing_ok=True)
         containers.forget_the_gone()
@@ -114,18 +110,18 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
 
 def _refuse_on_windows() -> None:
     if machine.WINDOWS:
-        raise StartFailed(
-            "On Windows the services run in Docker or in WSL2. Next: docker compose up --build, "
-            "or the same command in WSL2"
+        raise WorkshopError(
+            "On Windows the services run in Docker or in WSL2.",
+            "docker compose up --build, or the same command in WSL2",
         )
 
 
 def _refuse_on_full_disk() -> None:
     state = machine.state_dir()
     if (free := shutil.disk_usage(state).free) < _ROOM:
-        raise StartFailed(
-            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB. "
-            "Next: make room, or set WORKSHOP_STATE to a folder on another disk"
+        raise WorkshopError(
+            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
+            "make room, or set WORKSHOP_STATE to a folder on another disk",
         )
 
 
@@ -135,7 +131,7 @@ def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[
             try:
                 asyncio.run(Supervisor(site, names, periodic, say).run(when_ready))
                 return
-            except StartFailed as error:
+            except WorkshopError as error:
                 failure = error
                 if isinstance(error, Stopped) or all(map(is_free, site.ports.values())):
                     break
@@ -157,7 +153,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     ------
     AlreadyRunning
         If this course's stack runs already.
-    StartFailed
+    WorkshopError
         If a service did not become ready.
     """
     _refuse_on_windows()
@@ -191,7 +187,7 @@ def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
         line = lines.readline().rstrip("\n")
         if line.startswith("Error: "):
             process.wait()
-            raise StartFailed(line.removeprefix("Error: ") + "\n" + lines.read().rstrip())
+            raise WorkshopError(line.removeprefix("Error: ") + "\n" + lines.read().rstrip())
         if line:
             say(line)
         if line.startswith("READY"):
@@ -199,6 +195,6 @@ def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
         if ended and not line:
             if process.returncode == 0:
                 raise AlreadyRunning
-            raise StartFailed(f"It ended with exit code {process.returncode}. Next: read {lines.name}")
+            raise WorkshopError(f"It ended with exit code {process.returncode}.", f"read {lines.name}")
         if not line:
             time.sleep(0.05)

@@ -57,14 +57,14 @@ def down(say: Say, purge: bool = False) -> None:
         say("Stopping the services ...")
         if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):
             raise WorkshopError(
-                f"The services have not stopped after {_STOP_PATIENCE} s. Next: workshop status, "
-                f"or end process {stack['pid']}, then workshop down"
+                f"The services have not stopped after {_STOP_PATIENCE} s.",
+                f"workshop status, or end process {stack['pid']}, then workshop down",
             )
     try:
         with only_one():
             end_leftovers(say)
     except AlreadyRunning as error:
-        raise WorkshopError("The services are being started meanwhile. Next: workshop down again") from error
+        raise WorkshopError("The services are being started meanwhile.", "workshop down again") from error
     say("All services are stopped.")
     if central and not _central_is_ours():
         say("The central for other machines still runs. Next: workshop class stop ends it too")
@@ -87,8 +87,7 @@ def _purge(say: Say) -> None:
             _remove(state, kept)
     except AlreadyRunning as error:
         raise WorkshopError(
-            "The services are being started meanwhile, so nothing was removed. "
-            "Next: workshop down --purge again"
+            "The services are being started meanwhile, so nothing was removed.", "workshop down --purge again"
         ) from error
     say(_what_is_left(state, kept))
 

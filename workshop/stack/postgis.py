@@ -90,7 +90,8 @@ def _refuse_another_version(data: Path) -> None:
     if here and here[1] != made:
         raise StartFailed(
             f"The database in {data} was made by PostgreSQL {made}, and this computer has PostgreSQL "
-            f"{here[1]}, which can't read it.\nNext: install PostgreSQL {made} again. {START_AFRESH}"
+            f"{here[1]}, which can't read it.\n",
+            f"install PostgreSQL {made} again. {START_AFRESH}",
         )
 
 
