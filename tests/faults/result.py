@@ -15,21 +15,17 @@ class Struck:
         What happened, and to what exactly.
     at : float
         Seconds since the run began.
-    in_flight, redelivered : int
-        Tasks that workers held at that moment, and those that arrived at a worker again after it.
+    in_flight : int
+        Tasks that workers held at that moment.
     back : float
         Seconds until all services were ready again and tasks went on.
-    moment : float
-        When it struck (`time.monotonic`).
     """
 
     kind: str
     detail: str
     at: float
     in_flight: int
-    redelivered: int = 0
     back: float | None = None
-    moment: float = 0
 
 
 @dataclass
@@ -38,8 +34,6 @@ class Result:
 
     Attributes
     ----------
-    subject : str
-        What was tested.
     seconds : float
         How long it took, without starting and stopping.
     tally : Tally
@@ -55,11 +49,8 @@ class Result:
         Seconds.
     stuck : str
         What the run waited for in vain, if it was given up.
-    poisoned : tuple of int, optional
-        For the control: see `tests.faults.aftermath.poison`.
     """
 
-    subject: str
     seconds: float
     tally: Tally
     faults: list[Struck] = field(default_factory=list)
@@ -68,7 +59,6 @@ class Result:
     raised: dict[str, int] = field(default_factory=dict)
     longest_send: float = 0
     stuck: str = ""
-    poisoned: tuple[int, int, int] | None = None
 
     @property
     def good(self) -> bool:
