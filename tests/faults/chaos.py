@@ -14,9 +14,9 @@ import click
 
 from tests.faults import timetable
 from tests.faults.report import console, show
-from tests.faults.result import Result
 from tests.faults.run import Run
 from tests.faults.stage import stage
+from tests.faults.tally import Result
 from tests.messages import MALFORMED
 
 WINDOW = 300

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults import malformed
-from tests.faults.result import Result
+from tests.faults.tally import Result
 
 console = Console(highlight=False, width=110)
 
@@ -28,11 +28,7 @@ def show(result: Result, seed: int) -> None:
 
 
 def _faults(result: Result, seed: int) -> Table:
-    table = Table(title=f"Faults, seed {seed}")
-    table.add_column("fault")
-    table.add_column("hit")
-    for name in ("at, s", "in flight", "back after, s"):
-        table.add_column(name, justify="right")
+    table = Table("fault", "hit", "at, s", "in flight", "back after, s", title=f"Faults, seed {seed}")
     for each in result.faults:
         back = "" if each.back is None else f"{each.back:.1f}"
         table.add_row(each.kind, each.detail, f"{each.at:.1f}", str(each.in_flight), back)
@@ -41,9 +37,7 @@ def _faults(result: Result, seed: int) -> Table:
 
 def _ends(result: Result) -> Table:
     count = result.tally
-    table = Table(title="What became of the tasks")
-    table.add_column("count", justify="right")
-    table.add_column("of")
+    table = Table("count", "of", title="What became of the tasks")
     for number, what in (
         (count.accepted, "tasks accepted"),
         (count.rows, "of them with a row"),

@@ -13,10 +13,9 @@ from functools import partial
 from tests.faults import malformed
 from tests.faults.gauge import Gauge
 from tests.faults.producer import Producer
-from tests.faults.result import Result, Struck
 from tests.faults.stage import WORKERS
 from tests.faults.strikes import Scene, strike
-from tests.faults.tally import tally
+from tests.faults.tally import Result, Struck, tally
 from tests.faults.timetable import Fault, Task, Timetable
 
 RECOVERY = 90
