@@ -27,9 +27,9 @@ chaos:  ## 10,000 tasks while everything breaks, and what became of each; three 
 	@sh setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
 
-bench:  ## loss, idle time and poison for one queue or another
+bench:  ## how many tasks and machines a central bears
 	@sh setup.sh
-	@.venv/bin/python -m benchmarks.queue_choice
+	@.venv/bin/python -m benchmarks.central
 
 bundle:  ## all Python packages in the folder bundle, or BUNDLE, for machines without network
 	@sh bundle.sh

@@ -67,7 +67,7 @@ def measure(number: int, tasks: int) -> dict[str, float]:
     assert stack is not None
     try:
         empty = of_services(stack["pid"], memory)
-        machines.start(cards, os.getpid(), None, lambda line: None)
+        machines.start(cards, os.getpid(), lambda line: None)
         joined = of_services(stack["pid"], memory)
         before, began = of_services(stack["pid"], processor_time), time.perf_counter()
         fill.fill(tasks=tasks, say=lambda line: None)

@@ -9,6 +9,8 @@ import fcntl
 import json
 import os
 import secrets
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.broker import Broker
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, manage
 from tests.waiting import wait_for
 from workshop import machine
 from workshop.delivery.topology import DEAD, SQUARES
@@ -73,22 +74,23 @@ def room(site: Site, state: Path) -> Iterator[Machine]:
     This process answers for the services: `workshop down` there would end it.
     """
     name = f"room_{secrets.token_hex(4)}"
-    broker = Broker(site.broker_url, site.management_url)
+    servers, broker_url = Machine(site.state), site.broker_url.replace("/celery_app", f"/{name}")
     with at(state), postgis.connect(site, "postgres") as server:
         try:
-            queues.declare(broker.fresh_host(name))
+            manage(servers, "PUT", f"vhosts/{name}", {})
+            queues.declare(broker_url)
             server.execute(f'CREATE DATABASE {name} TEMPLATE "geopython-db" OWNER geopython')
             server.execute(f"ALTER ROLE geopython IN DATABASE {name} SET search_path = geopython, public")
             (machine.state_dir() / "logs").mkdir()
             machine.write("token.json", {"token": site.token})
             addresses = {
-                "broker_url": site.broker_url.replace("/celery_app", f"/{name}"),
+                "broker_url": broker_url,
                 "database_url": site.database_url.replace("/geopython-db", f"/{name}"),
             }
             _note(site.ports, addresses)
             yield Machine(state)
         finally:
-            broker.remove_host(name)
+            manage(servers, "DELETE", f"vhosts/{name}")
             server.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
@@ -123,6 +125,28 @@ def worker(processes: int = 2) -> Iterator[psutil.Process]:
         kill_session(process.pid)
         process.wait()
         _note(ports, addresses)
+
+
+@contextmanager
+def odd_worker(room: Machine, **environment: str) -> Iterator[Path]:
+    """Run a worker with two processes that knows `tests.integration.odd_tasks` too; yield its log."""
+    options = ("worker", "-n", "odd@%h", "-c", "2", "--without-mingle", "--without-gossip", "-l", "WARNING")
+    path = room.state / "odd.log"
+    with path.open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "tests.integration.odd_tasks:application", *options],
+            env=room.environment | environment,
+            cwd=room.course,
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield path
+        assert process.poll() is None, "the worker has ended"
+    finally:
+        kill_session(process.pid)
+        process.wait()
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -44,7 +43,6 @@ FILES = {
     "cards.html": "the same, to print",
     "fill.json": "how far a central's map is fed",
     "rehearsal.json": "a rehearsal's own note",
-    "process.json": "the process of one of its machines",
     "beat-schedule*": "the clock of the periodic tasks",
     "postgis.password": "PostgreSQL's first password",
     "postgis.hba.conf": "who may reach PostgreSQL",
@@ -159,11 +157,7 @@ def _of_others(folder: Path) -> str:
         names = sorted(path.name for path in folder.iterdir())
     except OSError:  # there is none; or it is none, which shows when it is to be claimed
         return ""
-    ours = not names or MARK in names
-    if "token.json" in names:  # earlier starts left no mark; other programs have files of that name, too
-        with suppress(AttributeError, OSError, WorkshopError):
-            ours |= json_files.read(folder / "token.json").keys() == {"token"}
-    return "" if ours else names[0]
+    return "" if not names or MARK in names else names[0]
 
 
 def _keeps_permissions(folder: Path) -> bool:

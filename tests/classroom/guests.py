@@ -1,12 +1,9 @@
 """What breaks a central on purpose, and machines that join it beside this one."""
 
 import json
-import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import psycopg
 
@@ -38,18 +35,3 @@ def with_superuser(central: Machine, statement: str) -> None:
     url = f"postgresql://postgres:{token}@127.0.0.1:{port}/geopython-db"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[arg-type]
-
-
-def manage(central: Machine, method: str, path: str, content: object = None) -> bytes:
-    """Ask RabbitMQ's management interface."""
-    stack = central.stack()
-    login = urlsplit(stack["broker_url"])
-    token = b64encode(f"{login.username}:{login.password}".encode()).decode()
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{stack['ports']['management']}/api/{path}",
-        method=method,
-        data=None if content is None else json.dumps(content).encode(),
-        headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return answer.read()

@@ -20,7 +20,7 @@ from tests.conftest import wait_for
 from workshop import db, grid
 from workshop.classroom import central
 from workshop.classroom.card import Card
-from workshop.stack import management
+from workshop.stack.direct import ask_rabbitmq
 from workshop.stack.roles import SESSIONS
 
 
@@ -364,7 +364,7 @@ def test_a_machine_can_not_give_what_it_has_not(card: Card) -> None:
 
 
 def test_all_the_attacks_left_no_trace(card: Card) -> None:
-    queues = management.ask(central.site(), "/api/queues").decode()
+    queues = ask_rabbitmq(central.site(), "/api/queues").decode()
     assert sorted(part.partition('"')[0] for part in queues.split('"name":"')[1:]) == ["dead", "squares"]
     with database(card) as connection:
         tables = connection.execute(

@@ -21,7 +21,7 @@ from tests.integration.machine import Machine, command_line
 from workshop.classroom import central
 from workshop.classroom.card import Card, read_code
 from workshop.errors import WorkshopError
-from workshop.stack import management
+from workshop.stack.direct import ask_rabbitmq
 from workshop.stack.ending import central_folder
 from workshop.stack.opening import opening
 from workshop.stack.running import CENTRAL, running
@@ -78,7 +78,7 @@ def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: st
         return {name: at for name, at in listening(own).items() if name != own_way}
 
     wait_for(lambda: found() == meant, 5, f"{meant} instead of {found()}")  # a look-up of a name takes a port
-    assert b'"listeners"' in management.ask(central.site(), "/api/overview")  # odd options would end it
+    assert b'"listeners"' in ask_rabbitmq(central.site(), "/api/overview")  # odd options would end it
     told = own.workshop("class", "cards", "--show")
     codes = re.findall(r"^(machine\d+) +([0-9A-Z-]{47})$", told, re.MULTILINE)
     cards = central.cards()

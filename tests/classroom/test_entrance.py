@@ -2,10 +2,7 @@
 
 import os
 import re
-import secrets
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
@@ -17,10 +14,11 @@ from threading import Thread
 import psycopg
 import pytest
 
-from tests.classroom.guests import RIGHTS, manage, with_superuser
+from tests.classroom.cables import cables
+from tests.classroom.guests import RIGHTS, with_superuser
 from tests.classroom.opened import beyond
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, manage
 from workshop import machine
 from workshop.classroom import join, needs, network
 from workshop.classroom.card import Card
@@ -115,31 +113,12 @@ def is_told_apart(address: str, shown: str) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="needs root and the command ip")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 def test_a_machine_that_is_not_there(card: Card) -> None:
-    with neighbour() as address:
-        is_told_apart(address, said(replace(card, host=address)))
-
-
-@contextmanager
-def neighbour() -> Iterator[str]:
-    """Yield an address that no machine has, in a network with this one."""
-    name = f"w{secrets.token_hex(4)}"
-    net = f"10.77.{100 + os.getpid() % 100}"
-    commands = [
-        f"ip netns add {name}",
-        f"ip link add {name}a type veth peer name {name}b netns {name}",
-        f"ip addr add {net}.1/24 dev {name}a",
-        f"ip link set {name}a up",
-        f"ip -n {name} link set {name}b up",
-    ]
-    try:
-        for command in commands:
-            subprocess.run(command.split(), check=True)
-        yield f"{net}.2"
-    finally:
-        subprocess.run(["ip", "link", "del", f"{name}a"], check=False)
-        subprocess.run(["ip", "netns", "del", name], check=False)
+    """Its address is in a network with this one."""
+    with cables(1) as net:
+        assert net
+        is_told_apart(net.address_of(2), said(replace(card, host=net.address_of(2))))
 
 
 def test_an_old_password(card: Card) -> None:

@@ -14,9 +14,8 @@ import pytest
 from click.testing import CliRunner
 from kombu import Connection
 
-from tests.classroom.guests import manage
 from tests.conftest import hear_ctrl_c, wait_for
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, manage
 from workshop import machine
 from workshop.classroom import central as at
 from workshop.classroom import clearing, country, fed, fill

@@ -13,10 +13,8 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
-from tests.classroom.guests import manage
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
-from tests.integration.own_stack import frozen
+from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
 from workshop import live, machine, maps, settings
 from workshop.classroom.card import Card

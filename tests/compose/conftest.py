@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -26,9 +25,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """Build and start the containers from a copy of the course; in the end remove everything."""
     if reason := missing():
         pytest.skip(reason)
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as marks:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKSHOP_PORTS", "any")
-        chosen = free_ports(marks)
+        chosen = free_ports()
         ports = {name: chosen[name] for name in HOSTS}
         root = tmp_path_factory.mktemp("compose") / "the course"
         copy_course(root)

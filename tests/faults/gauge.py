@@ -8,8 +8,12 @@ from kombu import Connection, Queue
 from kombu.exceptions import OperationalError
 from kombu.transport.pyamqp import Channel
 
+from tests.faults.stage import WORKERS
 from tests.integration.machine import Machine
+from workshop.delivery.report import ask_workers
+from workshop.delivery.topology import DEAD, SQUARES
 
+_COUNT = "SELECT count(*) FROM geopython.grid_squares"
 _example = Connection("amqp://")
 _BROKER_AWAY = (OSError, OperationalError, *_example.connection_errors, *_example.channel_errors)
 
@@ -21,41 +25,43 @@ class Gauge:
     ----------
     machine : tests.integration.machine.Machine
         The private stack.
-    count : str
-        The statement that counts tasks with a row.
-    queue : str
-        Where tasks wait.
     """
 
-    def __init__(self, machine: Machine, count: str, queue: str) -> None:
+    def __init__(self, machine: Machine) -> None:
         stack = machine.stack()
         self._database_url = stack["database_url"].replace("+psycopg", "")
         self._broker_url = stack["broker_url"]
-        self._count = count
-        self._queue = queue
         self._database: psycopg.Connection | None = None
         self._channel: Channel | None = None
 
     def rows(self) -> int | None:
         """Return how many tasks have a row; None while the database does not answer."""
-        return self._ask(self._count)
+        return self._ask(_COUNT)
 
     def rows_of(self, ids: Collection[str]) -> int | None:
         """Return how many of some tasks have a row; None while the database does not answer."""
-        return self._ask(f"{self._count} WHERE task_id::text = ANY(%s)", list(ids))
+        return self._ask(f"{_COUNT} WHERE task_id::text = ANY(%s)", list(ids))
 
     def waiting(self) -> int | None:
         """Return how many messages wait for a worker; None while the broker does not answer."""
-        return self._depth(self._queue)
+        return self._depth(SQUARES.name)
 
     def dead(self) -> int | None:
-        """Return how many dead letters there are; None if nobody knows."""
-        return self._depth("dead")
+        """Return how many dead letters there are; None while the broker does not answer."""
+        return self._depth(DEAD.name)
 
     def consumers(self) -> int:
         """Return how many workers listen to the queue; 0 while the broker does not answer."""
-        state = self._state(self._queue)
+        state = self._state(SQUARES.name)
         return state.consumer_count if state else 0
+
+    def held(self) -> set[str]:
+        """Return the ids of the tasks that workers hold; none while the broker does not answer."""
+        try:
+            reports = ask_workers(self._broker_url, expected=WORKERS)
+        except _BROKER_AWAY:
+            return set()
+        return {id for report in reports.values() for id in report["held"]}
 
     def close(self) -> None:
         """Close the connections."""

@@ -4,42 +4,22 @@ As many have no usable task id, each carries its number in a header of its own, 
 the dead letters.
 """
 
-from collections.abc import Callable
-
-from kombu import Connection
-
-from tests.messages import MALFORMED, NAME
+from tests.integration.machine import Machine
+from tests.messages import MALFORMED
+from workshop.delivery.topology import ROUTING_KEY, TASKS
 
 NUMBER = "malformed"
 """The header that carries the number."""
 
-KILLERS = 4
-
 NAMES = list(MALFORMED)
 
 
-def sender(connect: Callable[[], Connection], exchange: str, key: str, task: str) -> Callable[[int], None]:
-    """Return a function that sends a malformed message by its number.
-
-    Parameters
-    ----------
-    connect : callable
-        Opens a connection that confirms.
-    exchange, key : str
-        Where tasks go.
-    task : str
-        The name of the task that the messages mean, where they mean one.
-    """
-
-    def send(number: int) -> None:
-        _, message = MALFORMED[NAMES[number]]
-        headers = message["headers"] | {NUMBER: number}
-        if headers.get("task") == NAME:
-            headers["task"] = task
-        with connect() as connection:
-            connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-            connection.Producer().publish(
-                **message | {"headers": headers}, exchange=exchange, routing_key=key, confirm_timeout=5
-            )
-
-    return send
+def send(machine: Machine, number: int) -> None:
+    """Send a malformed message by its number."""
+    _, message = MALFORMED[NAMES[number]]
+    marked = message | {"headers": message["headers"] | {NUMBER: number}}
+    with machine.amqp() as connection:
+        connection.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+        connection.Producer().publish(
+            **marked, exchange=TASKS.name, routing_key=ROUTING_KEY, confirm_timeout=5
+        )

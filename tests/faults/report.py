@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.faults import malformed
-from tests.faults.result import Result
+from tests.faults.tally import Result
 
 console = Console(highlight=False, width=110)
 
@@ -15,12 +15,6 @@ def show(result: Result, seed: int) -> None:
     console.print(_ends(result))
     if result.stuck:
         console.print(f"The run stood still and was given up. {result.stuck}")
-    if result.poisoned:
-        ends, good, rows = result.poisoned
-        console.print(
-            f"Then {len(malformed.NAMES)} malformed messages: "
-            f"workers ended {ends} times in 20 s, {rows} of {good} good tasks ran"
-        )
     for line in (*result.ended, *result.ended_after_outage):
         console.print(f"Not killed by the timetable: {line}", markup=False)
     for text, count in sorted(result.raised.items(), key=lambda item: -item[1])[:8]:
@@ -34,23 +28,16 @@ def show(result: Result, seed: int) -> None:
 
 
 def _faults(result: Result, seed: int) -> Table:
-    table = Table(title=f"Faults against {result.subject}, seed {seed}")
-    table.add_column("fault")
-    table.add_column("hit")
-    for name in ("at, s", "in flight", "redelivered", "back after, s"):
-        table.add_column(name, justify="right")
+    table = Table("fault", "hit", "at, s", "in flight", "back after, s", title=f"Faults, seed {seed}")
     for each in result.faults:
         back = "" if each.back is None else f"{each.back:.1f}"
-        numbers = (f"{each.at:.1f}", str(each.in_flight), str(each.redelivered), back)
-        table.add_row(each.kind, each.detail, *numbers)
+        table.add_row(each.kind, each.detail, f"{each.at:.1f}", str(each.in_flight), back)
     return table
 
 
 def _ends(result: Result) -> Table:
     count = result.tally
-    table = Table(title=f"What became of the tasks of {result.subject}")
-    table.add_column("count", justify="right")
-    table.add_column("of")
+    table = Table("count", "of", title="What became of the tasks")
     for number, what in (
         (count.accepted, "tasks accepted"),
         (count.rows, "of them with a row"),

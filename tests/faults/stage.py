@@ -3,27 +3,24 @@
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.faults.course import Course
-from tests.faults.fleet import PROCESSES, WORKERS, Control
 from tests.faults.relay import HOST, Relays
 from tests.faults.strikes import Scene
-from tests.integration.machine import Machine
+from tests.integration.machine import CORE, Machine
 from workshop import settings
+
+WORKERS, PROCESSES = 3, 2
 
 
 @contextmanager
-def stage(make: Callable[[Machine], Course | Control], pace: float, logs: Path | None) -> Iterator[Scene]:
+def stage(pace: float, logs: Path | None) -> Iterator[Scene]:
     """Start everything, and end it however the context ends.
 
     Parameters
     ----------
-    make : callable
-        Makes the subject of a private machine.
     pace : float
         Milliseconds that each task of the course waits.
     logs : pathlib.Path, optional
@@ -36,12 +33,9 @@ def stage(make: Callable[[Machine], Course | Control], pace: float, logs: Path |
     with Relays(ports).running() as relays:  # workers need them until they have stopped
         try:
             addresses = _join(relays)
-            subject = make(machine)
-            _start(machine, subject, pace)
+            _start(machine, pace)
             assert settings.broker_url() == addresses["broker_url"], "a cut of the network would cut nothing"
-            with subject.working(addresses):
-                _until_ready(subject)
-                yield Scene(machine, subject, relays)
+            yield Scene(machine, relays)
         finally:
             if logs:
                 shutil.copytree(machine.state / "logs", logs, dirs_exist_ok=True)
@@ -72,23 +66,13 @@ def _join(relays: Relays) -> dict[str, str]:
     return addresses
 
 
-def _start(machine: Machine, subject: Course | Control, pace: float) -> None:
-    names = ("WORKSHOP_BROKER_URL", "WORKSHOP_DATABASE_URL")
+def _start(machine: Machine, pace: float) -> None:
     machine.workshop(
         "up",
         "--detach",
-        *subject.parts,
+        *CORE,
         WORKSHOP_WORKERS=str(WORKERS),
         WORKSHOP_PROCESSES=str(PROCESSES),
         WORKSHOP_PACE=str(pace),
-        WORKSHOP_LEADER=str(os.getpid()),
-        **{name: os.environ[name] for name in names},
+        **{name: os.environ[name] for name in ("WORKSHOP_BROKER_URL", "WORKSHOP_DATABASE_URL")},
     )
-
-
-def _until_ready(subject: Course | Control) -> None:
-    end = time.monotonic() + 60
-    while not subject.ready():
-        if time.monotonic() > end:
-            raise TimeoutError("The workers are not ready after 60 s")
-        time.sleep(0.1)

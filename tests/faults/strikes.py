@@ -3,17 +3,15 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import psutil
 
-from tests.faults.course import Course
-from tests.faults.fleet import Control
 from tests.faults.relay import Relays
 from tests.faults.timetable import Fault
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, frozen
 
 CUT, FREEZE = 6, 4
 """Seconds."""
@@ -24,8 +22,12 @@ class Scene:
     """What a fault can hit."""
 
     machine: Machine
-    subject: Course | Control
     relays: Relays
+
+    def workers(self) -> dict[str, dict[str, Any]]:
+        """Return how the workers are, by name."""
+        services = self.machine.stack()["services"].items()
+        return {name: each for name, each in services if name.startswith("worker")}
 
 
 def strike(fault: Fault, scene: Scene) -> str:
@@ -47,8 +49,9 @@ def _child_killed(fault: Fault, scene: Scene) -> str:
 
 
 def _worker(fault: Fault, scene: Scene) -> tuple[str, int]:
-    workers = sorted(scene.subject.workers().items())
-    return workers[int(fault.choice * len(workers))]
+    workers = sorted(scene.workers().items())
+    name, worker = workers[int(fault.choice * len(workers))]
+    return name, worker["pid"]
 
 
 def _signalled(service: str, number: signal.Signals) -> Callable[[Fault, Scene], str]:
@@ -70,24 +73,9 @@ def _network_cut(fault: Fault, scene: Scene) -> str:
 
 def _frozen(fault: Fault, scene: Scene) -> str:
     service = "rabbitmq" if fault.choice < 0.5 else "postgis"
-    with _suspended(scene.machine.service(service)["pid"]):
+    with frozen(scene.machine.service(service)["pid"]):
         time.sleep(FREEZE)
     return f"{service}, {FREEZE} s"
-
-
-@contextmanager
-def _suspended(pid: int) -> Iterator[None]:
-    leader = psutil.Process(pid)
-    everyone = [leader, *leader.children(recursive=True)]
-    try:
-        for process in everyone:
-            with suppress(psutil.NoSuchProcess):
-                process.suspend()
-        yield
-    finally:
-        for process in everyone:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
 
 
 _STRIKES: dict[str, Callable[[Fault, Scene], str]] = {

@@ -1,14 +1,33 @@
-"""What became of every task and every malformed message, counted from the tables and queues themselves."""
+"""What one run found: what struck, and what became of every task and every malformed message."""
 
 from dataclasses import dataclass, field
 
-from kombu import Queue
-
 from tests.faults import malformed
-from tests.faults.course import Course
-from tests.faults.fleet import Control
 from tests.faults.producer import Producer
 from tests.integration.machine import Machine
+
+
+@dataclass
+class Struck:
+    """A fault that struck.
+
+    Attributes
+    ----------
+    kind, detail : str
+        What happened, and to what exactly.
+    at : float
+        Seconds since the run began.
+    in_flight : int
+        Tasks that workers held at that moment.
+    back : float
+        Seconds until all services were ready again and tasks went on.
+    """
+
+    kind: str
+    detail: str
+    at: float
+    in_flight: int
+    back: float | None = None
 
 
 @dataclass
@@ -52,28 +71,66 @@ class Tally:
     used: int = 0
 
 
-def tally(machine: Machine, subject: Course | Control, producer: Producer, known: set[str]) -> Tally:
-    """Count; the dead letters are taken out of their queue.
+@dataclass
+class Result:
+    """A whole run.
+
+    Attributes
+    ----------
+    seconds : float
+        How long it took, without starting and stopping.
+    tally : Tally
+        What became of the tasks.
+    faults : list of Struck
+        What struck.
+    ended, ended_after_outage : list of str
+        Workers that ended without having been killed by the timetable, and how: at any time, and after the
+        broker had been away, when Celery's do that by themselves.
+    raised : dict
+        How often sending raised what; each was sent again under its id.
+    longest_send : float
+        Seconds.
+    stuck : str
+        What the run waited for in vain, if it was given up.
+    """
+
+    seconds: float
+    tally: Tally
+    faults: list[Struck] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    ended_after_outage: list[str] = field(default_factory=list)
+    raised: dict[str, int] = field(default_factory=dict)
+    longest_send: float = 0
+    stuck: str = ""
+
+    @property
+    def good(self) -> bool:
+        """Whether the promise held: nothing lost or twice, all malformed refused, no worker stopped."""
+        count = self.tally
+        whole = not (count.lost or count.twice or count.dead or count.not_refused or count.strangers)
+        return whole and not (self.ended or count.waiting or self.stuck)
+
+
+def tally(machine: Machine, producer: Producer, known: set[str]) -> Tally:
+    """Count from the tables and queues themselves; the dead letters are taken out of theirs.
 
     Parameters
     ----------
     machine : tests.integration.machine.Machine
         The private stack.
-    subject : Course or Control
-        What was tested.
     producer : Producer
         Who sent.
     known : set of str
-        All tasks that were to be sent in this stack; rows of any other are strangers.
+        All tasks that were to be sent; rows of any other are strangers.
     """
-    rows = {id: int(count) for id, count in machine.sql(_ROWS.format(subject.table))}
-    reasons, refused = _dead_letters(machine) if subject.refuses else ({}, set())
+    rows = dict(machine.sql("SELECT task_id::text, count(*) FROM geopython.grid_squares GROUP BY task_id"))
+    reasons, refused = _dead_letters(machine)
     ours = producer.accepted & rows.keys()
     dead = producer.accepted & reasons.keys()
     log = dict(machine.sql("SELECT state, count(*) FROM geopython.task_log GROUP BY state"))
     used = machine.sql("SELECT count(*) FROM geopython.grid_squares WHERE attempt > 1")
     with machine.amqp() as connection, connection.channel() as channel:
-        waiting = Queue(subject.queue, channel=channel).queue_declare(passive=True).message_count
+        waiting = channel.queue_declare("squares", passive=True).message_count
     return Tally(
         accepted=len(producer.accepted),
         rows=len(ours),
@@ -89,9 +146,6 @@ def tally(machine: Machine, subject: Course | Control, producer: Producer, known
         retries=log.get("RETRY", 0),
         used=used[0][0],
     )
-
-
-_ROWS = "SELECT task_id::text, count(*) FROM {} GROUP BY task_id"
 
 
 def _dead_letters(machine: Machine) -> tuple[dict[str, str], set[int]]:

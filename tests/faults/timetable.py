@@ -84,9 +84,7 @@ class Timetable:
     faults: list[Fault]
 
 
-def draw(
-    seed: int, tasks: int, faults: Mapping[str, int], duplicates: int, malformed: list[int]
-) -> Timetable:
+def draw(seed: int, tasks: int, faults: Mapping[str, int], duplicates: int, malformed: int) -> Timetable:
     """Draw a run.
 
     Parameters
@@ -99,15 +97,17 @@ def draw(
         How many faults of each kind.
     duplicates : int
         How many tasks are sent twice.
-    malformed : list of int
-        The malformed messages to send among the tasks, by number.
+    malformed : int
+        How many malformed messages to send among the tasks.
     """
     chance = random.Random(seed)
     points = [_task(chance) for _ in range(tasks)]
     places: list[tuple[float, Sending]] = [(number, Sending("task", number)) for number in range(tasks)]
     for number in chance.sample(range(tasks), duplicates):
         places.append((number + chance.uniform(0.5, tasks / 10), Sending("duplicate", number)))
-    places += [(chance.uniform(0.02, _LAST) * tasks, Sending("malformed", number)) for number in malformed]
+    places += [
+        (chance.uniform(0.02, _LAST) * tasks, Sending("malformed", number)) for number in range(malformed)
+    ]
     places.sort(key=lambda place: place[0])
     return Timetable(points, [sending for _, sending in places], _faults(chance, tasks, faults))
 

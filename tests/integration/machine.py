@@ -6,9 +6,14 @@ import shutil
 import socket
 import subprocess
 import sys
+import urllib.request
+from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -114,6 +119,36 @@ class Machine:
     def amqp(self) -> Connection:
         confirmed = {"confirm_publish": True}
         return Connection(self.stack()["broker_url"], connect_timeout=5, transport_options=confirmed)
+
+
+@contextmanager
+def frozen(pid: int) -> Iterator[None]:
+    """Stop a process and everything it started for a while, as a machine that hangs."""
+    main = psutil.Process(pid)
+    every = [main, *main.children(recursive=True)]
+    for process in every:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in every:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def manage(machine: Machine, method: str, path: str, content: object = None) -> bytes:
+    """Ask RabbitMQ's management interface as its administrator."""
+    stack = machine.stack()
+    login = urlsplit(stack["broker_url"])
+    token = b64encode(f"{login.username}:{login.password}".encode()).decode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{stack['ports']['management']}/api/{path}",
+        method=method,
+        data=None if content is None else json.dumps(content).encode(),
+        headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return answer.read()
 
 
 def command_line(process: psutil.Process) -> str:

@@ -1,6 +1,5 @@
 """A stack that a test module has for itself, because it breaks it, used from the test's own process."""
 
-import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,20 +34,6 @@ def own_stack(folder: Path, *services: str, **environment: str) -> Iterator[Mach
             yield machine
         finally:
             machine.workshop("down", "--purge")
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    """Stop a process and everything it started for a while, as a machine that hangs."""
-    main = psutil.Process(pid)
-    every = [main, *main.children(recursive=True)]
-    for process in every:
-        process.send_signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in every:
-            process.send_signal(signal.SIGCONT)
 
 
 def kill(machine: Machine, name: str) -> int:

@@ -15,7 +15,6 @@ from workshop import settings
 from workshop.board import Board, Line
 from workshop.classroom import frames
 from workshop.classroom.frames import Frames
-from workshop.waiting import Waiting
 
 EDINBURGH = (325_200, 673_500)
 
@@ -143,17 +142,6 @@ def test_after_an_outage_it_goes_on(board: Board, url: str) -> None:
         board.look()
     squares.add(url, "machine01", EDINBURGH)
     assert board.look().done == 101
-
-
-def test_the_queue_is_counted_over_one_connection(room: Machine) -> None:
-    waiting = Waiting(settings.broker_url())
-    first = waiting.count()
-    connection = waiting._connection
-    assert waiting.count() == first == 0
-    assert waiting._connection is connection
-    waiting.close()
-    assert waiting.count() == 0, "it opens another one"
-    waiting.close()
 
 
 def test_a_frame_says_what_is_away_and_keeps_the_rest(url: str) -> None:

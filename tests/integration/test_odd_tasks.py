@@ -1,10 +1,8 @@
 """Whatever a task's own code does, the worker lives, and the task ends as one row or one dead letter."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,6 +11,7 @@ import sqlalchemy as sa
 from tests.conftest import wait_for
 from tests.integration import odd_tasks
 from tests.integration.own_stack import EDINBURGH, done, task_of
+from tests.servers import odd_worker
 from workshop import db, maps
 from workshop.connection import execute
 from workshop.delivery.ledger import ledger
@@ -20,25 +19,9 @@ from workshop.tasks import do_task
 
 
 @pytest.fixture(scope="module")
-def worker(room) -> Iterator[subprocess.Popen[str]]:
-    """One worker with two processes that knows the odd tasks too."""
-    options = ("worker", "-n", "odd@%h", "-c", "2", "--without-mingle", "--without-gossip", "-l", "WARNING")
-    with (room.state / "odd.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "tests.integration.odd_tasks:application", *options],
-            env=room.environment | {"ODD_WITNESS": str(room.state / "witness")},
-            cwd=room.course,
-            start_new_session=True,
-            stdout=log,
-            stderr=log,
-            text=True,
-        )
-        try:
-            yield process
-            assert process.poll() is None, "the worker has ended"
-        finally:
-            os.killpg(process.pid, 9)
-            process.wait()
+def worker(room) -> Iterator[Path]:
+    with odd_worker(room, ODD_WITNESS=str(room.state / "witness")) as log:
+        yield log
 
 
 def send(task) -> str:
@@ -90,12 +73,11 @@ def no_nations() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("task", [odd_tasks.swallows, odd_tasks.retries_everything], ids=["logs", "retries"])
-def test_an_outage_costs_nothing_whatever_becomes_of_its_error(worker, room, task):
-    log = room.state / "odd.log"
-    before = log.stat().st_size
+def test_an_outage_costs_nothing_whatever_becomes_of_its_error(worker, task):
+    before = worker.stat().st_size
     with no_nations():
         id = send(task)
-        wait_for(lambda: b"goes back to the queue" in log.read_bytes()[before:], what="a task given back")
+        wait_for(lambda: b"goes back to the queue" in worker.read_bytes()[before:], what="a task given back")
     end = done([task_of(id)])
     assert (end.done, end.retried) == (1, 0)
     assert list(maps.read_squares([id]).attempt) == [1]

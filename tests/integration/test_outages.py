@@ -11,11 +11,10 @@ import psycopg
 import pytest
 
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
+from tests.integration.machine import Machine, frozen
 from tests.integration.own_stack import (
     all_at_the_first_attempt,
     done,
-    frozen,
     kill,
     refusal,
     send,

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
-from tests.integration.own_stack import EDINBURGH, frozen, refusal, sent_again_makes_one_row
+from tests.integration.machine import Machine, frozen
+from tests.integration.own_stack import EDINBURGH, refusal, sent_again_makes_one_row
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published

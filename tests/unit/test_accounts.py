@@ -10,7 +10,7 @@ import pytest
 
 from workshop import json_files
 from workshop.delivery.topology import DEAD, SQUARES
-from workshop.stack import accounts, management, opening
+from workshop.stack import accounts, opening
 from workshop.stack.opening import Opening
 from workshop.stack.ports import USUAL_PORTS
 from workshop.stack.site import Site
@@ -24,7 +24,7 @@ def test_tasks_are_bounded_and_dead_letters_are_not(tmp_path: Path, monkeypatch:
         asked[path] = content
         return json.dumps([]).encode()
 
-    monkeypatch.setattr(management, "ask", ask)
+    monkeypatch.setattr(accounts, "ask_rabbitmq", ask)
     opened = Opening("127.0.0.1", datetime.now(UTC) + timedelta(hours=1), {1: "secret"}, False, True)
     json_files.write(tmp_path / opening.FILE, opened.as_json())
     accounts.make_accounts(Site(tmp_path, USUAL_PORTS, "token"))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from workshop.stack.forward import forward
+from workshop.stack.neighbours import forward
 from workshop.stack.site import HOST, Site
 
 PIECES = 40

@@ -59,13 +59,6 @@ def test_a_folder_of_the_course_is_taken_again(folder: Path) -> None:
     assert machine.state_dir() == folder
 
 
-def test_a_folder_of_an_earlier_version_which_left_no_mark_is_taken(folder: Path) -> None:
-    (folder / "logs").mkdir()
-    (folder / "token.json").write_text('{\n "token": "0123456789abcdef0123456789abcdef"\n}', encoding="utf-8")
-    assert machine.state_dir() == folder
-    assert (folder / machine.MARK).exists()
-
-
 def test_the_command_says_it_in_a_sentence(folder: Path) -> None:
     (folder / "letter.txt").touch()
     for command in (("status",), ("up", "--detach"), ("down", "--purge")):

@@ -5,7 +5,7 @@ import os
 import socket
 import subprocess
 import sys
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from workshop import machine, settings
 from workshop.errors import WorkshopError
-from workshop.stack import binaries, keeper, logs, plan
+from workshop.stack import binaries, control, keeper, logs, plan
 from workshop.stack.ports import USUAL_PORTS, free_ports
 from workshop.stack.process import born
 from workshop.stack.service import NotReady, Service
@@ -65,27 +65,44 @@ def test_the_set_up_can_ask_without_any_package() -> None:
 
 
 @pytest.mark.posix
-def test_two_sites_never_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
-    with ExitStack() as marks:
-        for usual in ("any", ""):
-            monkeypatch.setenv("WORKSHOP_PORTS", usual)
-            first, second = free_ports(marks), free_ports(marks)
-            assert first.keys() == USUAL_PORTS.keys()
-            assert len({*first.values(), *second.values()}) == 2 * len(USUAL_PORTS)
-            assert usual != "any" or not set(USUAL_PORTS.values()) & set(first.values())
+def test_each_program_has_a_port_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for usual in ("any", ""):
+        monkeypatch.setenv("WORKSHOP_PORTS", usual)
+        ports = free_ports()
+        assert ports.keys() == USUAL_PORTS.keys()
+        assert len({*ports.values()}) == len(USUAL_PORTS)
+        assert usual != "any" or not set(USUAL_PORTS.values()) & set(ports.values())
 
 
 @pytest.mark.posix
 def test_a_taken_port_is_replaced_by_the_next_free_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("WORKSHOP_PORTS", raising=False)
-    with ExitStack() as marks, socket.socket() as other:
-        taken = free_ports(marks)["postgis"]
-        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        other.bind(("127.0.0.1", taken))
+    monkeypatch.setenv("WORKSHOP_PORTS", "any")
+    first = free_ports()["postgis"]
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", first))
         other.listen()
-        marks.close()
-        monkeypatch.setitem(USUAL_PORTS, "postgis", taken)
-        assert taken < free_ports(marks)["postgis"] <= taken + 100
+        assert first < free_ports()["postgis"] <= first + 100
+
+
+@pytest.mark.posix
+def test_a_port_that_was_taken_during_the_start_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start is not tried again by itself."""
+
+    async def fail(*_: object) -> None:
+        raise WorkshopError("rabbitmq did not start")
+
+    monkeypatch.setattr(control.Supervisor, "run", fail)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        monkeypatch.setattr(control, "new_site", lambda: Site(tmp_path, {"rabbitmq": port}, ""))
+        with pytest.raises(
+            WorkshopError, match=rf"took port {port} \(rabbitmq\)(.|\n)*Next: (.|\n)*did not start"
+        ):
+            control._run(("rabbitmq",), False, print, print)
 
 
 @pytest.mark.posix

@@ -43,9 +43,8 @@ def _judge(prediction: Any) -> Verdict:
     guesses = {name: given.get(name) for name in PREDICTED}
     if all(guess is None for guess in guesses.values()):
         return say("C4-NOT-ATTEMPTED")
-    if wrong := [
-        f"{name} is {guess!r}"[:60] for name, guess in guesses.items() if not checking.is_count(guess)
-    ]:
+    wrong = [f"{name} is {guess!r}"[:60] for name, guess in guesses.items() if not checking.is_count(guess)]
+    if wrong:
         return say("C4-PREDICTION", wrong=", ".join(wrong), names=", ".join(PREDICTED))
     candidates, number = checking.runs_of(4), checking.wanted(TASKS)
     run = checking.latest(candidates, number)

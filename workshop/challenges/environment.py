@@ -77,9 +77,8 @@ def _boundary() -> Verdict | None:
 def _code() -> Verdict | None:
     if problem := syntax_error():
         alive = reports() or _own_states() == {"ready"}
-        return say(
-            "ENV-SYNTAX-ERROR", problem=problem, worker=phrase("older-worker" if alive else "no-worker")
-        )
+        worker = phrase("older-worker" if alive else "no-worker")
+        return say("ENV-SYNTAX-ERROR", problem=problem, worker=worker)
     return None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 PASSED, NOT_YET, NOT_ATTEMPTED = "passed", "not yet", "not attempted"
 ENVIRONMENT, RUNNING = "the environment is at fault", "still running"
 
+_ENDS = {"PASSED": PASSED, "NOT-ATTEMPTED": NOT_ATTEMPTED, "RUNNING": RUNNING}
 _SIGNS = {PASSED: "✔", NOT_YET: "✘", NOT_ATTEMPTED: "○", ENVIRONMENT: "!", RUNNING: "…"}
 
 
@@ -39,11 +40,9 @@ class Verdict:
     @property
     def kind(self) -> str:
         """Passed, not yet, not attempted, still running, or the environment is at fault."""
-        challenge, _, reason = self.code.partition("-")
-        if challenge == "ENV":
+        if self.code.startswith("ENV-"):
             return ENVIRONMENT
-        known = {"PASSED": PASSED, "NOT-ATTEMPTED": NOT_ATTEMPTED, "RUNNING": RUNNING}
-        return known.get(reason, NOT_YET)
+        return _ENDS.get(self.code.partition("-")[2], NOT_YET)
 
     def __repr__(self) -> str:
         """Show it as a person reads it: the code first."""

@@ -59,11 +59,7 @@ def start(
     WorkshopError
         If the central does not start, or runs otherwise than wished.
     """
-    if containers.inside():
-        raise WorkshopError(
-            "A central is a second queue and database on this machine, and containers can't start them.\n",
-            "take a card from your instructor, or give your own queue three workers: workshop scale 3",
-        )
+    refuse_in_containers()
     if not 1 <= machines <= 255:
         raise WorkshopError(f"A central is for 1 to 255 machines, not {machines}.")
     require_own(address)
@@ -77,6 +73,15 @@ def start(
     if _keep_ports():
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
+
+
+def refuse_in_containers() -> None:
+    """Raise `WorkshopError` in a container, which can't start further services."""
+    if containers.inside():
+        raise WorkshopError(
+            "A central is a second queue and database on this machine, and containers can't start them.\n",
+            "take a card from your instructor, or give your own queue three workers: workshop scale 3",
+        )
 
 
 def cards() -> list[Card]:

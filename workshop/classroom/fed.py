@@ -18,9 +18,8 @@ from workshop.classroom import country, fill
 from workshop.classroom.central import site
 from workshop.delivery import dead
 from workshop.delivery.batches import TASK
-from workshop.stack import management
+from workshop.stack.direct import ask_rabbitmq
 from workshop.stack.site import Site
-from workshop.waiting import Waiting
 
 _FRESH = 8
 """Seconds after which RabbitMQ's own counts, made every five seconds, know what was fed before."""
@@ -151,19 +150,15 @@ def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
     RabbitMQ counts what is held every five seconds only. So where nothing waits, this waits for a count that
     was made after the last square was fed: a task that was not on its way at that time had ended by then.
     """
-    queued = Waiting(central.broker_url)
-    try:
-        if (waiting := queued.count()) == 0:
-            file = machine.state_dir() / fill.FILE
-            rest = file.stat().st_mtime + _FRESH - time.time() if file.exists() else 0
-            time.sleep(min(max(rest, 0), _FRESH))
-    finally:
-        queued.close()
-    queue = json.loads(management.ask(central, "/api/queues/celery_app/squares"))
+    if (waiting := fill.waiting(central.broker_url)) == 0:
+        file = machine.state_dir() / fill.FILE
+        rest = file.stat().st_mtime + _FRESH - time.time() if file.exists() else 0
+        time.sleep(min(max(rest, 0), _FRESH))
+    queue = json.loads(ask_rabbitmq(central, "/api/queues/celery_app/squares"))
     if "messages_unacknowledged" not in queue:
         return waiting, None  # RabbitMQ was started a moment ago
     held: Counter[str] = Counter()
-    for channel in json.loads(management.ask(central, "/api/channels")):
+    for channel in json.loads(ask_rabbitmq(central, "/api/channels")):
         held[channel.get("user", "?")] += channel.get("messages_unacknowledged", 0)
     if unknown := queue["messages"] - waiting - held.total():
         held["?"] += max(0, unknown)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4, uuid5
 
 import numpy as np
 from amqp.exceptions import AMQPError
+from kombu import Connection
 from kombu.exceptions import OperationalError
 from numpy.typing import NDArray
 from tqdm import tqdm
@@ -22,6 +23,7 @@ from workshop.classroom import country
 from workshop.classroom.central import site
 from workshop.delivery.addresses import broker_trouble
 from workshop.delivery.batches import NotTaken, Sender, Task
+from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
@@ -78,6 +80,22 @@ class Fill:
 def read() -> Fill:
     """Return what was fed so far; a new run if nothing was."""
     return Fill(**machine.read(FILE))
+
+
+def waiting(broker_url: str) -> int:
+    """Return how many tasks wait in the queue `squares`, which no worker has taken yet.
+
+    Raises
+    ------
+    OSError, amqp.exceptions.AMQPError, kombu.exceptions.KombuError
+        If RabbitMQ does not answer or has no such queue.
+    """
+    limits = {"read_timeout": 5, "write_timeout": 5}
+    with (
+        Connection(broker_url, connect_timeout=3, transport_options=limits) as connection,
+        connection.channel() as channel,
+    ):
+        return SQUARES(channel).queue_declare(passive=True).message_count
 
 
 def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.write) -> tuple[int, int]:

@@ -20,7 +20,6 @@ from workshop.classroom import fill
 from workshop.maps import NATIONS
 from workshop.raster import By, Raster, colour
 from workshop.stack.running import CENTRAL, running, running_site
-from workshop.waiting import Waiting
 
 EVERY = 1.0
 """Seconds from one frame to the next, unless it takes half of that or more to work one out."""
@@ -110,7 +109,6 @@ class Frames:
         self._find = find
         self._source: Source | None = None
         self._board: Board | None = None
-        self._waiting: Waiting | None = None
         self._latest = Frame({"trouble": "Counting all squares so far ..."}, Raster())
         self._asked, self._wanted, self._ended = 0.0, Event(), Event()
         self._thread = Thread(target=self._run, name="projector frames", daemon=True)
@@ -149,10 +147,9 @@ class Frames:
         if found is None:
             return Frame({"trouble": _NOT_RUNNING}, Raster())
         self._board = self._board or Board(found.database_url)
-        self._waiting = self._waiting or Waiting(found.broker_url)
         waiting = None
         try:
-            waiting = self._waiting.count()
+            waiting = fill.waiting(found.broker_url)
         except (OSError, AMQPError, KombuError):
             trouble.append(_SILENT.format("RabbitMQ"))
         try:
@@ -165,11 +162,10 @@ class Frames:
         return Frame(words | {"trouble": " ".join(trouble)}, standing.raster)
 
     def _let_go(self) -> None:
-        for each in (self._board, self._waiting):
-            if each:
-                with suppress(Exception):
-                    each.close()
-        self._board = self._waiting = None
+        if self._board:
+            with suppress(Exception):
+                self._board.close()
+        self._board = None
 
 
 def unfed() -> int:

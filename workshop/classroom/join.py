@@ -10,12 +10,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from workshop import machine, settings
+from workshop import machine
 from workshop.classroom import entrance
 from workshop.classroom.entrance import Fault
 from workshop.delivery.url import broker_parts, database_parts
 from workshop.errors import WorkshopError
-from workshop.stack.scaling import require_workers, until_workers_match
+from workshop.stack.scaling import require_workers, until_ready
 
 PATIENCE = 60
 """Seconds that the worker may take to start anew."""
@@ -118,7 +118,7 @@ def _note(broker_url: object, database_url: object, fault: Fault | None) -> None
 def _use(addresses: dict[str, Any]) -> None:
     """Write or remove ``joined.json``, and wait until the worker has started anew."""
     _put(addresses)
-    until_workers_match(settings.get("workers") or 1, PATIENCE)
+    until_ready(PATIENCE)
 
 
 def _put(addresses: dict[str, Any]) -> None:

@@ -38,7 +38,7 @@ def explain(host: str) -> tuple[str, str]:
             "other, or a firewall on the central's machine shuts the port.",
             _ways_on(),
         )
-    here = ", ".join(str(each.network) for each in _interfaces()) or "none"
+    here = ", ".join(str(each.network) for each in interfaces()) or "none"
     return (
         f"This machine is in another network: {here}.",
         f"connect to the central's network; or {_ways_on()}",
@@ -83,7 +83,7 @@ def _shared_network(host: str) -> str:
     """Return the network in which both an address and this machine are; empty if there is none."""
     if _is_loopback(host):
         return ""
-    for each in _interfaces():
+    for each in interfaces():
         try:
             if ip_address(host) in each.network:
                 return str(each.network)
@@ -92,7 +92,8 @@ def _shared_network(host: str) -> str:
     return ""
 
 
-def _interfaces() -> list[IPv4Interface]:
+def interfaces() -> list[IPv4Interface]:
+    """Return the IPv4 addresses at which other machines may reach this one, with their networks."""
     every = (each for found in psutil.net_if_addrs().values() for each in found)
     own = [each for each in every if each.family == socket.AF_INET and each.netmask]
     found = [IPv4Interface(f"{each.address}/{each.netmask}") for each in own]

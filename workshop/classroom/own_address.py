@@ -4,8 +4,7 @@ import socket
 from ipaddress import IPv4Address
 from pathlib import Path
 
-import psutil
-
+from workshop.classroom.network import interfaces
 from workshop.errors import WorkshopError
 
 _UFW = Path("/etc/ufw/ufw.conf")
@@ -51,12 +50,7 @@ def require_own(address: str) -> None:
 
 def addresses() -> list[str]:
     """Return the IPv4 addresses at which other machines may reach this one."""
-    found = [each for every in psutil.net_if_addrs().values() for each in every]
-    return [
-        each.address
-        for each in found
-        if each.family == socket.AF_INET and not IPv4Address(each.address).is_loopback
-    ]
+    return [str(each.ip) for each in interfaces()]
 
 
 def firewall(ports: list[int]) -> str:

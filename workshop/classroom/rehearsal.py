@@ -1,7 +1,6 @@
 """A class on one machine: a central and machines that work for it, to try a course or do challenge 3 alone.
 
-Where this machine and this user can have them, each machine is a network namespace with an address of its
-own; else it is a process like others. Either way it has a state folder, a card and a supervised worker.
+Each machine is a process at 127.0.0.1 with a state folder, a card and a supervised worker of its own.
 """
 
 import os
@@ -15,18 +14,12 @@ from typing import Any
 from workshop import machine
 from workshop.classroom import central, machines
 from workshop.classroom.card import Card, read_code
-from workshop.classroom.wires import Wires, wires
 from workshop.errors import WorkshopError
-from workshop.stack import containers
 from workshop.stack.ending import central_folder
-from workshop.stack.opening import opening
 from workshop.stack.process import born
 from workshop.stack.running import CENTRAL, running, until
-from workshop.stack.site import HOST
 
 FILE = "rehearsal.json"
-
-MOST = 100
 
 Say = Callable[[str], None]
 
@@ -49,14 +42,14 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
         If the services of this machine do not run,
         or if the rehearsal does not start.
     """
-    _refuse_in_containers()
+    central.refuse_in_containers()
     stack = running()
     if stack is None:
         raise WorkshopError("The services are not running.", "workshop up")
     if (card := _running_with(machines)) is not None:
         return card
     stop(say)
-    return _begin(machines, stack["pid"], None, say)
+    return _begin(machines, stack["pid"], say)
 
 
 def run(number: int, say: Say) -> None:
@@ -74,13 +67,13 @@ def run(number: int, say: Say) -> None:
     WorkshopError
         If it does not start.
     """
-    _refuse_in_containers()
+    central.refuse_in_containers()
     stop(say)
     for name in ("SIGTERM", "SIGHUP"):
         if each := getattr(signal, name, None):  # Windows has fewer, and says below that it runs no services
             signal.signal(each, signal.default_int_handler)
     try:
-        card = _begin(number, os.getpid(), _network(), say)
+        card = _begin(number, os.getpid(), say)
         say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
         say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
         say("Ctrl-C ends the rehearsal.")
@@ -113,37 +106,30 @@ def stop(say: Say = print) -> None:
     _end(say)
 
 
-def _begin(number: int, leader: int, net: Wires | None, say: Say) -> Card:
+def _begin(number: int, leader: int, say: Say) -> Card:
     """Start everything, and note first what a killed rehearsal would leave."""
-    if not 1 <= number <= MOST:
-        if net:
-            net.remove()
-        raise WorkshopError(f"A rehearsal has 1 to {MOST} machines, not {number}.")
+    if running(CENTRAL):
+        raise WorkshopError(
+            "A central runs on this machine already, and others may have its cards.\n",
+            "join it with one of them (workshop class cards), or workshop class stop, then again",
+        )
     note: dict[str, Any] = {
         "pid": leader,
         "born": born(leader),
         "foreground": leader == os.getpid(),
-        "wires": net and vars(net),
-        "central": running(CENTRAL) is None,
         "fresh": not (central_folder() / "postgis").exists(),
         "machines": number,
     }
     machine.write(FILE, note)
     try:
-        say("Starting the central ..." if note["central"] else "A central runs already; it is used.")
-        before = opening(central_folder()) if running(CENTRAL) else None
-        cards = central.start(
-            machines=number + 1 + (len(before.machines) if before else 0),  # no card that someone has
-            address=before.address if before else net.address if net else HOST,
-            flower=before.flower if before else False,
-            say=say,
-        )[-number - 1 :]
-        machines.start(cards[1:], leader, net, say)
-        machine.write(FILE, note | {"card": cards[0].code})
+        say("Starting the central ...")
+        own, *others = central.start(machines=number + 1, say=say)[: number + 1]
+        machines.start(others, leader, say)
+        machine.write(FILE, note | {"card": own.code})
     except BaseException:
         _end(say)
         raise
-    return cards[0]
+    return own
 
 
 def _end(say: Say) -> None:
@@ -151,21 +137,11 @@ def _end(say: Say) -> None:
     if not note:
         return
     machines.end()
-    if note.get("wires"):
-        Wires(**note["wires"]).remove()
-    if note.get("central"):
-        central.stop()
-        if note["fresh"]:  # else it holds squares of an earlier class
-            shutil.rmtree(central_folder(), ignore_errors=True)
+    central.stop()
+    if note["fresh"]:  # else it holds squares of an earlier class
+        shutil.rmtree(central_folder(), ignore_errors=True)
     (machine.state_dir() / FILE).unlink(missing_ok=True)
     say("The rehearsal has ended.")
-
-
-def _network() -> Wires | None:
-    """Return a switch for machines with addresses of their own, where the central can listen at it."""
-    if running(CENTRAL) and (opened := opening(central_folder())) and opened.address == HOST:
-        return None
-    return wires()
 
 
 def _running_with(number: int) -> Card | None:
@@ -174,12 +150,4 @@ def _running_with(number: int) -> Card | None:
     if not note.get("card") or note["machines"] != number or running(CENTRAL) is None:
         return None
     card = read_code(note["card"])
-    return None if card.expired or not all(each.lives for each in machines.there()) else card
-
-
-def _refuse_in_containers() -> None:
-    if containers.inside():
-        raise WorkshopError(
-            "A rehearsal starts a central beside this one, and containers can't.\n",
-            "work together at a neighbour's machine, or give your own queue three workers: workshop scale 3",
-        )
+    return None if card.expired or not all(machines.alive()) else card

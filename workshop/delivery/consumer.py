@@ -12,7 +12,6 @@ from kombu import Message
 
 from workshop.delivery.dead import bury
 from workshop.delivery.guard import fault
-from workshop.delivery.room import make_room
 
 _logger = get_logger(__name__)
 
@@ -23,7 +22,7 @@ class Consumer(celery.worker.consumer.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
         receive = super().create_task_handler(*args, **options)
-        make_room(self)
+        _make_room(self)
 
         def receive_guarded(message: Message) -> None:
             if reason := fault(message, self.app.tasks):
@@ -55,3 +54,24 @@ class Consumer(celery.worker.consumer.Consumer):
             message.ack_log_error(_logger, self.connection_errors)
         except Exception:  # a machine without the right to write there, or a message that can't be copied
             message.reject_log_error(_logger, self.connection_errors)
+
+
+def _make_room(consumer: celery.worker.consumer.Consumer) -> None:
+    """Let a worker's consumer be followed by another one whenever a task begins to wait in it.
+
+    Such a task is not acknowledged, so it takes one of the few places that the prefetch count gives a worker.
+    Celery asks RabbitMQ for another place then. That works up to RabbitMQ 3. RabbitMQ 4 counts for each
+    consumer on its own, and does not change the count of one that runs: a worker with two places that holds
+    two retries would stand still until the first is due. So another consumer takes over, with as many places.
+    """
+    qos, change = consumer.qos, consumer.qos.callback
+
+    def change_and_follow(prefetch_count: int) -> None:
+        change(prefetch_count=prefetch_count)  # RabbitMQ 3: for all consumers of this worker
+        if qos.prev is not None and prefetch_count > qos.prev:
+            tasks = consumer.task_consumer
+            tasks.cancel()  # what it holds stays with the worker
+            tasks.qos(prefetch_count=consumer.initial_prefetch_count, apply_global=False)
+            tasks.consume()
+
+    qos.callback = change_and_follow

@@ -70,10 +70,11 @@ SQUARES = SquaresQueue(
 )
 """The queue of the tasks: a classic one, from which a worker takes one message ahead for each process.
 
-`benchmarks.queue_choice` on RabbitMQ 3.10.8 and 4.3.6, with 500 tasks, 15 % of the attempts failing, a
+Measured on RabbitMQ 3.10.8 and 4.3.6, with 500 tasks, 15 % of the attempts failing, a
 countdown of 10 s and two processes: nothing was lost, and the worker never stood idle for 2 s while a task
-was due; without `workshop.delivery.room` for 9 s on 4.3.6. A task that kills its process became a dead letter
-after 4 runs in 5 to 19 s. A worker that may declare nothing and send only to `tasks` lost nothing either.
+was due; without the room that `workshop.delivery.consumer` makes for 9 s on 4.3.6. A task that kills its
+process became a dead letter after 4 runs in 5 to 19 s. A worker that may declare nothing and send only to
+`tasks` lost nothing either.
 
 More messages ahead are no faster, and worse to share between machines. Nor is a quorum queue faster, and
 

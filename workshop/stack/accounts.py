@@ -25,7 +25,7 @@ from base64 import b64encode
 from typing import Any
 
 from workshop.delivery.topology import SQUARES
-from workshop.stack import management
+from workshop.stack.direct import ask_rabbitmq
 from workshop.stack.opening import Opening
 from workshop.stack.site import Site
 
@@ -47,10 +47,10 @@ def make_accounts(site: Site) -> None:
     """Make the machines' accounts at the broker of a central, and no others; at another stack do nothing."""
     if not site.central:
         return
-    there = {user["name"] for user in json.loads(management.ask(site, "/api/users"))}
+    there = {user["name"] for user in json.loads(ask_rabbitmq(site, "/api/users"))}
     if old := there - site.central.accounts.keys() - {"celery_user"}:
-        management.ask(site, "/api/users/bulk-delete", {"users": sorted(old)})
-    management.ask(site, "/api/definitions", _definitions(site.central))
+        ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
+    ask_rabbitmq(site, "/api/definitions", _definitions(site.central))
 
 
 def _definitions(opening: Opening) -> dict[str, Any]:

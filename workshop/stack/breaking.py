@@ -5,25 +5,34 @@ What was broken, and when, stands in ``broken.jsonl``, which the check of challe
 """
 
 import json
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
+from amqp.exceptions import AMQPError
+from kombu import Connection
+from kombu.exceptions import OperationalError
 
-from workshop import machine
+from workshop import machine, settings
+from workshop.delivery.report import ask
+from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
 from workshop.stack import containers
-from workshop.stack.midtask import WORKER, held_still
 from workshop.stack.process import born
 from workshop.stack.running import elsewhere, running, until
+from workshop.stack.workers import machine_name
 
 FILE = "broken.jsonl"
+WORKER = "worker1"
 
 PATIENCE = 60
-"""Seconds until what was killed must be ready again."""
+"""Seconds until what was killed must be ready again, and to wait for a task to run while there are some."""
 
+_QUIET = 3
+_TROUBLE = (OSError, OperationalError, AMQPError)
 
 _IN_CONTAINERS = (
     "the services run in containers, which can't reach each other's programs.\n"
@@ -81,7 +90,7 @@ def _break(what: str, service: str, choose: Choice, text: str) -> None:
         return
     main = psutil.Process(_condition(service)["pid"])
     size = len(main.children())
-    with held_still() as busy:
+    with _held_still() as busy:
         victims = choose(main, busy) if busy else []
         for victim in victims:
             with suppress(psutil.NoSuchProcess):
@@ -140,3 +149,58 @@ def _note(what: str, tasks: int) -> None:
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with (machine.state_dir() / FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps({"what": what, "tasks": tasks, "at": at}) + "\n")
+
+
+@contextmanager
+def _held_still() -> Iterator[list[psutil.Process]]:
+    """Hold worker1's processes still for a moment, and let them go on afterwards.
+
+    Yields
+    ------
+    list of psutil.Process
+        Those that are in the middle of a task; none if there is no task to run.
+    """
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and until(_has_work, _QUIET):
+        if _at_work():
+            with _suspended() as processes:
+                pids = _at_work()
+                if busy := [process for process in processes if process.pid in pids]:
+                    yield busy
+                    return
+    yield []
+
+
+@contextmanager
+def _suspended() -> Iterator[list[psutil.Process]]:
+    processes = psutil.Process(_condition(WORKER)["pid"]).children()
+    try:
+        for process in processes:
+            process.suspend()
+        yield processes
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def _has_work() -> bool:
+    """Return whether messages wait in the queue, or worker1 holds some."""
+    url = settings.broker_url()
+    with suppress(*_TROUBLE), Connection(url, connect_timeout=3) as connection:
+        if SQUARES(connection.default_channel).queue_declare(passive=True).message_count:
+            return True
+    return bool((_ask("course_report") or {}).get("held"))
+
+
+def _at_work() -> set[int]:
+    """Return the numbers of worker1's processes that run a task."""
+    return {task["worker_pid"] for task in _ask("active") or []}
+
+
+def _ask(command: str) -> Any:
+    """Return what worker1 answers to a command; None if it does not answer, as after a lost connection."""
+    name = f"{WORKER}@{machine_name()}"
+    with suppress(*_TROUBLE):
+        return ask(settings.broker_url(), command, destination=[name], timeout=1).get(name)
+    return None

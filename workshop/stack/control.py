@@ -31,7 +31,7 @@ from workshop.stack.running import (
 )
 from workshop.stack.scaling import scale
 from workshop.stack.site import Site, new_site
-from workshop.stack.supervisor import Stopped, Supervisor
+from workshop.stack.supervisor import Supervisor
 
 __all__ = [
     "NAMES",
@@ -51,8 +51,6 @@ __all__ = [
 ]
 
 Say = Callable[[str], None]
-
-_ATTEMPTS = 3
 
 _ROOM = 150_000_000
 """Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
@@ -126,17 +124,16 @@ def _refuse_on_full_disk() -> None:
 
 
 def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
-    for _ in range(_ATTEMPTS):
-        with new_site() as site:
-            try:
-                asyncio.run(Supervisor(site, names, periodic, say).run(when_ready))
-                return
-            except WorkshopError as error:
-                failure = error
-                if isinstance(error, Stopped) or all(map(is_free, site.ports.values())):
-                    break
-        say("Another program took one of the ports. Trying again with others.")
-    raise failure
+    site = new_site()
+    try:
+        asyncio.run(Supervisor(site, names, periodic, say).run(when_ready))
+    except WorkshopError as error:
+        if taken := [f"{port} ({name})" for name, port in site.ports.items() if not is_free(port)]:
+            raise WorkshopError(
+                f"Another program took port {', '.join(taken)} just now.",
+                f"the same again, which takes another port\n{error}",
+            ) from error
+        raise
 
 
 def up_detached(arguments: list[str], say: Say) -> None:

@@ -131,13 +131,11 @@ class Keeper:
 
     async def _finish(self) -> None:
         try:
-            news = await asyncio.to_thread(self.service.finish, self._site)
+            await asyncio.to_thread(self.service.finish, self._site)
         except StartFailed as error:
             if not self._ever_ready:
                 raise
-            news = str(error)
-        if news:
-            self.note(message=news)
+            self.note(message=str(error))
 
     async def _until_ended(self, process: Popen[bytes] | None) -> str:
         """Wait until the program ends, or does not answer if someone else runs it; return the problem."""

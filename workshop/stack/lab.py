@@ -6,7 +6,6 @@ from pathlib import Path
 
 from workshop.machine import ROOT
 from workshop.stack.direct import open_page
-from workshop.stack.environment import of_child
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
 
@@ -15,18 +14,6 @@ CONFIG = Path(__file__).with_name("jupyter")
 
 RESETS = "resets.json"
 """How often the course was reset; `contents` refuses to save a notebook that was opened before the last."""
-
-
-def prepare(site: Site) -> None:
-    """Trust the course's own notebooks, so that their maps show before the first run."""
-    import nbformat  # takes two seconds to import, and only `up` needs it
-    from nbformat.sign import NotebookNotary
-
-    data = Path(of_child()["JUPYTER_DATA_DIR"])
-    data.mkdir(parents=True, exist_ok=True)
-    notary = NotebookNotary(data_dir=str(data))
-    for path in (ROOT / "notebooks").rglob("*.ipynb"):
-        notary.sign(nbformat.read(path, as_version=4))
 
 
 def command(site: Site) -> list[str]:
@@ -57,4 +44,4 @@ def probe(site: Site) -> None:
         raise NotReady(str(error)) from error
 
 
-SERVICE = Service("lab", command, probe, environment=environment, prepare=prepare)
+SERVICE = Service("lab", command, probe, environment=environment)

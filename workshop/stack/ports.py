@@ -2,7 +2,6 @@
 
 import os
 import socket
-from contextlib import ExitStack
 
 from workshop.stack.opening import Opening
 
@@ -19,27 +18,26 @@ USUAL_PORTS = {
 
 HOST = "127.0.0.1"
 
-_UNUSUAL, _STARTS, _BEYOND = 26000, 6000, 32768
+_UNUSUAL, _STARTS, _APART, _BEYOND = 26000, 600, 11, 32768
 
 
-def free_ports(marks: ExitStack, central: Opening | None = None) -> dict[str, int]:
+def free_ports(central: Opening | None = None) -> dict[str, int]:
     """Return a port for each program: that of before at a central, the usual one, or the next that is free.
 
-    A UDP socket of the same number marks a port as taken until `marks` is closed, so that two stacks
-    that start at the same time don't choose the same. All ports are below those that systems give to
-    outgoing connections. With ``WORKSHOP_PORTS=any`` in the environment no usual port is taken, as tests
-    want it; each stack begins elsewhere, so that another one leaves its ports alone while it is down.
+    All ports are below those that systems give to outgoing connections. With ``WORKSHOP_PORTS=any`` in the
+    environment no usual port is taken; each stack begins elsewhere, so that those which start at the same
+    time don't choose the same.
     """
     any_port = os.environ.get("WORKSHOP_PORTS") == "any"
-    ports = {}
+    ports: dict[str, int] = {}
     before = (central and central.ports) or {}
     address = central.address if central else HOST
     for name, usual in USUAL_PORTS.items():
-        first = _UNUSUAL + os.getpid() % _STARTS if any_port else usual
+        first = _UNUSUAL + os.getpid() % _STARTS * _APART if any_port else usual
         others = (port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values())
         candidates = (*([before[name]] if name in before else []), *others)
-        ports[name], mark = next((port, mark) for port in candidates if (mark := _mark(port, address)))
-        marks.enter_context(mark)
+        free = (port for port in candidates if is_free(port) and is_free(port, address))
+        ports[name] = next(port for port in free if port not in ports.values())
     return ports
 
 
@@ -52,16 +50,3 @@ def is_free(port: int, address: str = HOST) -> bool:
         except OSError:
             return False
     return True
-
-
-def _mark(port: int, address: str) -> socket.socket | None:
-    mark = socket.socket(type=socket.SOCK_DGRAM)
-    try:
-        mark.bind((HOST, port))
-    except OSError:
-        mark.close()
-        return None
-    if is_free(port) and is_free(port, address):
-        return mark
-    mark.close()
-    return None

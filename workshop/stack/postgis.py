@@ -1,6 +1,5 @@
 """PostGIS: a private PostgreSQL with the tables of the course."""
 
-import re
 import signal
 import socket
 import subprocess
@@ -13,7 +12,6 @@ import psycopg
 
 from workshop.stack import account
 from workshop.stack.binaries import postgres
-from workshop.stack.condition import START_AFRESH, StartFailed
 from workshop.stack.environment import of_child
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
@@ -47,7 +45,6 @@ def prepare(site: Site) -> None:
     """Make the database's files, once; a half-made set of an interrupted start is made anew."""
     data = _data(site)
     if (data / "PG_VERSION").exists():
-        _refuse_another_version(data)
         account.hand_over(data)
         _forget_other_server(data / "postmaster.pid")
         _prepare_central(site)
@@ -79,20 +76,6 @@ def prepare(site: Site) -> None:
         raise NotReady(f"initdb could not make the database's files (exit code {made.returncode})")
     draft.rename(data)
     _prepare_central(site)
-
-
-def _refuse_another_version(data: Path) -> None:
-    made = (data / "PG_VERSION").read_text(encoding="utf-8").strip()
-    shown = subprocess.run(
-        [str(postgres() / "postgres"), "--version"], env=of_child(), capture_output=True, text=True
-    ).stdout
-    here = re.search(r"\) (\d+)", shown)
-    if here and here[1] != made:
-        raise StartFailed(
-            f"The database in {data} was made by PostgreSQL {made}, and this computer has PostgreSQL "
-            f"{here[1]}, which can't read it.\n",
-            f"install PostgreSQL {made} again. {START_AFRESH}",
-        )
 
 
 def _prepare_central(site: Site) -> None:

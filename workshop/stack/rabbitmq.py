@@ -8,8 +8,9 @@ from pathlib import Path
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from workshop.stack import accounts, management, queues
+from workshop.stack import accounts, queues
 from workshop.stack.binaries import epmd, rabbitmq
+from workshop.stack.direct import ask_rabbitmq
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import HOST, Site
 
@@ -109,16 +110,15 @@ def probe(site: Site) -> None:
     try:
         with Connection(site.broker_url, connect_timeout=3) as connection:
             connection.connect()
-        management.ask(site, "/api/vhosts/celery_app")
+        ask_rabbitmq(site, "/api/vhosts/celery_app")
     except (OperationalError, OSError) as error:
         raise NotReady(str(error)) from error
 
 
-def finish(site: Site) -> str:
-    """Declare the course's queues, at a central make the machines' accounts; return what was replaced."""
-    news = queues.declare(site.broker_url)
+def finish(site: Site) -> None:
+    """Declare the course's queues, and at a central make the machines' accounts."""
+    queues.declare(site.broker_url)
     accounts.make_accounts(site)
-    return news
 
 
 def probe_epmd(site: Site) -> None:

@@ -1,7 +1,5 @@
 """Changes how many workers this machine runs, and lets them pause."""
 
-from collections.abc import Iterable
-
 from workshop import machine, settings
 from workshop.errors import WorkshopError
 from workshop.stack import plan
@@ -30,27 +28,13 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     require_workers()
     plan.require_sessions(workers or 1, processes or plan.usual_processes())
     settings.change(workers=workers, processes=processes)
-    until_workers_match(workers or 1, patience)
+    until_ready(patience)
 
 
 def require_workers() -> None:
     """Raise `WorkshopError` if the stack is not running, or runs without workers."""
     if not any(name.startswith("worker") for name in services()):
         raise WorkshopError("The services were started without workers.", "workshop down, then workshop up")
-
-
-def until_workers_match(workers: int, patience: float) -> None:
-    """Wait until this machine's workers are ready, as the settings and the joined queue want them now.
-
-    Raises
-    ------
-    WorkshopError
-        If the stack was stopped meanwhile,
-        or if the workers are not ready in time.
-    """
-    wanted = {f"worker{number}" for number in range(1, workers + 1)}
-    if not until(lambda: _has_workers(wanted), patience):
-        raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
 
 
 def pause(patience: float = 75) -> bool:
@@ -73,7 +57,7 @@ def pause(patience: float = 75) -> bool:
 
 
 def until_ready(patience: float = 60) -> None:
-    """Wait until all workers are ready.
+    """Wait until this machine's workers are ready, as the settings and the joined queue want them now.
 
     Raises
     ------
@@ -85,11 +69,6 @@ def until_ready(patience: float = 60) -> None:
         raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
 
 
-def _has_workers(wanted: set[str]) -> bool:
-    states = _workers() or {}
-    return _without_machine(states) == wanted and set(states.values()) == {"ready"}
-
-
 def _workers() -> dict[str, str] | None:
     """Return the state of each worker; None while the stack does not follow the newest settings yet."""
     stack = running()
@@ -99,8 +78,3 @@ def _workers() -> dict[str, str] | None:
         return None
     services = stack["services"].items()
     return {name: service["state"] for name, service in services if name.startswith("worker")}
-
-
-def _without_machine(names: Iterable[str]) -> set[str]:
-    """Return the workers' names as each machine has them: containers of the course have a worker1 each."""
-    return {name.partition("@")[0] for name in names}

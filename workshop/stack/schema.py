@@ -4,11 +4,13 @@ from json import loads
 
 from geoalchemy2 import WKTElement
 from shapely.geometry import shape
-from sqlalchemy import Connection, FromClause, Table, create_engine, func, inspect, select, text
+from sqlalchemy import Connection, FromClause, Table, create_engine, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 
 from workshop import db
 from workshop.data import BOUNDARY
+from workshop.errors import WorkshopError
+from workshop.stack.condition import START_AFRESH
 
 _ONE_AT_A_TIME = 27700
 """The number of the lock that keeps two containers from creating the same table."""
@@ -21,6 +23,11 @@ def create_schema(database_url: str) -> None:
     ----------
     database_url : str
         The database, with a role that may create tables in the schema `geopython`.
+
+    Raises
+    ------
+    WorkshopError
+        If a table is that of an older version of the course.
     """
     engine = create_engine(database_url)
     try:
@@ -28,23 +35,23 @@ def create_schema(database_url: str) -> None:
             connection.execute(func.pg_advisory_xact_lock(_ONE_AT_A_TIME).select())
             db.Base.metadata.create_all(connection)
             for table in (db.GridSquare.__table__, db.TaskLog.__table__):
-                _complete(connection, table)
+                _refuse_older(connection, table)
             if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
                 connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())
     finally:
         engine.dispose()
 
 
-def _complete(connection: Connection, table: FromClause) -> None:
-    """Add what a table of an older version of the course lacks."""
+def _refuse_older(connection: Connection, table: FromClause) -> None:
     assert isinstance(table, Table)
-    there = {column["name"] for column in inspect(connection).get_columns(table.name, table.schema)}
-    if "machine" not in there:
-        connection.execute(
-            text(f"ALTER TABLE {table.fullname} ADD COLUMN machine text NOT NULL DEFAULT session_user")
+    there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
+    if missing := [column.name for column in table.columns if column.name not in there]:
+        raise WorkshopError(
+            f"The table {table} was made by an older version of the course: it has no column "
+            f"{', '.join(missing)}. Nothing was changed.\n",
+            f"start that version once more and save the "
+            f"rows that you need, such as with QGIS. {START_AFRESH}",
         )
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
 
 
 def nations() -> list[dict[str, object]]:

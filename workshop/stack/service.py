@@ -36,8 +36,8 @@ class Service:
     prepare : callable
         What to do before the program starts.
     finish : callable
-        What to do once it is ready; returns what is worth a line, if anything is. `StartFailed` ends a
-        first start; a service that was ready before goes on, with the text as its message.
+        What to do once it is ready. `StartFailed` ends a first start; a service that was ready before goes
+        on, with the text as its message.
     needs : tuple of str
         Services that must be ready before.
     essential : bool
@@ -55,7 +55,7 @@ class Service:
     probe: Callable[[Site], None]
     environment: Callable[[Site], dict[str, str]] = _no_variables
     prepare: Callable[[Site], None] = _nothing
-    finish: Callable[[Site], str | None] = _nothing
+    finish: Callable[[Site], None] = _nothing
     needs: tuple[str, ...] = field(default=())
     essential: bool = False
     reloads: bool = False

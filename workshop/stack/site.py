@@ -2,8 +2,6 @@
 
 import hmac
 import secrets
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -115,20 +113,16 @@ class Site:
         return self.state / "logs" / containers.own(f"{name}.log")
 
 
-@contextmanager
-def new_site() -> Iterator[Site]:
-    """Hold free ports for as long as the stack runs; the passwords are those of earlier starts."""
+def new_site() -> Site:
+    """Return a site with ports that are free now; the passwords are those of earlier starts."""
     state = machine.state_dir()
     (state / "logs").mkdir(exist_ok=True)
     if not machine.read("token.json"):
         machine.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
     token = machine.read("token.json")["token"]
     if containers.inside():
-        yield site_of_containers(token)
-        return
-    with ExitStack() as marks:
-        central = opening(state)
-        yield Site(state, free_ports(marks, central), token)
+        return site_of_containers(token)
+    return Site(state, free_ports(opening(state)), token)
 
 
 def site_of_containers(token: str) -> Site:

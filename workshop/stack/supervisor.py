@@ -17,17 +17,13 @@ from workshop import machine
 from workshop.errors import WorkshopError
 from workshop.stack import containers, plan
 from workshop.stack.condition import StartFailed
-from workshop.stack.forward import forward
 from workshop.stack.keeper import TICK, Keeper
+from workshop.stack.neighbours import forward
 from workshop.stack.process import allow_many_files, born, end_with_leader
 from workshop.stack.service import Service
 from workshop.stack.site import Site
 from workshop.stack.watch import code_changes, syntax_error
 from workshop.stack.workers import machine_name
-
-
-class Stopped(StartFailed):
-    """Someone stopped the stack before it was ready."""
 
 
 class Supervisor:
@@ -89,7 +85,7 @@ class Supervisor:
                 follower.cancel()
             await self._stop_all()
         if not ready:
-            raise Stopped("It was stopped before everything was ready.")
+            raise StartFailed("It was stopped before everything was ready.")
 
     def _hear_signals(self, run: asyncio.Task | None) -> None:
         def stop(number: int) -> None:

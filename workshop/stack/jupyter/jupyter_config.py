@@ -7,9 +7,15 @@ The stack starts JupyterLab with it. Where somebody else does, as on Binder, the
 import os
 import sys
 from base64 import b64encode
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from workshop.machine import read, state_dir
+import nbformat
+from jupyter_core.paths import jupyter_data_dir
+from nbformat.sign import NotebookNotary
+
+from workshop.machine import ROOT, read, state_dir
 from workshop.stack import outside
 from workshop.stack.running import running_site
 from workshop.stack.site import USUAL_PORTS, Site
@@ -24,6 +30,13 @@ c.LabApp.default_url = "/lab/tree/notebooks/00-start-here.ipynb"
 
 # After a reset, the server refuses what an old page saves.
 c.ServerApp.contents_manager_class = "workshop.stack.contents.StarterContents"
+
+# The maps of the course's own notebooks show before the first run.
+Path(jupyter_data_dir()).mkdir(parents=True, exist_ok=True)
+_notary = NotebookNotary(data_dir=jupyter_data_dir())
+for _path in (ROOT / "notebooks").rglob("*.ipynb"):
+    with suppress(ValueError):  # spoilt by someone; JupyterLab itself says so
+        _notary.sign(nbformat.read(_path, as_version=4))
 
 # Nothing reaches for the internet.
 c.LabApp.news_url = None
