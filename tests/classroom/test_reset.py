@@ -244,6 +244,19 @@ def test_a_dry_run_and_a_missing_confirmation_change_nothing(course: Course) -> 
     assert course.state() == before
 
 
+def test_a_folder_that_became_a_link_is_a_folder_again(course: Course) -> None:
+    elsewhere = course.root.parent / "elsewhere"
+    (course.root / "notebooks").rename(elsewhere)
+    (course.root / "notebooks").symlink_to(elsewhere)
+    (elsewhere / "mine.ipynb").write_text("mine")
+    before = {path.relative_to(elsewhere) for path in elsewhere.rglob("*")}
+    course.workshop("reset", "1", "--yes")
+    assert course.git("status", "--porcelain") == ""
+    assert {path.relative_to(elsewhere) for path in elsewhere.rglob("*")} == before
+    (name,) = course.saved()
+    assert (course.root / name / "notebooks").readlink() == elsewhere
+
+
 def test_an_ignored_file_in_the_way_is_saved(course: Course) -> None:
     (course.root / ".git/info/exclude").write_text("challenge.json\nmine.py\n")
     (course.root / "workshop/challenge.json").write_text("mine")

@@ -72,11 +72,12 @@ def read_file(path: Path) -> File:
     return File(path.read_bytes(), 0o100755 if runs else 0o100644)
 
 
-def differs(path: Path, file: File | None) -> bool:
-    """Return whether something is another file; one of another size is not read, as it may be huge."""
-    if file is None or not is_file(path):
+def differs(path: str, file: File | None) -> bool:
+    """Return whether the course's folder has another file than this one; a huge one is not read for that."""
+    if file is None or not is_here(path):
         return True
-    return path.lstat().st_size != len(file.data) or read_file(path) != file
+    place = machine.ROOT / path
+    return place.lstat().st_size != len(file.data) or read_file(place) != file
 
 
 def write_file(path: Path, file: File) -> None:
@@ -119,7 +120,7 @@ def in_the_way(paths: Iterable[str]) -> set[str]:
     found: set[str] = set()
     for path in paths:
         around = [path, *(parent.as_posix() for parent in Path(path).parents)]
-        found.update(each for each in around if is_file(machine.ROOT / each))
+        found.update(filter(is_here, around))
         if not found.intersection(around):
             found.update(f"{path}/{name}" for name in names(machine.ROOT / path))
     return found
@@ -128,6 +129,12 @@ def in_the_way(paths: Iterable[str]) -> set[str]:
 def is_file(path: Path) -> bool:
     """Return whether something is a file or a symbolic link, whatever that points to."""
     return path.is_symlink() or path.is_file()
+
+
+def is_here(path: str) -> bool:
+    """Return whether the course's folder has a file or a link of that path; behind a link is elsewhere."""
+    place = machine.ROOT / path
+    return is_file(place) and place.parent.resolve() == place.parent
 
 
 def remove(path: str) -> None:

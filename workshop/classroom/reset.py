@@ -11,11 +11,10 @@ from functools import partial
 
 from workshop import machine, settings
 from workshop.challenges import git, progress, source
-from workshop.challenges.files import differs, in_the_way, is_courses_own, is_file, place, remove, write_file
+from workshop.challenges.files import differs, in_the_way, is_courses_own, is_here, place, remove, write_file
 from workshop.challenges.starters import CHALLENGES, Level
 from workshop.classroom import branches, clearing, work
 from workshop.classroom.obstacles import check
-from workshop.machine import ROOT
 from workshop.stack import scaling
 from workshop.stack.lab import RESETS
 from workshop.stack.running import running
@@ -120,7 +119,7 @@ def _replace(level: Level, say: Say) -> None:
     for path in replaced:
         if path in files:
             place(path, partial(write_file, file=files[path]))
-        elif is_file(ROOT / path):
+        elif is_here(path):
             remove(path)
     say(f"The files of challenge {level.challenge} are in place.")
 
@@ -134,7 +133,7 @@ def _replaced(level: Level) -> list[str]:
     """Return the files that are another, or gone, once the starter of a level is in place."""
     files = work.starter(level)
     others = {path for path in work.present() if path not in files and is_courses_own(path)}
-    return sorted({path for path, file in files.items() if differs(ROOT / path, file)} | others)
+    return sorted({path for path, file in files.items() if differs(path, file)} | others)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from workshop.challenges import git, source
-from workshop.challenges.files import Files, differs, ignored, in_the_way, is_file, names, place
+from workshop.challenges.files import Files, differs, ignored, in_the_way, is_here, names, place
 from workshop.challenges.starters import Level, course
 from workshop.classroom.obstacles import check
 from workshop.errors import WorkshopError
@@ -44,13 +44,13 @@ def present() -> list[str]:
         found = git.names("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     else:
         found = names(ROOT, ignored(ROOT))
-    return sorted(path for path in set(found) if is_file(ROOT / path) and Path(path).parts[0] not in _NEVER)
+    return sorted(path for path in set(found) if is_here(path) and Path(path).parts[0] not in _NEVER)
 
 
 def own(among: Iterable[str]) -> list[str]:
     """Return those of some files that are not as the course brought them."""
     brought = fresh()
-    return sorted(path for path in set(among) if differs(ROOT / path, brought.get(path)))
+    return sorted(path for path in set(among) if differs(path, brought.get(path)))
 
 
 def keep(paths: list[str], challenge: int) -> str:
