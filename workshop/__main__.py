@@ -25,7 +25,7 @@ def main() -> None:
         run(prog_name="workshop")
     except OSError as error:  # such as a full disk, or a folder that can't be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python would try once more to write what is left
-        sys.exit(f"Error: {error}. Next: workshop doctor")
+        _fail(f"Error: {error}. Next: workshop doctor")
 
 
 def _refuse_another_folder() -> None:
@@ -48,7 +48,13 @@ def _leave_out_other_projects() -> None:
 
 def _refuse(what: str, step: str) -> None:
     version = sys.version.split()[0]
-    sys.exit(f"Error: {what}. This is Python {version}, {sys.executable}.\nNext: {step}")
+    _fail(f"Error: {what}. This is Python {version}, {sys.executable}.\nNext: {step}")
+
+
+def _fail(sentence: str) -> None:
+    """End with the exit code that blames the environment, see `workshop.cli.terminal`."""
+    print(sentence, file=sys.stderr)
+    sys.exit(3)
 
 
 if __name__ == "__main__":

@@ -12,13 +12,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
 
-
-class Damaged(ValueError):
-    """A file is not what was written there, as after a power cut; the text says which and what to do."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and no traceback."""
-        return [str(self)]
+from workshop.errors import WorkshopError
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -28,7 +22,7 @@ def read(path: Path) -> dict[str, Any]:
 
     Raises
     ------
-    Damaged
+    WorkshopError
         If it is no JSON.
     """
     return deepcopy(_content(path))
@@ -113,6 +107,6 @@ def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        text = f"The file {path} is damaged ({error}). Next: move it away, then workshop down and workshop up"
-        raise Damaged(text) from error
+        step = "move it away, then workshop down and workshop up"
+        raise WorkshopError(f"The file {path} is damaged ({error}).", step) from error
     return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}

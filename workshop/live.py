@@ -17,6 +17,7 @@ from workshop import db, machine
 from workshop.connection import execute
 from workshop.delivery.record import Published, latest_run, uuids
 from workshop.delivery.topology import SQUARES
+from workshop.errors import WorkshopError
 from workshop.settings import broker_url
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def watch(
 
     Raises
     ------
-    TimeoutError
+    WorkshopError
         If nothing changed for `patience` seconds. The tasks are not lost; the sentence says where they are.
     """
     tasks = None if callable(run) else latest_run() if run is None else run
@@ -177,9 +178,7 @@ def watch(
                 quiet_since, before = time.monotonic(), astuple(now)
             if time.monotonic() - quiet_since > patience:
                 where = now or "RabbitMQ or PostGIS does not answer"
-                raise TimeoutError(
-                    f"Nothing has changed for {patience:.0f} s. {where}. Next: workshop status"
-                )
+                raise WorkshopError(f"Nothing has changed for {patience:.0f} s. {where}.", "workshop status")
             time.sleep(0.2)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from workshop import json_files
+from workshop.errors import WorkshopError
 
 ROOT = Path(__file__).resolve().parent.parent
 """The folder of the course."""
@@ -64,14 +65,6 @@ carries its container's name, such as ``stack@3f2a.json``.
 """
 
 
-class SettingError(ValueError):
-    """A setting has a value that it can't have; the text says which, what is right, and what to do."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and no traceback."""
-        return [str(self)]
-
-
 def read(name: str) -> dict[str, Any]:
     """Return the content of a JSON file in the state folder; empty where there is none."""
     return json_files.read(state_dir() / name)
@@ -115,7 +108,7 @@ def state_dir() -> Path:
 
     Raises
     ------
-    SettingError
+    WorkshopError
         If it is a folder with files that are not the course's, which stays as it is; or if none will do.
     """
     return _state_dir(os.environ.get("WORKSHOP_STATE"))
@@ -139,20 +132,21 @@ def claim(folder: Path) -> None:
 def _state_dir(wanted: str | None) -> Path:
     near = Path(wanted or ROOT / ".workshop").expanduser().absolute()
     if near.is_file():
-        raise SettingError(f"{near} is a file. Next: set WORKSHOP_STATE to a folder that does not exist yet")
+        raise WorkshopError(f"{near} is a file.", "set WORKSHOP_STATE to a folder that does not exist yet")
     if wanted and (other := _of_others(near)):
-        raise SettingError(
+        raise WorkshopError(
             f"WORKSHOP_STATE is {wanted!r}, and this folder is not the course's: it holds {other!r}. "
-            "It was left as it is. Next: set it to a folder that does not exist yet, or is empty"
+            "It was left as it is.",
+            "set it to a folder that does not exist yet, or is empty",
         )
     if _keeps_permissions(near):
         return near
     home = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     far = home / "workshop" / sha256(str(near).encode()).hexdigest()[:12]
     if not _keeps_permissions(far):
-        raise SettingError(
-            f"Neither {near} nor {far} can hold this course's data. Next: set WORKSHOP_STATE to a folder "
-            "of yours that does not exist yet, or is empty"
+        raise WorkshopError(
+            f"Neither {near} nor {far} can hold this course's data.",
+            "set WORKSHOP_STATE to a folder of yours that does not exist yet, or is empty",
         )
     return far
 

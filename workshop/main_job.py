@@ -5,13 +5,12 @@ import sys
 from collections.abc import Callable
 from uuid import uuid4
 
+import click
+
 from workshop import live, machine, maps, settings
 from workshop.delivery.record import Published, runs
+from workshop.errors import WorkshopError
 from workshop.stack.environment import of_child
-
-
-class Unfinished(Exception):
-    """Not every task became a row; the text says what to do."""
 
 
 def run(say: Callable[[str], None]) -> None:
@@ -24,9 +23,7 @@ def run(say: Callable[[str], None]) -> None:
 
     Raises
     ------
-    TimeoutError
-        If the tasks do not get done.
-    Unfinished
+    workshop.errors.WorkshopError
         If no task was sent, or one did not become a row.
     """
     settings.check()
@@ -38,7 +35,7 @@ def run(say: Callable[[str], None]) -> None:
         settings.change(**changed)
     if problem or not end.sent:
         reason = problem or "it has no loop yet: that is challenge 1"
-        raise Unfinished(
+        raise click.ClickException(  # not yet: exit code 1
             f"workshop/demo.py sent {end.sent:,} tasks: {reason}. Next: workshop reset 2 has it solved"
         )
     squares = maps.read_squares(live.task_ids(tasks))
@@ -47,7 +44,7 @@ def run(say: Callable[[str], None]) -> None:
     say(maps.count_by_nation(squares).to_string())
     say(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
     if len(squares) != end.sent:
-        raise Unfinished("Not every task became a row. Next: workshop doctor")
+        raise WorkshopError("Not every task became a row.", "workshop doctor")
 
 
 def _send_and_watch() -> tuple[live.Progress, str, list[Published]]:

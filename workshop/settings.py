@@ -18,9 +18,10 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+from workshop.errors import WorkshopError
 from workshop.json_files import changing, look_up
 from workshop.kinds import Number, Text
-from workshop.machine import CHALLENGE, SettingError, read, state_dir, write
+from workshop.machine import CHALLENGE, read, state_dir, write
 
 SETTINGS: dict[str, Number | Text] = {
     "broker_url": Text(r".+", "an address such as amqp://user:password@host:5672/name"),
@@ -44,20 +45,12 @@ DEFAULTS = {
 }
 
 
-class NotRunning(Exception):
-    """The services of this course do not run; whatever else answers on this machine is not the course's."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and no traceback."""
-        return [str(self)]
-
-
 def broker_url() -> str:
     """Return the address of RabbitMQ, such as ``amqp://user:password@host:port/virtual_host``.
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If no source names one.
     """
     return _address("broker_url")
@@ -68,7 +61,7 @@ def database_url() -> str:
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If no source names one.
     """
     return _address("database_url")
@@ -77,7 +70,7 @@ def database_url() -> str:
 def _address(name: str) -> str:
     if found := get(name):
         return str(found)
-    raise NotRunning("The services are not running. Next: make lab, or workshop up")
+    raise WorkshopError("The services are not running.", "make lab, or workshop up")
 
 
 def fault_rate() -> float:
@@ -105,7 +98,7 @@ def get(name: str) -> Any:
 
     Raises
     ------
-    SettingError
+    WorkshopError
         If there is no such setting, or the value is wrong.
     """
     found = ((place, value) for place, value in _sources(name) if value is not None)
@@ -117,7 +110,7 @@ def check() -> None:
 
     Raises
     ------
-    SettingError
+    WorkshopError
         If one has a wrong value.
     """
     for name in SETTINGS:
@@ -135,7 +128,7 @@ def change(**values: Any) -> None:
 
     Raises
     ------
-    SettingError
+    WorkshopError
         If one is unknown or wrong. Then none is changed.
     """
     right = {name: _read(name, name, value) for name, value in values.items()}
@@ -156,9 +149,9 @@ def _sources(name: str) -> Iterator[tuple[str, Any]]:
 
 def _read(name: str, place: str, value: Any) -> Any:
     if name not in SETTINGS:
-        raise SettingError(f"There is no setting {name!r}. Next: choose one of {', '.join(SETTINGS)}")
+        raise WorkshopError(f"There is no setting {name!r}.", f"choose one of {', '.join(SETTINGS)}")
     try:
         return None if value is None else SETTINGS[name].read(value)
     except (OverflowError, TypeError, ValueError):
-        text = f"{place} is {value!r}. It must be {SETTINGS[name]}. Next: mend it, or unset it"
-        raise SettingError(text) from None
+        text = f"{place} is {value!r}. It must be {SETTINGS[name]}."
+        raise WorkshopError(text, "mend it, or unset it") from None

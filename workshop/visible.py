@@ -5,8 +5,6 @@ A control character in it could move the cursor, colour the rest, set the window
 
 from unicodedata import category
 
-import click
-
 
 def visible(text: str, keep: str = "\n\t") -> str:
     r"""Return a text with each character that does more than to stand there written out, such as ``\x1b``.
@@ -19,19 +17,6 @@ def visible(text: str, keep: str = "\n\t") -> str:
         Which control characters stay too; none where the text must be one line.
     """
     return "".join(each if _stands(each) or each in keep else repr(each)[1:-1] for each in text)
-
-
-def echo(text: object = "", nl: bool = True) -> None:
-    """Print a text of the command ``workshop``, whoever wrote parts of it.
-
-    Parameters
-    ----------
-    text : object
-        What to print.
-    nl : bool
-        Whether a line ends after it.
-    """
-    click.echo(visible(str(text)), nl=nl)
 
 
 def _stands(character: str) -> bool:

@@ -135,7 +135,7 @@ def test_an_attendee_on_binder(binder: Binder, page: Page) -> None:
         open_first(page, binder)
         assert "Saved first:    nothing" in binder.workshop("reset", "1", "--dry-run")
         assert "Next: open notebooks/01-enqueue.ipynb" in binder.workshop("reset", "1", "--yes")
-        binder.workshop("save", code=1)
+        binder.workshop("save", code=3)
         (binder.root / "workshop/demo.py").write_bytes(b"# mine\r\n")
         archive = binder.workshop("save").removeprefix("Saved in ").strip()
         binder.workshop("reset", "1", "--yes")
@@ -148,4 +148,4 @@ def test_jupyterlab_opens_though_the_services_do_not_start(binder: Binder) -> No
         with urlopen(f"{binder.url}/api/contents/{FIRST}?content=0&token={TOKEN}", timeout=10) as answer:
             assert json.load(answer)["path"] == FIRST
         why = "The last start failed: WORKSHOP_PROCESSES is 'many'. It must be a whole number"
-        wait_for(lambda: why in binder.workshop("status", code=1), 60, "the reason")
+        wait_for(lambda: why in binder.workshop("status", code=3), 60, "the reason")

@@ -48,8 +48,8 @@ def site(services: Machine) -> Site:
 
 @pytest.fixture(scope="module")
 def address(services: Machine) -> Iterator[str]:
-    """The page of a running ``workshop projector``."""
-    program = services.popen("projector")
+    """The page of a running ``workshop class wall``."""
+    program = services.popen("class", "wall")
     try:
         assert program.stdout
         found = re.search(r"http://127\.0\.0\.1:\d+/", program.stdout.readline())
@@ -164,19 +164,19 @@ def test_many_browsers_share_a_frame(address: str) -> None:
 
 def test_it_listens_on_this_machine_only_and_ctrl_c_ends_it(services: Machine) -> None:
     """The fixture `address` ends its program by SIGTERM."""
-    program = services.popen("projector", "--port", "0")
+    program = services.popen("class", "wall", "--port", "0")
     assert program.stdout
     port = int(program.stdout.readline().split("127.0.0.1:")[1].split("/")[0])
     listening = psutil.Process(program.pid).net_connections("inet")
     assert [tuple(each.laddr) for each in listening if each.status == "LISTEN"] == [("127.0.0.1", port)]
-    shown = services.workshop("projector", "--port", str(port), code=1)
+    shown = services.workshop("class", "wall", "--port", str(port), code=3)
     assert "Next: choose another --port" in shown
     program.send_signal(signal.SIGINT)
     assert program.wait(20) == 0
 
 
 def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Machine, tmp_path) -> None:
-    program = services.popen("projector", WORKSHOP_STATE=str(tmp_path))
+    program = services.popen("class", "wall", WORKSHOP_STATE=str(tmp_path))
     page = browser.new_page()
     try:
         assert program.stdout
@@ -188,7 +188,7 @@ def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Mac
         expect(page.locator("#trouble")).to_be_hidden()
         expect(page.locator("tbody tr")).to_have_count(squares.MACHINES + len(HARM))
         program.terminate()
-        expect(page.locator("#trouble")).to_contain_text("Next: workshop projector")
+        expect(page.locator("#trouble")).to_contain_text("Next: workshop class wall")
     finally:
         page.close()
         program.terminate()
@@ -201,7 +201,7 @@ def test_it_ends_with_jupyterlab(browser: Browser, services: Machine, site: Site
     page.goto(f"http://127.0.0.1:{site.ports['lab']}/projector/?token={site.token}", timeout=90_000)
     page.close()
     every = psutil.Process(services.service("lab")["pid"]).children(recursive=True)
-    programs = [each for each in every if "projector" in command_line(each).split()]
+    programs = [each for each in every if "wall" in command_line(each).split()]
     assert len(programs) == 1
     services.workshop("down")
     wait_for(lambda: not programs[0].is_running(), what="the end of the projector")

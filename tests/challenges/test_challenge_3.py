@@ -98,7 +98,7 @@ def attendee(one_attendee: Attendee, tmp_path_factory: pytest.TempPathFactory) -
                 yield attendee
         finally:
             one_attendee.machine.workshop("leave")
-            one_attendee.machine.workshop("central", "stop")
+            one_attendee.machine.workshop("class", "stop")
 
 
 @pytest.fixture(scope="module")

@@ -57,7 +57,7 @@ def settled(folder: Path) -> Iterator[Machine]:
         try:
             yield machine
         finally:
-            machine.workshop("central", "stop")
+            machine.workshop("class", "stop")
             machine.workshop("down", "--purge")
             machine.until_gone(set(), 10)
 
@@ -85,7 +85,7 @@ def opened(folder: Path, machines: int) -> Iterator[Classroom]:
                 cards = central.start(machines, address)
             yield Classroom(instructor, address, cards)
         finally:
-            instructor.workshop("central", "stop")
+            instructor.workshop("class", "stop")
             instructor.workshop("down", "--purge")
             instructor.until_gone(set(), 10)
 

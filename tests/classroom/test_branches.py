@@ -1,4 +1,4 @@
-"""``workshop branches`` makes the starters from the solved course, and nothing else changes."""
+"""``workshop class branches`` makes the starters from the solved course, and nothing else changes."""
 
 import json
 from pathlib import Path
@@ -19,18 +19,18 @@ def tips(course: Course) -> list[str]:
 def test_the_same_source_gives_the_same_commits(course: Course) -> None:
     """Whoever makes them, whenever, and whatever is in the folder meanwhile."""
     before = course.state()
-    course.workshop("branches")
+    course.workshop("class", "branches")
     made = tips(course)
     assert course.state()[:2] == before[:2]
     (course.root / "workshop/tasks.py").write_text("### BEGIN SOLUTION nonsense")
     course.config = {"user.name": "Bob", "user.email": "bob@localhost", "core.autocrlf": "true"}
-    assert "not committed" in course.workshop("branches")
+    assert "not committed" in course.workshop("class", "branches")
     assert tips(course) == made
     assert not course.branches()
 
 
 def test_what_stands_on_them(course: Course) -> None:
-    course.workshop("branches")
+    course.workshop("class", "branches")
     for number, name in enumerate(NAMES, start=1):
         changed = course.git("diff", "--name-only", "main", name).splitlines()
         assert "workshop/challenge.json" in changed
@@ -48,13 +48,13 @@ def test_what_stands_on_them(course: Course) -> None:
 
 
 def test_commits_of_a_person_are_kept(course: Course) -> None:
-    course.workshop("branches")
+    course.workshop("class", "branches")
     course.git("switch", "--quiet", "challenge-2")
     course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
     mine = course.git("rev-parse", "HEAD")
-    assert "Next: git switch main" in course.workshop("branches", code=1)
+    assert "Next: git switch main" in course.workshop("class", "branches", code=3)
     course.git("switch", "--quiet", "main")
-    shown = course.workshop("branches")
+    shown = course.workshop("class", "branches")
     (kept,) = course.branches()
     assert kept.startswith(f"{OWN}2-") and kept in shown
     assert course.git("rev-parse", kept) == mine
@@ -64,9 +64,9 @@ def test_commits_of_a_person_are_kept(course: Course) -> None:
 def test_a_branch_that_is_checked_out_elsewhere_is_left_alone(course: Course, tmp_path: Path) -> None:
     course.git("worktree", "add", "--quiet", "-b", "challenge-3", str(tmp_path / "elsewhere"))
     before = course.state()
-    shown = course.workshop("branches", code=1)
+    shown = course.workshop("class", "branches", code=3)
     assert "challenge-3 is checked out in" in shown and "elsewhere" in shown
-    assert "challenge-3 is checked out in" in course.workshop("reset", "3", "--yes", code=1)
+    assert "challenge-3 is checked out in" in course.workshop("reset", "3", "--yes", code=3)
     assert course.state() == before
 
 
@@ -75,11 +75,11 @@ def test_they_can_be_pushed_and_a_change_over_there_is_not_overwritten(
 ) -> None:
     course.git("init", "--quiet", "--bare", str(tmp_path / "there"))
     course.git("remote", "add", "there", str(tmp_path / "there"))
-    course.workshop("branches", "--push", "there")
+    course.workshop("class", "branches", "--push", "there")
     assert course.git("rev-parse", "there/challenge-1") == tips(course)[0]
     course.git("push", "--quiet", str(tmp_path / "there"), "+main:challenge-1")
     course.git("commit", "--quiet", "--allow-empty", "-m", "More")
-    shown = course.workshop("branches", "--push", "there", code=1)
+    shown = course.workshop("class", "branches", "--push", "there", code=3)
     assert "Next: git fetch there" in shown
     listed = course.git("ls-remote", "there", "challenge-1")
     assert listed.startswith(course.git("rev-parse", "main~1"))
@@ -90,5 +90,7 @@ def test_wrong_marks_are_named_and_nothing_is_made(course: Course) -> None:
         demo.write("### BEGIN SOLUTION 3: more\n")
     course.git("commit", "--quiet", "--all", "-m", "Wrong")
     last = (course.root / "workshop/demo.py").read_text().count("\n")
-    assert f"workshop/demo.py, line {last}: this solution has no end" in course.workshop("branches", code=1)
+    assert f"workshop/demo.py, line {last}: this solution has no end" in course.workshop(
+        "class", "branches", code=3
+    )
     assert not course.git("branch", "--list", "challenge-*")

@@ -20,11 +20,11 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
 from workshop.classroom import central
 from workshop.classroom.card import Card, read_code
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 from workshop.stack.direct import ask_rabbitmq
 from workshop.stack.ending import central_folder
 from workshop.stack.opening import opening
-from workshop.stack.running import CENTRAL, NotRunning, running
+from workshop.stack.running import CENTRAL, running
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def until_closed(machine: Machine) -> None:
 def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: str) -> None:
     """Only the broker and the database listen at the address; Flower, too, if it is wished."""
     assert listening(own) == {}
-    assert "No central runs" in own.workshop("central", "cards", code=1)
-    assert "no IPv4 address of this machine" in own.workshop("central", "--address", "0.0.0.0", code=1)
+    assert "No central runs" in own.workshop("class", "cards", code=3)
+    assert "no IPv4 address of this machine" in own.workshop("class", "start", "--address", "0.0.0.0", code=3)
     assert not (own.state / "central").exists()
-    shown = own.workshop("central", "--machines", "2", "--address", address, "--flower")
+    shown = own.workshop("class", "start", "--machines", "2", "--address", address, "--flower")
     inside, both = {"127.0.0.1"}, {"127.0.0.1", address}
     meant = {
         "rabbitmq": both, "postgis": both, "flower": {address}, "management": inside, "erlang": inside,
@@ -79,15 +79,17 @@ def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: st
 
     wait_for(lambda: found() == meant, 5, f"{meant} instead of {found()}")  # a look-up of a name takes a port
     assert b'"listeners"' in ask_rabbitmq(central.site(), "/api/overview")  # odd options would end it
-    codes = re.findall(r"^(machine\d+) +([0-9A-Z-]{47})$", shown, re.MULTILINE)
+    told = own.workshop("class", "cards", "--show")
+    codes = re.findall(r"^(machine\d+) +([0-9A-Z-]{47})$", told, re.MULTILINE)
     cards = central.cards()
+    assert not any(card.code in shown or card.password in shown for card in cards)
     assert codes == [(card.machine, card.code) for card in cards]
     assert [read_code(code) for _, code in codes] == cards
     page = own.state / "central" / "cards.html"
     assert str(page) in shown and stat.S_IMODE(page.stat().st_mode) == 0o600
     assert central.site().token not in shown + page.read_text()
-    assert own.workshop("central", "cards") == shown.partition("\n")[2]
-    assert "stop" in own.workshop("central", "--address", "127.0.0.1", code=1)
+    assert own.workshop("class", "cards") == shown.partition("\n")[2]
+    assert "stop" in own.workshop("class", "start", "--address", "127.0.0.1", code=3)
     lives_on_and_takes_more_in(own, address, cards)
     survives_a_crash(own, address, central.cards())
     is_emptied(own)
@@ -104,7 +106,7 @@ def lives_on_and_takes_more_in(own: Machine, address: str, first: list[Card]) ->
     with broker(more[3]), database(more[3]) as connection:
         log = "INSERT INTO task_log (task_id, state, attempt, error, worker) "
         connection.execute(f"{log} VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me')")
-    with pytest.raises(StartFailed, match="room for 49 machines, not 50"):
+    with pytest.raises(WorkshopError, match="room for 49 machines, not 50"):
         central.start(50, address, flower=True)
     assert "still runs" in own.workshop("down")
     assert "except the central that other machines use" in own.workshop("down", "--purge")
@@ -115,7 +117,7 @@ def survives_a_crash(own: Machine, address: str, cards: list[Card]) -> None:
     """The cards are as good as before."""
     os.kill(Machine(own.state / "central").stack()["pid"], signal.SIGKILL)
     wait_for(lambda: running(CENTRAL) is None, what="a killed central")
-    with pytest.raises(NotRunning):
+    with pytest.raises(WorkshopError):
         central.cards()
     assert central.start(4, address) == cards
     with broker(cards[0]), database(cards[0]):
@@ -124,9 +126,9 @@ def survives_a_crash(own: Machine, address: str, cards: list[Card]) -> None:
 
 def is_emptied(own: Machine) -> None:
     its = Machine(own.state / "central")
-    assert "1 log lines" in own.workshop("central", "clear", code=2)
+    assert "1 log lines" in own.workshop("class", "clear", code=2)
     assert its.sql("SELECT count(*) FROM task_log") == [(1,)]
-    own.workshop("central", "clear", "--yes")
+    own.workshop("class", "clear", "--yes")
     assert its.sql("SELECT count(*) FROM task_log") == [(0,)]
 
 
@@ -160,8 +162,8 @@ def the_next_one_has_its_rows_and_other_accounts(own: Machine, address: str, bef
 
 def stopped_it_is_closed(own: Machine) -> None:
     """Of what was secret nothing is left; the squares are."""
-    assert "The central is closed" in own.workshop("central", "stop")
+    assert "The central is closed" in own.workshop("class", "stop")
     until_closed(own)
     left = {path.name for path in central_folder().iterdir()}
     assert not left & {"token.json", "central.json", "cards.html", "rabbitmq"} and "postgis" in left
-    assert "No central runs" in own.workshop("central", "stop")
+    assert "No central runs" in own.workshop("class", "stop")

@@ -23,7 +23,7 @@ from workshop.cli import main
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
 from workshop.delivery.topology import DEAD, SQUARES
-from workshop.stack.running import NotRunning
+from workshop.errors import WorkshopError
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ _started: list[subprocess.Popen[str]] = []
 
 def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "workshop", "central", *arguments],
+        [sys.executable, "-m", "workshop", "class", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -63,7 +63,7 @@ def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
 
 
 def shown(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(main, ["central", *arguments])
+    result = CliRunner().invoke(main, ["class", *arguments])
     assert result.exit_code == code, result.output
     return result.output
 
@@ -105,8 +105,8 @@ def write(id: str, grid_ref: str, x: float, y: float, style_cat: str, shift: flo
 
 def test_without_a_central_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    for name in ("fill", "ledger", "mend"):
-        assert "No central runs on this machine. Next: workshop central" in shown(name, code=1)
+    for name in ("fill", "ledger", "resend"):
+        assert "No central runs on this machine. Next: workshop class start" in shown(name, code=3)
 
 
 def test_a_message_is_what_delay_sends(central, monkeypatch):
@@ -243,8 +243,8 @@ def test_stolen_and_purged_squares_are_missing_until_sent_again(central):
     found = balance_after(central)
     assert (found.fed, found.rows, len(found.missing), found.open) == (30, 10, 20, 20)
     text = shown("ledger", code=1)
-    assert "missing         20  fed, and nowhere" in text and "workshop central mend" in text
-    assert "20 squares were sent again" in shown("mend")
+    assert "missing         20  fed, and nowhere" in text and "workshop class resend" in text
+    assert "20 squares were sent again" in shown("resend")
     work(central, 20)
     found = balance_after(central)
     assert (found.rows, len(found.missing), found.open) == (30, 0, 0)
@@ -259,9 +259,9 @@ def test_what_a_machine_holds_is_not_missing(central):
         assert take(central, 2)
         wait_for(lambda: fed.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
         assert len(fed.balance().missing) == 0
-        assert "Held for long? workshop central mend" in shown("ledger")
-        assert "3 squares were sent again" in shown("mend")
-        assert "What has no answer is known only when nothing waits" in shown("mend")
+        assert "Held for long? workshop class resend" in shown("ledger")
+        assert "3 squares were sent again" in shown("resend")
+        assert "What has no answer is known only when nothing waits" in shown("resend")
     wait_for(lambda: waiting(central) == 4, 10, "the message back")
 
 
@@ -284,8 +284,8 @@ def test_forged_rows_are_found_and_their_squares_done_after_all(central):
     assert (found.rows, found.forged) == (len(good), dict.fromkeys(bad, "machine02"))
     assert len(found.forged_squares) == len(bad) and len(found.missing) == 0
     assert f"{len(bad)} x machine02" in shown("ledger", code=1)
-    assert "0 squares were sent again" in shown("mend")
-    assert f"{len(bad)} rows were removed" in shown("mend", "--remove-forged")
+    assert "0 squares were sent again" in shown("resend")
+    assert f"{len(bad)} rows were removed" in shown("resend", "--remove-forged")
     assert sorted(work(central, len(bad))) == sorted(bad)
     assert balance_after(central).rows == 20
 
@@ -310,7 +310,7 @@ def test_dead_letters_are_not_missing_and_may_be_sent_again(central):
         connection.Producer().publish("no task", exchange="dead")
     found = balance_after(central)
     assert (len(found.dead), found.strange_letters, len(found.missing)) == (1, 1, 1)
-    assert "2 squares were sent again" in shown("mend")
+    assert "2 squares were sent again" in shown("resend")
     work(central, 2)
     found = balance_after(central)
     assert (found.rows, found.dead, len(found.missing)) == (2, {}, 0)
@@ -345,7 +345,7 @@ def test_feeding_ends_when_the_central_is_cleared(central):
     assert fill.read().todo > 200_000
     clearing.clear_central()
     text, _ = process.communicate(timeout=30)
-    assert process.returncode == 1 and "The central was cleared meanwhile" in text
+    assert process.returncode == 3 and "The central was cleared meanwhile" in text
     assert not machine.read(fill.FILE)
 
 
@@ -363,5 +363,5 @@ def test_a_country_takes_seconds(central):
 
 def test_a_central_that_ended_is_told(central, monkeypatch):
     monkeypatch.setattr(at, "running", lambda file: None)
-    with pytest.raises(NotRunning):
+    with pytest.raises(WorkshopError):
         fill.fill("NT", 5)

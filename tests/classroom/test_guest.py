@@ -206,7 +206,7 @@ def test_the_central_restarts_and_the_worker_is_back(guest: Machine, central: Ma
         status = guest.workshop("status")
         assert "The central does not answer. Nothing listens at the broker's port" in status
         assert "workshop leave" in status
-        doctor = guest.workshop("doctor", code=1)
+        doctor = guest.workshop("doctor", code=3)
         assert "NOT READY: The central does not answer." in doctor and "workshop leave goes back" in doctor
     finally:
         supervisor.resume()

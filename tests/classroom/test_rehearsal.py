@@ -13,8 +13,8 @@ from tests.integration.machine import CORE, Machine, listening, lives
 from tests.servers import at
 from workshop import machine
 from workshop.classroom import central, fill, join, rehearsal
-from workshop.stack.condition import StartFailed
-from workshop.stack.running import CENTRAL, NotRunning, running
+from workshop.errors import WorkshopError
+from workshop.stack.running import CENTRAL, running
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +23,7 @@ def own(tmp_path: Path) -> Iterator[Machine]:
     own = Machine(tmp_path / "state")
     with at(own.state):
         yield own
-        own.workshop("rehearse", "stop")
+        own.workshop("class", "rehearse", "stop")
         own.workshop("down", "--purge")
         own.until_gone(set(), 20)
 
@@ -35,11 +35,11 @@ def shares(own: Machine) -> dict[str, int]:
 
 @pytest.mark.nightly
 def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_removes_the_rest(own: Machine):
-    process = own.popen("rehearse", "--machines", "2")
+    process = own.popen("class", "rehearse", "--machines", "2")
     assert process.stdout
     try:
         wait_for(lambda: machine.read(rehearsal.FILE).get("card"), 150, "two machines")
-        assert "40 of 10,000" in own.workshop("central", "fill", "NT", "--tasks", "40")
+        assert "40 of 10,000" in own.workshop("class", "fill", "NT", "--tasks", "40")
         wait_for(lambda: sum(shares(own).values()) == 40, 60, "40 squares")
         assert shares(own).keys() == {"machine02", "machine03"}
         everyone = own.processes() - {psutil.Process(process.pid)}
@@ -48,14 +48,14 @@ def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_remove
     assert "2 machines work for the central at" in process.stdout.read()
     central = Machine(own.state / "central").processes()
     wait_for(lambda: not any(map(lives, everyone - central)), 60, "an end of the machines")
-    assert "The rehearsal has ended" in own.workshop("rehearse", "stop")
+    assert "The rehearsal has ended" in own.workshop("class", "rehearse", "stop")
     assert not any(map(lives, central))
     assert not (own.state / "central").exists() and not (own.state / "rehearsal").exists()
-    assert own.workshop("rehearse", "stop") == ""
+    assert own.workshop("class", "rehearse", "stop") == ""
 
 
 def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
-    process = own.popen("rehearse", "--machines", "1")
+    process = own.popen("class", "rehearse", "--machines", "1")
     wait_for(lambda: machine.read(rehearsal.FILE).get("card"), 150, "a machine")
     there = Machine(own.state / "rehearsal" / "machine02")
     before = there.service("worker1")["pid"]
@@ -118,16 +118,16 @@ def test_it_leaves_an_earlier_class_alone(own: Machine):
     folder.rmdir()
 
     cards = central.start(1)
-    with pytest.raises(StartFailed, match="A central runs on this machine(.|\n)*workshop central stop"):
+    with pytest.raises(WorkshopError, match="A central runs on this machine(.|\n)*workshop class stop"):
         rehearsal.rehearse(machines=1)
     assert central.cards() == cards and not machine.read(rehearsal.FILE)
 
 
 def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
-    with pytest.raises(NotRunning, match="workshop up"):
+    with pytest.raises(WorkshopError, match="workshop up"):
         rehearsal.rehearse()
     monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
-    with pytest.raises(StartFailed, match="workshop scale 3"):
+    with pytest.raises(WorkshopError, match="workshop scale 3"):
         rehearsal.rehearse()
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
     assert not machine.read(rehearsal.FILE)

@@ -284,13 +284,13 @@ def test_save_writes_a_zip_which_restore_brings_back(
 ) -> None:
     situation(course)
     course.workshop("reset", "1", "--yes")
-    assert "nothing to save" in course.workshop("save", code=1)
+    assert "nothing to save" in course.workshop("save", code=3)
     work = do_work(course.root)
     before = course.files()
     course.workshop("save", "../mine.zip")
     with zipfile.ZipFile(course.root / "../mine.zip") as archive:
         assert set(archive.namelist()) == set(work)
-    assert "exists already" in course.workshop("save", "../mine.zip", code=1)
+    assert "exists already" in course.workshop("save", "../mine.zip", code=3)
     course.workshop("reset", "1", "--yes")
     (course.root / "workshop/tasks.py").write_text("newer")
     course.workshop("restore", "../mine.zip")
@@ -390,16 +390,16 @@ def test_in_the_middle_of_something_it_refuses(
 ) -> None:
     situation(course)
     before = course.state()
-    assert said in course.workshop("reset", "1", "--yes", code=1)
+    assert said in course.workshop("reset", "1", "--yes", code=3)
     assert course.state() == before
 
 
 def test_a_clone_of_a_starter_alone_says_what_to_fetch(course: Course, tmp_path: Path) -> None:
-    course.workshop("branches")
+    course.workshop("class", "branches")
     url = f"file://{course.root}"
     course.git("clone", "--quiet", "--depth=1", "--branch=challenge-2", url, str(tmp_path / "alone"))
     alone = Course(tmp_path / "alone")
-    assert "Next: git fetch origin main:main" in alone.workshop("reset", "2", "--yes", code=1)
+    assert "Next: git fetch origin main:main" in alone.workshop("reset", "2", "--yes", code=3)
     alone.git("fetch", "--quiet", "origin", "main:main")
     alone.workshop("reset", "3", "--yes")
     assert is_fresh(alone, 3)
@@ -419,7 +419,7 @@ def test_files_without_permission_are_named(course: Course, name: str, mode: int
     if os.getuid() == 0:  # root may do all, unless it gives up that right
         course.before = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
     try:
-        shown = course.workshop("reset", "1", "--yes", code=1)
+        shown = course.workshop("reset", "1", "--yes", code=3)
     finally:
         (course.root / name).chmod(0o755 if (course.root / name).is_dir() else 0o644)
     assert said in shown and "Next: " in shown

@@ -44,7 +44,7 @@ def test_an_edit_session_is_named_and_a_reader_is_not_in_the_way(machine: Machin
     with psycopg.connect(url, application_name="QGIS") as qgis:
         qgis.execute("UPDATE geopython.task_log SET attempt = 2")
         named = f"QGIS, process {qgis.info.backend_pid}, user geopython, since "
-        shown = machine.workshop("reset", "1", "--yes", code=1)
+        shown = machine.workshop("reset", "1", "--yes", code=3)
         assert named in shown
         assert "Nothing was changed. Next: end the edit session or close the table in QGIS" in shown
         assert named in machine.python(CLEAR).stderr, "also if it began after the reset had looked"

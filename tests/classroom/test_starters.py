@@ -45,7 +45,7 @@ MARK = re.compile(r"^[ \t]*(###|<!--) (BEGIN|END) SOLUTION.*\n?", re.MULTILINE)
 
 @pytest.fixture(scope="module")
 def branches(origin: Course) -> Course:
-    origin.workshop("branches")
+    origin.workshop("class", "branches")
     return origin
 
 

@@ -82,7 +82,7 @@ def test_a_syntax_error_is_told_and_mended(project: Project) -> None:
         wait_for(lambda: "still the version before" in status(project), 90, "the word of the error")
         line = path.read_text(encoding="utf-8").partition("geoprocess(x, y")[0].count("\n") + 1
         assert f"workshop/tasks.py, line {line}" in status(project)
-        assert "ENV-SYNTAX-ERROR" in project.exec("lab", "workshop", "check", "1", code=1)
+        assert "ENV-SYNTAX-ERROR" in project.exec("lab", "workshop", "check", "1", code=3)
         assert easting(project) == 325_200  # the version before goes on
     assert is_running(project)
 

@@ -39,7 +39,7 @@ class Computer:
     command: Sequence[str] = ("status",)
     files: dict[str, str] = field(default_factory=dict)
     unset: Sequence[str] = ()
-    code: int = 1
+    code: int = 3
     program: Sequence[str] = WORKSHOP
 
     def environment(self, folder: Path) -> dict[str, str]:

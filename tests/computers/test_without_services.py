@@ -115,7 +115,7 @@ def test_a_full_disk_behind_the_output(tmp_path: Path) -> None:
             [*WORKSHOP, "--help"], stdout=full, stderr=subprocess.PIPE, env=Computer({}).environment(tmp_path)
         )
     assert done.stderr.decode().startswith("Error: [Errno 28] No space left on device. Next: ")
-    assert done.returncode == 1
+    assert done.returncode == 3
 
 
 def test_few_files_may_be_open(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def test_emptied_tables_are_noticed(board: Board, url: str) -> None:
 
 
 def test_removed_rows_are_noticed(board: Board, url: str) -> None:
-    """`workshop central clear` deletes, as does `workshop central mend --remove-forged`."""
+    """`workshop class clear` deletes, as does `workshop class resend --remove-forged`."""
     squares.load(url, 1000, until=30)
     assert board.look().done == 1000
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:

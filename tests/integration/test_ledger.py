@@ -35,7 +35,7 @@ def steal() -> list[str]:
 
 
 def test_without_services_it_says_so(tmp_path):
-    shown = Machine(tmp_path / "state").workshop("ledger", code=1)
+    shown = Machine(tmp_path / "state").workshop("ledger", code=3)
     assert "Next: make lab, or workshop up" in shown
 
 

@@ -64,7 +64,7 @@ def workers(supervisor: psutil.Process) -> set[int]:
 
 def test_more_processes_than_the_database_takes_are_refused(machine: OddMachine) -> None:
     before = machine.stack()["services"].keys()
-    shown = machine.workshop("scale", "10", "-c", "20", code=1)
+    shown = machine.workshop("scale", "10", "-c", "20", code=3)
     assert "10 x 20 = 200 sessions at PostGIS, more than the 80 that it has for them (100 in all" in shown
     assert machine.stack()["services"].keys() == before
 
@@ -100,7 +100,7 @@ def test_without_namespaces_it_is_said_who_can_start_it(
     before: tuple[str, ...], reason: str, tmp_path: Path
 ) -> None:
     machine = OddMachine(tmp_path / "state", before=before)
-    shown = machine.workshop("up", "postgis", code=1)
+    shown = machine.workshop("up", "postgis", code=3)
     assert reason in shown
     assert "Next: the same as an ordinary user of this computer, or with Docker" in shown
     assert "purge" not in shown
@@ -131,7 +131,7 @@ def test_root_without_namespaces_runs_the_database_as_another_account(tmp_path: 
 def test_a_folder_without_file_locks_is_refused(tmp_path: Path) -> None:
     machine = OddMachine(tmp_path / "state", first=refusing("flock", errno.ENOLCK))
     for command in (("up", "postgis"), ("up", "--detach", "postgis"), ("down",)):
-        shown = machine.workshop(*command, code=1)
+        shown = machine.workshop(*command, code=3)
         assert f"{machine.state} is on a disk without file locks (No locks available)" in shown
         assert "Next: set WORKSHOP_STATE to a folder on a disk of this computer" in shown
 
@@ -139,14 +139,14 @@ def test_a_folder_without_file_locks_is_refused(tmp_path: Path) -> None:
 def test_a_full_disk_is_said_before_anything_starts(tmp_path: Path) -> None:
     with small_disk(tmp_path / "state", 100, ROOT) as machine:
         for options in ((), ("--detach",)):
-            shown = machine.workshop("up", *options, "postgis", code=1)
+            shown = machine.workshop("up", *options, "postgis", code=3)
             assert "has only 105 MB free; the services need 150 MB" in shown
             assert "Next: make room" in shown
 
 
 def test_a_start_with_more_processes_than_sessions_is_refused(tmp_path: Path) -> None:
     machine = Machine(tmp_path / "state")
-    shown = machine.workshop("up", *CORE, code=1, WORKSHOP_WORKERS="2", WORKSHOP_PROCESSES="64")
+    shown = machine.workshop("up", *CORE, code=3, WORKSHOP_WORKERS="2", WORKSHOP_PROCESSES="64")
     assert "2 x 64 = 128 sessions at PostGIS, more than the 80" in shown
     assert "Warning" not in shown
 
@@ -158,7 +158,7 @@ def test_a_database_of_another_version_is_named_with_what_to_do(tmp_path: Path) 
     made.parent.mkdir(mode=0o700)
     made.write_text("9\n")
     made.with_name("postgresql.conf").touch()
-    shown = machine.workshop("up", "postgis", code=1)
+    shown = machine.workshop("up", "postgis", code=3)
     assert "initialized by PostgreSQL version 9, which is not compatible with this version 1" in shown
     assert "Its data can't be read. To start without its data: workshop down --purge" in shown
     assert made.exists()

@@ -10,8 +10,8 @@ from kombu import Connection, Exchange, Queue
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop.delivery.topology import DEAD, ROUTING_KEY, SQUARES, TASKS
+from workshop.errors import WorkshopError
 from workshop.stack import queues
-from workshop.stack.condition import StartFailed
 
 SHORT = {"x-queue-type": "classic", "x-max-length": 5}
 
@@ -73,7 +73,7 @@ def test_no_message_is_dropped_as_a_queue_is_full_or_old() -> None:
 def test_another_versions_queue_is_left_as_it_is(broker: Connection, name: str) -> None:
     redeclare(broker, name)
     send(broker, "", name)
-    with pytest.raises(StartFailed, match=f"queue '{name}' with other(.|\n)*Next: (.|\n)*--purge"):
+    with pytest.raises(WorkshopError, match=f"queue '{name}' with other(.|\n)*Next: (.|\n)*--purge"):
         queues.declare(broker.as_uri(include_password=True))
     assert length(broker, name) == 1
 
@@ -81,7 +81,7 @@ def test_another_versions_queue_is_left_as_it_is(broker: Connection, name: str) 
 def test_another_versions_exchange_is_left_as_it_is(broker: Connection) -> None:
     broker.default_channel.exchange_delete(TASKS.name)
     Exchange(TASKS.name, type="direct")(broker.default_channel).declare()
-    with pytest.raises(StartFailed, match="exchange 'tasks' with other"):
+    with pytest.raises(WorkshopError, match="exchange 'tasks' with other"):
         queues.declare(broker.as_uri(include_password=True))
 
 
@@ -98,7 +98,7 @@ def test_a_queue_that_differs_is_named_and_a_start_does_not_go_on(own_broker: Ma
         assert length(broker, SQUARES.name) == 1
 
     machine.workshop("down")
-    shown = machine.workshop("up", "--detach", "rabbitmq", code=1)
+    shown = machine.workshop("up", "--detach", "rabbitmq", code=3)
     assert "Error: RabbitMQ has queue 'squares' with other arguments" in shown
     assert "Next: start the version of the course that declared it" in shown
     machine.until_gone(set(), 5)

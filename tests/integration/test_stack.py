@@ -11,8 +11,8 @@ import pytest
 from celery import Celery
 
 from tests.integration.machine import Machine, listening
+from workshop.errors import WorkshopError
 from workshop.stack import rabbitmq
-from workshop.stack.condition import StartFailed
 from workshop.stack.schema import create_schema
 from workshop.stack.site import Site
 
@@ -47,7 +47,9 @@ def test_a_table_of_an_older_version_is_refused_with_a_sentence(machine: Machine
     url = machine.stack()["database_url"]
     machine.sql("ALTER TABLE geopython.task_log RENAME COLUMN machine TO other")
     try:
-        with pytest.raises(StartFailed, match="table geopython.task_log .* no column machine(.|\n)*--purge"):
+        with pytest.raises(
+            WorkshopError, match="table geopython.task_log .* no column machine(.|\n)*--purge"
+        ):
             create_schema(url)
     finally:
         machine.sql("ALTER TABLE geopython.task_log RENAME COLUMN other TO machine")
@@ -115,7 +117,7 @@ def test_logs(machine: Machine) -> None:
     only_one = machine.workshop("logs", "worker", "-n", "5")
     assert "worker1.log" in only_one
     assert "rabbitmq.log" not in only_one
-    unknown = machine.workshop("logs", "celery", code=1)
+    unknown = machine.workshop("logs", "celery", code=2)
     assert "no log of celery" in unknown
     assert "worker1" in unknown
 

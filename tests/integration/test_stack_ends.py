@@ -70,8 +70,8 @@ def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: M
     processes = machine.processes()
     machine.workshop("down")
     machine.until_gone(processes, 2)
-    assert "not running" in machine.workshop("status", code=1)
-    assert machine.workshop("doctor", code=1).splitlines()[-1] == (
+    assert "not running" in machine.workshop("status", code=3)
+    assert machine.workshop("doctor", code=3).splitlines()[-1] == (
         "NOT READY: the services are not running. Next: make lab, or workshop up"
     )
 
@@ -139,7 +139,7 @@ def test_down_ends_a_start_that_is_under_way(machine: Machine) -> None:
     processes = machine.processes()
     assert "All services are stopped" in machine.workshop("down")
     shown, _ = starting.communicate(timeout=20)
-    assert starting.returncode == 1
+    assert starting.returncode == 3
     assert "stopped before everything was ready" in shown
     machine.until_gone(processes, 2)
 

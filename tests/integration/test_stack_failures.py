@@ -22,7 +22,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 def test_before_the_first_start(machine: Machine) -> None:
     for command in ("logs", "status", "scale"):
         arguments = ("3",) if command == "scale" else ()
-        assert "Next: " in machine.workshop(command, *arguments, code=1)
+        assert "Next: " in machine.workshop(command, *arguments, code=3)
     assert "All services are stopped" in machine.workshop("down")
 
 
@@ -42,7 +42,7 @@ def test_a_half_made_database_is_made_anew_and_a_spoilt_one_is_named(machine: Ma
     machine.workshop("down")
 
     shutil.rmtree(machine.state / "postgis" / "global")
-    shown = machine.workshop("up", "--detach", "postgis", code=1)
+    shown = machine.workshop("up", "--detach", "postgis", code=3)
     assert "Error: postgis did not start: it ended with exit code" in shown
     assert "pg_control" in shown
     assert "Next: " in shown
@@ -56,7 +56,7 @@ def test_a_broker_that_does_not_start_is_named(machine: Machine, tmp_path: Path)
     program.write_text("#!/bin/sh\necho 'this broker is spoilt'\nexit 3\n")
     program.chmod(0o755)
     arguments = ("up", "--detach", "postgis", "rabbitmq", "worker")
-    shown = machine.workshop(*arguments, code=1, CONDA_PREFIX=str(tmp_path / "conda"))
+    shown = machine.workshop(*arguments, code=3, CONDA_PREFIX=str(tmp_path / "conda"))
     assert "rabbitmq did not start: it ended with exit code 3" in shown
     assert shown.count("this broker is spoilt") == 1
     machine.until_gone(set(), 5)
@@ -68,13 +68,13 @@ def test_a_missing_program_is_named(machine: Machine, tmp_path: Path) -> None:
     for path in (initdb, control):
         path.parent.mkdir(parents=True)
         path.touch()
-    shown = machine.workshop("up", "postgis", code=1, CONDA_PREFIX=str(tmp_path / "conda"))
+    shown = machine.workshop("up", "postgis", code=3, CONDA_PREFIX=str(tmp_path / "conda"))
     assert "Error: postgis did not start" in shown
     assert "initdb" in shown
 
 
 def test_a_number_that_is_none_is_named(machine: Machine) -> None:
-    shown = machine.workshop("up", "worker", code=1, WORKSHOP_WORKERS="many")
+    shown = machine.workshop("up", "worker", code=3, WORKSHOP_WORKERS="many")
     assert "WORKSHOP_WORKERS is 'many'" in shown
 
 
@@ -84,7 +84,7 @@ def test_a_course_folder_that_can_not_be_written_to(tmp_path: Path) -> None:
     (course / ".workshop").symlink_to(tmp_path / "nowhere" / "at all")
     machine = Machine(tmp_path / "unused", course)
     environment = {"WORKSHOP_STATE": "", "XDG_STATE_HOME": str(tmp_path / "home")}
-    shown = machine.workshop("doctor", code=1, **environment)
+    shown = machine.workshop("doctor", code=3, **environment)
     assert f"data and logs are in {tmp_path}/home/workshop/" in shown
     assert f"as {course}/.workshop is not this user's or ignores permissions" in shown
     machine.workshop("up", "--detach", "postgis", **environment)

@@ -62,7 +62,7 @@ def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str
     assert wrong in shown
     assert shown.splitlines()[-2].startswith("READY, except worker1")
     assert wrong in machine.workshop("status")
-    assert wrong in machine.workshop("doctor", code=1)
+    assert wrong in machine.workshop("doctor", code=3)
     assert "undefined_name" in machine.workshop("logs", "worker")
 
 
@@ -95,7 +95,7 @@ def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
     assert machine.service("worker1")["pid"] == before
     assert pings() == {"worker1"}
     assert where in machine.workshop("status")
-    shown = machine.workshop("doctor", code=1).splitlines()[-1]
+    shown = machine.workshop("doctor", code=3).splitlines()[-1]
     assert shown.startswith("NOT READY: the code does not compile: ")
     assert where in shown
 
@@ -122,14 +122,14 @@ def test_scale(machine: Machine) -> None:
 def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room: Machine) -> None:
     rows = room.sql("SELECT code, name, geom FROM uk_boundary")
     room.sql("DELETE FROM uk_boundary")
-    shown = machine.workshop("doctor", code=1).splitlines()[-1]
+    shown = machine.workshop("doctor", code=3).splitlines()[-1]
     for row in rows:
         room.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
     assert shown == ("NOT READY: uk_boundary has 0 nations of 5. Next: workshop down, then workshop up")
     worker = psutil.Process(machine.service("worker1")["pid"])
     worker.suspend()
     try:
-        shown = machine.workshop("doctor", code=1).splitlines()[-1]
+        shown = machine.workshop("doctor", code=3).splitlines()[-1]
     finally:
         worker.resume()
     assert shown.startswith("NOT READY: worker1 does not answer")

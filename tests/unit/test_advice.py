@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 from workshop.stack.keeper import Keeper
 from workshop.stack.service import NotReady, Service
 from workshop.stack.site import Site
@@ -20,7 +20,7 @@ def failed_start(state: Path, lines: str) -> str:
     command = [sys.executable, "-c", f"print({lines!r}); raise SystemExit(1)"]
     service = Service("rabbitmq", lambda _: command, _refuse, essential=True)
     kept = Keeper(service, Site(state, {}, ""), lambda _: True, lambda *_: None)
-    with pytest.raises(StartFailed) as failed:
+    with pytest.raises(WorkshopError) as failed:
         asyncio.run(kept.run())
     return str(failed.value)
 

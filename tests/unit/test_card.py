@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workshop.classroom.card import Card, WrongCode, new_password, read_code
+from workshop.classroom.card import Card, new_password, read_code
+from workshop.errors import WorkshopError
 
 UNTIL = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 CARD = Card(7, "22ysk9spxgj1z6vn", "192.168.8.10", 5672, 26007, UNTIL)
@@ -33,7 +34,7 @@ def test_each_wrong_letter_is_noticed() -> None:
     plain = CARD.code.replace("-", "")
     for place, letter in enumerate(plain):
         wrong = plain[:place] + ("A" if letter != "A" else "B") + plain[place + 1 :]
-        with pytest.raises(WrongCode, match="typing mistake"):
+        with pytest.raises(WorkshopError, match="typing mistake"):
             read_code(wrong)
 
 
@@ -48,7 +49,7 @@ def test_each_wrong_letter_is_noticed() -> None:
     ],
 )
 def test_what_is_no_code_is_refused_with_a_sentence(typed: str, said: str) -> None:
-    with pytest.raises(WrongCode, match=said):
+    with pytest.raises(WorkshopError, match=said):
         read_code(typed)
 
 

@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from workshop import machine
 from workshop.classroom import central
 from workshop.cli import main
+from workshop.errors import WorkshopError
 from workshop.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
-from workshop.stack.condition import StartFailed
 
 Say = Callable[..., None]
 
@@ -174,7 +174,7 @@ def test_a_folder_of_someone_else_is_told_with_the_two_lines(
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     owner = machine.ROOT.stat()
-    with pytest.raises(StartFailed) as failed:
+    with pytest.raises(WorkshopError) as failed:
         control._begin(("worker",), print)
     assert f"\nCOURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\n" in str(failed.value)
     assert "Next: write these two lines into the file .env" in str(failed.value)
@@ -191,7 +191,7 @@ def test_settings_end_with_the_lab(part: str, kept: bool, state: Path) -> None:
     ("purge", "command"), [(False, "docker compose down"), (True, "docker compose down -v")]
 )
 def test_down_is_for_the_host(purge: bool, command: str) -> None:
-    with pytest.raises(TimeoutError) as refused:
+    with pytest.raises(WorkshopError) as refused:
         ending.down(print, purge)
     assert str(refused.value).endswith(command)
 
@@ -204,7 +204,7 @@ def test_breaking_is_for_the_host(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_central_queue_is_for_the_instructor() -> None:
-    with pytest.raises(StartFailed, match="workshop scale 3"):
+    with pytest.raises(WorkshopError, match="workshop scale 3"):
         central.start()
 
 
@@ -234,7 +234,7 @@ def test_a_log_that_is_not_there_is_named(state: Path) -> None:
     (state / "logs").mkdir()
     (state / "logs" / "lab@c.log").touch()
     done: Any = CliRunner().invoke(main, ["logs", "flower"])
-    assert done.exit_code == 1
+    assert done.exit_code == 2
     assert "There is no log of flower. Logs: lab@c" in done.output
     assert "Next: in a terminal of your own computer: docker compose logs flower" in done.output
 

@@ -5,8 +5,9 @@ import pytest
 
 from workshop import grid
 from workshop.classroom import country
-from workshop.classroom.country import NoSuchPart, centres, nations_at, references, squares_of
+from workshop.classroom.country import centres, nations_at, references, squares_of
 from workshop.classroom.fill import Fill
+from workshop.errors import WorkshopError
 from workshop.maps import read_boundary
 
 EVERY = np.arange(country.COLUMNS * country.ROWS)
@@ -47,7 +48,7 @@ def test_two_letters_are_a_large_square(letters):
 
 @pytest.mark.parametrize("wrong", ["XX", "", "GER", "nt"])
 def test_no_such_part(wrong):
-    with pytest.raises(NoSuchPart, match="ENG, SCT, WLS, NIR, IMN"):
+    with pytest.raises(WorkshopError, match="ENG, SCT, WLS, NIR, IMN"):
         squares_of(wrong)
 
 

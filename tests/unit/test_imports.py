@@ -40,5 +40,5 @@ def test_on_windows_a_start_says_where_the_services_run(
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
     monkeypatch.setattr(machine, "WINDOWS", True)
     done = CliRunner().invoke(main, command.split())
-    assert done.exit_code == 1
+    assert done.exit_code == 3
     assert "On Windows the services run in Docker or in WSL2. Next: docker compose up --build" in done.output

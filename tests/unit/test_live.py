@@ -3,6 +3,7 @@
 import pytest
 
 from workshop import live, machine
+from workshop.errors import WorkshopError
 
 
 @pytest.fixture(autouse=True)
@@ -37,5 +38,5 @@ def test_its_patience_ends(monkeypatch):
         raise ConnectionRefusedError
 
     monkeypatch.setattr(live, "progress", progress)
-    with pytest.raises(TimeoutError, match="RabbitMQ or PostGIS does not answer. Next: workshop status"):
+    with pytest.raises(WorkshopError, match="RabbitMQ or PostGIS does not answer. Next: workshop status"):
         live.watch([], patience=0.1, quiet=True)

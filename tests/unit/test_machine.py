@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import workshop
 from workshop import machine
+from workshop.errors import WorkshopError
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_with_someone_elses_files_is_left_as_it_is(folder: Path, name: str) -> None:
     """As a home, /tmp, or the folder of another program that keeps a token."""
     (folder / name).write_text('{"token": "ya29", "refresh_token": "1//0e"}', encoding="utf-8")
-    with pytest.raises(machine.SettingError, match=rf"WORKSHOP_STATE is '{folder}'.*holds '{name}'.*Next: "):
+    with pytest.raises(WorkshopError, match=rf"WORKSHOP_STATE is '{folder}'.*holds '{name}'.*Next: "):
         machine.state_dir()
     assert mode(folder) == 0o777
     assert [path.name for path in folder.iterdir()] == [name]
@@ -62,6 +63,6 @@ def test_the_command_says_it_in_a_sentence(folder: Path) -> None:
     (folder / "letter.txt").touch()
     for command in (("status",), ("up", "--detach"), ("down", "--purge")):
         said = workshop(*command)
-        assert said.returncode == 1
+        assert said.returncode == 3
         assert said.stderr.startswith(f"Error: WORKSHOP_STATE is '{folder}'") and "Next: " in said.stderr
         assert not said.stdout

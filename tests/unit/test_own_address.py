@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from workshop.classroom import own_address
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 
 
 @pytest.mark.parametrize("wrong", ["10.255.255.1", "0.0.0.0", "localhost", "::1", "machine", "", "224.0.0.1"])
 def test_an_address_must_be_one_of_this_machine(wrong: str) -> None:
     with pytest.raises(
-        StartFailed, match=f"^{wrong} is no IPv4 address of this machine. It has: "
+        WorkshopError, match=f"^{wrong} is no IPv4 address of this machine. It has: "
     ) as refused:
         own_address.require_own(wrong)
-    assert "Next: workshop central --address" in str(refused.value)
+    assert "Next: workshop class start --address" in str(refused.value)
 
 
 def test_an_address_of_this_machine_is_right() -> None:
@@ -27,12 +27,12 @@ def test_an_address_of_this_machine_is_right() -> None:
 def test_one_address_is_taken_and_several_are_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
     monkeypatch.setattr(own_address, "addresses", lambda: found)
-    with pytest.raises(StartFailed, match="no address but 127.0.0.1"):
+    with pytest.raises(WorkshopError, match="no address but 127.0.0.1"):
         own_address.the_address()
     found.append("192.168.8.10")
     assert own_address.the_address() == "192.168.8.10"
     found.append("172.17.0.1")
-    with pytest.raises(StartFailed, match="2 addresses: 192.168.8.10, 172.17.0.1.\nNext: choose"):
+    with pytest.raises(WorkshopError, match="2 addresses: 192.168.8.10, 172.17.0.1.\nNext: choose"):
         own_address.the_address()
 
 

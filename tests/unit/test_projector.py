@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from workshop.classroom import projector
-from workshop.classroom.projector import PortTaken, Projector
+from workshop.classroom.projector import Projector
+from workshop.errors import WorkshopError
 from workshop.stack.site import Site
 
 
@@ -37,7 +38,7 @@ def test_in_containers_it_is_below_the_port_that_is_published(
 
 def test_a_port_that_is_taken(page: Projector) -> None:
     with pytest.raises(
-        PortTaken, match=f"Port {page.port} can't be used: Address already in use. Next: choose"
+        WorkshopError, match=f"Port {page.port} can't be used: Address already in use. Next: choose"
     ):
         Projector(page.port)
 

@@ -13,6 +13,7 @@ import pytest
 from tests.conftest import workshop
 from workshop import machine, settings
 from workshop.delivery import recorder
+from workshop.errors import WorkshopError
 from workshop.stack.process import born
 
 
@@ -27,7 +28,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_the_first_source_wins(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(settings.NotRunning, match="not running. Next: make lab, or workshop up"):
+    with pytest.raises(WorkshopError, match="not running. Next: make lab, or workshop up"):
         settings.broker_url()
     machine.write("stack.json", {"broker_url": "stack"})
     assert settings.broker_url() == "stack"
@@ -89,7 +90,7 @@ WRONG = [
 @pytest.mark.parametrize(("name", "value", "right"), WRONG)
 def test_a_wrong_value_is_refused_and_nothing_is_changed(name: str, value: object, right: str) -> None:
     settings.change(pace=20)
-    with pytest.raises(settings.SettingError) as refused:
+    with pytest.raises(WorkshopError) as refused:
         settings.change(**{"paused": 1, name: value})
     assert str(refused.value).startswith(f"{name} is {value!r}. It must be {right}")
     assert "Next: " in str(refused.value)
@@ -97,7 +98,7 @@ def test_a_wrong_value_is_refused_and_nothing_is_changed(name: str, value: objec
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_are_listed() -> None:
-    with pytest.raises(settings.SettingError, match="There is no setting 'pase'.*fault_rate, pace, seed"):
+    with pytest.raises(WorkshopError, match="There is no setting 'pase'.*fault_rate, pace, seed"):
         settings.change(pase=20)
     assert machine.read("settings.json") == {}
 
@@ -111,7 +112,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_right(
     variable = f"WORKSHOP_{name.upper()}"
     monkeypatch.setenv(variable, value)
     for look in (settings.check, lambda: settings.get(name)):
-        with pytest.raises(settings.SettingError) as refused:
+        with pytest.raises(WorkshopError) as refused:
             look()
         assert str(refused.value).startswith(f"{variable} is '{value}'. It must be {right}")
 
@@ -120,7 +121,7 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_right(
 @pytest.mark.parametrize("command", [["up", "--detach"], ["up", "worker"]])
 def test_no_service_is_started_with_a_wrong_variable(command: list[str]) -> None:
     done = workshop(*command, WORKSHOP_PACE="fast")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert "Error: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000. Next: " in done.stderr
     assert "Traceback" not in done.stderr
 
@@ -130,7 +131,7 @@ def test_the_demo_does_not_begin_with_a_wrong_variable(state: Path) -> None:
     """Services run, so that it would send at once."""
     machine.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": {}})
     done = workshop("demo", WORKSHOP_SEED="abc")
-    assert done.returncode == 1
+    assert done.returncode == 3
     assert (
         done.stderr
         == "Error: WORKSHOP_SEED is 'abc'. It must be a whole number. Next: mend it, or unset it\n"
@@ -146,7 +147,7 @@ def test_nothing_is_sent_with_a_wrong_variable(state: Path) -> None:
         capture_output=True,
         text=True,
     )
-    assert "SettingError: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000." in done.stderr
+    assert "WorkshopError: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000." in done.stderr
     assert not (state / recorder.FILE).exists()
 
 
@@ -222,5 +223,5 @@ def test_no_usable_folder_at_all_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "file").touch()
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "file" / "state"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "home"))
-    with pytest.raises(settings.SettingError, match="set WORKSHOP_STATE to a folder"):
+    with pytest.raises(WorkshopError, match="set WORKSHOP_STATE to a folder"):
         machine.state_dir()

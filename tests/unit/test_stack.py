@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from workshop import machine, settings
+from workshop.errors import WorkshopError
 from workshop.stack import binaries, control, keeper, logs, plan
-from workshop.stack.condition import StartFailed
 from workshop.stack.ports import USUAL_PORTS, free_ports
 from workshop.stack.process import born
 from workshop.stack.service import NotReady, Service
@@ -91,7 +91,7 @@ def test_a_port_that_was_taken_during_the_start_is_named(
     """The start is not tried again by itself."""
 
     async def fail(*_: object) -> None:
-        raise StartFailed("rabbitmq did not start")
+        raise WorkshopError("rabbitmq did not start")
 
     monkeypatch.setattr(control.Supervisor, "run", fail)
     with socket.socket() as other:
@@ -100,7 +100,7 @@ def test_a_port_that_was_taken_during_the_start_is_named(
         port = other.getsockname()[1]
         monkeypatch.setattr(control, "new_site", lambda: Site(tmp_path, {"rabbitmq": port}, ""))
         with pytest.raises(
-            StartFailed, match=rf"took port {port} \(rabbitmq\)(.|\n)*Next: (.|\n)*did not start"
+            WorkshopError, match=rf"took port {port} \(rabbitmq\)(.|\n)*Next: (.|\n)*did not start"
         ):
             control._run(("rabbitmq",), False, print, print)
 
@@ -196,7 +196,7 @@ def test_a_prober_of_any_kind_does_not_end_the_keeper(tmp_path: Path) -> None:
 
 @pytest.mark.posix
 def test_an_essential_service_ends_the_start(tmp_path: Path) -> None:
-    with pytest.raises(StartFailed, match="short did not start: it was ended by SIGKILL") as failed:
+    with pytest.raises(WorkshopError, match="short did not start: it was ended by SIGKILL") as failed:
         run_keeper(tmp_path, "import os; os.kill(os.getpid(), 9)", probe=_refuse, essential=True)
     assert "Next: " in str(failed.value)
 

@@ -7,7 +7,8 @@ import nbformat
 import pytest
 
 from workshop.challenges.files import File
-from workshop.challenges.starters import Level, MalformedMarks, course, notebook_starter, solutions, starter
+from workshop.challenges.starters import Level, course, notebook_starter, solutions, starter
+from workshop.errors import WorkshopError
 
 MARKED = """\
 def add(a, b):
@@ -59,7 +60,7 @@ def test_what_has_no_marks_stays_as_it_is() -> None:
     ],
 )
 def test_malformed_marks_are_named_with_file_and_line(text: str, said: str) -> None:
-    with pytest.raises(MalformedMarks, match=said):
+    with pytest.raises(WorkshopError, match=said):
         starter(text, 1, "demo.py")
 
 
@@ -97,7 +98,7 @@ def test_a_solved_notebook_keeps_answers_without_marks() -> None:
 def test_an_error_in_a_notebook_names_the_cell() -> None:
     wrong = notebook()
     wrong.cells[2].source += "\n### END SOLUTION"
-    with pytest.raises(MalformedMarks, match=r"01.ipynb, cell code, line 4: a solution ends"):
+    with pytest.raises(WorkshopError, match=r"01.ipynb, cell code, line 4: a solution ends"):
         notebook_starter(wrong, Level(1), "01.ipynb")
 
 

@@ -10,8 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import wait_for
-from workshop import cli_ledger, machine
+from workshop import machine
+from workshop.classroom import ledgers
 from workshop.cli import main
+from workshop.cli.terminal import echo
 from workshop.delivery.ledger import Ledger
 from workshop.stack import control
 from workshop.visible import visible
@@ -74,13 +76,15 @@ def test_logs_that_go_on_show_none_either(log: Path) -> None:
 
 def test_the_ledger_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     now = Ledger([], dead={"1": f"TaskError: {EVIL}\nmore"}, refused=[f"UNKNOWN-TASK: {EVIL}"])
-    lines = "\n".join(cli_ledger.lines(now))
+    echo("\n".join(ledgers.published(now)))
+    lines = capsys.readouterr().out
     assert f"1 x TaskError: {SHOWN}" in lines and f"1 x UNKNOWN-TASK: {SHOWN}" in lines
     assert "\x1b" not in lines
 
 
 def test_what_services_say_shows_none(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workshop.cli._site", lambda: None)
+    monkeypatch.setattr(control, "running", lambda: {"services": {}})
+    monkeypatch.setattr(control, "services", lambda: {"worker1": "broken"})
     monkeypatch.setattr(control, "conditions", lambda: f"worker1 broken {EVIL}")
     monkeypatch.setattr(control, "addresses", lambda: "")
     shown = CliRunner().invoke(main, ["status"]).output

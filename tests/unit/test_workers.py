@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from workshop import machine
+from workshop.errors import WorkshopError
 from workshop.stack import centrally, plan
-from workshop.stack.condition import StartFailed
 from workshop.stack.site import Site
 from workshop.stack.workers import machine_name
 
@@ -67,7 +67,7 @@ def test_workers_take_no_more_sessions_than_there_are(
     if sentence is None:
         assert f"worker{workers}" in plan.services(("worker",), periodic=False)
         return
-    with pytest.raises(StartFailed, match=sentence) as refused:
+    with pytest.raises(WorkshopError, match=sentence) as refused:
         plan.services(("worker",), periodic=False)
     assert "Next: " in str(refused.value)
 

@@ -14,6 +14,7 @@ from workshop.machine import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+COMMANDS = {name for section in main.sources for name in section.commands}
 FILE = re.compile(r"[\w./-]+\.(sh|py|lock|toml|yml)|(tests|workshop|notebooks|docker)(/[\w.-]+)+")
 
 
@@ -29,7 +30,7 @@ def unknown(script: str) -> list[str]:
     for before, word in zip(words, words[1:], strict=False):
         if before == "make" and word not in TARGETS:
             wrong.append(f"make {word}")
-        if before == "workshop" and word not in main.commands:
+        if before == "workshop" and word not in COMMANDS:
             wrong.append(f"workshop {word}")
     return wrong
 

@@ -58,11 +58,10 @@ def _services() -> Verdict | None:
     if settings.joined():
         reason = centrally.trouble()
         return say("ENV-CENTRAL-DOWN", reason=reason) if reason else None
-    try:
-        broker = broker_trouble(settings.broker_url())
-        database = database_trouble(settings.database_url())
-    except settings.NotRunning:
+    broker_url, database_url = settings.get("broker_url"), settings.get("database_url")
+    if not (broker_url and database_url):
         return say("ENV-STACK-DOWN")
+    broker, database = broker_trouble(broker_url), database_trouble(database_url)
     if broker and database and not running():
         return say("ENV-STACK-DOWN")
     if broker:
@@ -125,9 +124,13 @@ def reports() -> dict[str, dict[str, Any]]:
 
 
 def versions() -> list[str]:
-    """Return, for each worker that answers, which code it runs and since when."""
+    """Return, for each worker that answers, which code it runs and since when; nothing if none can be."""
+    try:
+        found = reports()
+    except Exception:  # the broker may be down, which each client says in its own way
+        return []
     lines = []
-    for name, report in sorted(reports().items()):
+    for name, report in sorted(found.items()):
         since = f"{datetime.fromisoformat(report['since']).astimezone():%H:%M:%S}"
         older = _older_files(report)
         what = "older-code" if older else "saved-code"

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 
 from workshop.challenges.files import File, Files
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 from workshop.stack.environment import of_child
 
@@ -33,10 +34,6 @@ _ENVIRONMENT = {
 _DRAFT = "refs/workshop/draft"
 
 
-class GitError(Exception):
-    """Git could not do it; the text is what it said."""
-
-
 def is_used() -> bool:
     """Return whether the course's folder itself is the top of a git work tree that has a commit."""
     return bool(shutil.which("git") and (ROOT / ".git").exists() and commit_of("HEAD"))
@@ -54,7 +51,7 @@ def git(*arguments: str, given: bytes = b"") -> bytes:
 
     Raises
     ------
-    GitError
+    WorkshopError
         If git ends with an error.
     """
     options = [word for key, value in _OPTIONS.items() for word in ("-c", f"{key}={value}")]
@@ -69,7 +66,7 @@ def git(*arguments: str, given: bytes = b"") -> bytes:
     )
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip()
-        raise GitError(f"git {arguments[0]}: {said or f'exit code {done.returncode}'}")
+        raise WorkshopError(f"git {arguments[0]}: {said or f'exit code {done.returncode}'}")
     return done.stdout
 
 
@@ -87,7 +84,7 @@ def commit_of(revision: str) -> str | None:
     """Return the full id of a commit; None if there is none of that name."""
     try:
         return line("rev-parse", "--quiet", "--verify", f"{revision}^{{commit}}")
-    except GitError:
+    except WorkshopError:
         return None
 
 

@@ -47,7 +47,7 @@ def solution(challenge: int) -> Text:
 
     Raises
     ------
-    workshop.challenges.source.NoSource
+    WorkshopError
         If the course's own files can't be found.
     """
     parts = [

@@ -9,14 +9,11 @@ from typing import Any
 from workshop import json_files, machine
 from workshop.challenges import git
 from workshop.challenges.files import NOTE, Files, ignored, read_folder
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 
 _LARGEST = 50_000_000
 """Bytes; a larger file in a download is a person's own, and no part of the course."""
-
-
-class NoSource(Exception):
-    """The marked source can't be found; the text says what to do."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +38,7 @@ def find() -> Source:
 
     Raises
     ------
-    NoSource
+    WorkshopError
         If there is none on this machine.
     """
     if git.is_used():
@@ -49,15 +46,15 @@ def find() -> Source:
             commit = git.commit_of(revision) if revision else None
             if commit and is_source(commit):
                 return Source(commit)
-        raise NoSource(
-            "The solved course, from which starters are made, is not in this clone. "
-            "Next: git fetch origin main:main, then the same command again"
+        raise WorkshopError(
+            "The solved course, from which starters are made, is not in this clone.",
+            "git fetch origin main:main, then the same command again",
         )
     if _copy().exists():
         return Source(None)
-    raise NoSource(
-        f"There is no fresh copy of the course in {_copy()}, and git is not in use here. "
-        "Next: download the course again into another folder"
+    raise WorkshopError(
+        f"There is no fresh copy of the course in {_copy()}, and git is not in use here.",
+        "download the course again into another folder",
     )
 
 
@@ -76,8 +73,16 @@ def challenge_here() -> dict[str, Any]:
     """Return what `NOTE` says of the files here; empty for the solved course, or if it can't be read."""
     try:
         return json_files.read(ROOT / NOTE)
-    except (OSError, ValueError):
+    except (OSError, WorkshopError):
         return {}
+
+
+def first_step() -> str:
+    """Return where a person begins, in words."""
+    here = challenge_here().get("challenge")
+    if here is None:
+        return "This is the solved course. To begin: workshop reset 1"
+    return f"Challenge {here}: open {notebook_of(here)}"
 
 
 def notebook_of(challenge: int) -> str:

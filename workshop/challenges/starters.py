@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workshop.challenges.files import NOTE, File, Files
+from workshop.errors import WorkshopError
 
 CHALLENGES = (1, 2, 3)
 
@@ -20,10 +21,6 @@ _FAULT_RATE = {2: 0.1}
 _MARK = re.compile(r"\s*(?:###|<!--)\s*(BEGIN|END) SOLUTION\b")
 _BEGIN = re.compile(r"(\s*)(?:###|<!--) BEGIN SOLUTION (\d+)(?::\s*(.*?))?\s*(?:-->)?\s*")
 _END = re.compile(r"\s*(?:### END SOLUTION|<!-- END SOLUTION -->)\s*")
-
-
-class MalformedMarks(Exception):
-    """The marks of a solution are wrong; the text names file and line."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def course(marked: Files, level: Level) -> Files:
 
     Raises
     ------
-    MalformedMarks
+    WorkshopError
         If the marks in a file are wrong.
     """
     note = json.dumps(level.note(), indent=1) + "\n"
@@ -117,7 +114,7 @@ def starter(text: str, first_open: int, name: str = "", todo: bool = True) -> st
 
     Raises
     ------
-    MalformedMarks
+    WorkshopError
         If a region has no end, no beginning, or another one inside.
     """
     made: list[str] = []
@@ -152,16 +149,16 @@ def regions(text: str, name: str) -> Iterator[Region]:
         here = f"{name}, line {number}"
         begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
         if not begin and not end:
-            raise MalformedMarks(f"{here}: this is no mark of a solution: {line.strip()}")
+            raise WorkshopError(f"{here}: this is no mark of a solution: {line.strip()}")
         if begin and part.challenge:
-            raise MalformedMarks(f"{here}: a solution begins inside the one that began in line {begun}")
+            raise WorkshopError(f"{here}: a solution begins inside the one that began in line {begun}")
         if end and not part.challenge:
-            raise MalformedMarks(f"{here}: a solution ends that did not begin")
+            raise WorkshopError(f"{here}: a solution ends that did not begin")
         yield part
         begun = number
         part = Region(int(begin[2]), begin[1], begin[3] or "", []) if begin else Region(0, "", "", [])
     if part.challenge:
-        raise MalformedMarks(f"{name}, line {begun}: this solution has no end")
+        raise WorkshopError(f"{name}, line {begun}: this solution has no end")
     yield part
 
 

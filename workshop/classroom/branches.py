@@ -9,10 +9,10 @@ from pathlib import Path
 from workshop.challenges import git
 from workshop.challenges.source import Source, find, is_source
 from workshop.challenges.starters import CHALLENGES, Level, course
-from workshop.classroom.obstacles import Refused
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 
-_MADE_BY = "Made by: workshop branches"
+_MADE_BY = "Made by: workshop"
 _HALF_DONE = {
     "MERGE_HEAD": "merge",
     "CHERRY_PICK_HEAD": "cherry-pick",
@@ -34,7 +34,7 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
 
     Raises
     ------
-    Refused
+    WorkshopError
         If this is no git work tree on the solved course, or a branch is checked out.
     """
     source = _source_here()
@@ -56,11 +56,11 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
 
 def _source_here() -> Source:
     if not git.is_used():
-        raise Refused("The branches are made with git, and this folder is no git clone. Next: git clone")
+        raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
     commit = git.line("rev-parse", "HEAD")
     if not is_source(commit):
-        raise Refused(
-            "Here is a starter; the branches are made from the solved course. Next: git switch main"
+        raise WorkshopError(
+            "Here is a starter; the branches are made from the solved course.", "git switch main"
         )
     return Source(commit)
 
@@ -68,10 +68,10 @@ def _source_here() -> Source:
 def _push(remote: str, names: list[str]) -> None:
     try:
         git.git("push", "--quiet", "--force-with-lease", "--", remote, *names)
-    except git.GitError as error:
-        raise Refused(
-            f"The branches are made, but {remote} did not take them: {error}\n"
-            f"Next: git fetch {remote}, look at its branches, then the same command again"
+    except WorkshopError as error:
+        raise WorkshopError(
+            f"The branches are made, but {remote} did not take them: {error}\n",
+            f"git fetch {remote}, look at its branches, then the same command again",
         ) from error
 
 
@@ -98,25 +98,25 @@ def refuse_if_stuck(branch: str) -> None:
 
     Raises
     ------
-    Refused
+    WorkshopError
         If so.
     """
     folder = Path(git.line("rev-parse", "--absolute-git-dir"))
     for name, what in _HALF_DONE.items():
         if (folder / name).exists():
-            raise Refused(
-                f"A {what} is not finished. Nothing was changed. Next: git {what} --continue, or --abort"
+            raise WorkshopError(
+                f"A {what} is not finished. Nothing was changed.", f"git {what} --continue, or --abort"
             )
     if unmerged := git.names("ls-files", "--unmerged", "-z"):
         name = unmerged[0].partition("\t")[2]
-        raise Refused(f"{name} is not merged. Nothing was changed. Next: mend it, then git add it")
+        raise WorkshopError(f"{name} is not merged. Nothing was changed.", "mend it, then git add it")
     if (folder / "index.lock").exists():
-        raise Refused(
-            f"Git is busy here, or was stopped. Next: wait; if it stays, remove {folder / 'index.lock'}"
+        raise WorkshopError(
+            "Git is busy here, or was stopped.", f"wait; if it stays, remove {folder / 'index.lock'}"
         )
     for place in (folder, *(Path(git.line("rev-parse", "--git-path", name)) for name in ("objects", "refs"))):
         if not os.access(ROOT / place, os.W_OK):
-            raise Refused(f"Git can't write to {ROOT / place}. Next: sudo chown -R $(id -u) '{ROOT}'")
+            raise WorkshopError(f"Git can't write to {ROOT / place}.", f"sudo chown -R $(id -u) '{ROOT}'")
     refuse_if_checked_out(branch, here=False)
 
 
@@ -177,7 +177,7 @@ def refuse_if_checked_out(branch: str, here: bool = True) -> None:
 
     Raises
     ------
-    Refused
+    WorkshopError
         If it is.
     """
     folders = git.git("worktree", "list", "--porcelain").decode(errors="replace").split("\n\n")
@@ -188,4 +188,4 @@ def refuse_if_checked_out(branch: str, here: bool = True) -> None:
         folder = lines[0].removeprefix("worktree ")
         if not here and Path(folder).resolve() == ROOT:
             continue
-        raise Refused(f"{branch} is checked out in {folder}. Next: switch there to another branch")
+        raise WorkshopError(f"{branch} is checked out in {folder}.", "switch there to another branch")

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from urllib.parse import quote
 
+from workshop.errors import WorkshopError
 from workshop.stack.opening import machine_called
 
 _LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password
@@ -26,10 +27,6 @@ _LENGTH = 40
 
 VIRTUAL_HOST, DATABASE = "celery_app", "geopython-db"
 """The names at the end of both addresses; every central has the same."""
-
-
-class WrongCode(Exception):
-    """A text is no code of a card; the sentence says why."""
 
 
 @dataclass(frozen=True)
@@ -149,19 +146,21 @@ def read_code(text: str) -> Card:
 
     Raises
     ------
-    WrongCode
+    WorkshopError
         If it is no code.
     """
     plain = re.sub(r"[\s-]", "", text).upper()
     if strange := sorted(set(plain) - set(_CROCKFORD + "OIL")):
-        raise WrongCode(f"A code has only letters (no U) and digits. This one has {' '.join(strange)}.")
+        raise WorkshopError(f"A code has only letters (no U) and digits. This one has {' '.join(strange)}.")
     if len(plain) != _LENGTH:
-        raise WrongCode(
+        raise WorkshopError(
             f"A code has {_LENGTH} letters and digits, in 8 groups of 5. This one has {len(plain)}."
         )
     packed = _bytes(plain)
     if _checksum(packed[:-2]) != packed[-2:]:
-        raise WrongCode("There is a typing mistake in this code: its last group does not match the others.")
+        raise WorkshopError(
+            "There is a typing mistake in this code: its last group does not match the others."
+        )
     address, broker, database, number, until, password = _LAYOUT.unpack(packed[:-2])
     return Card(
         number,

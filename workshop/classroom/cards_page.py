@@ -45,7 +45,7 @@ code, dd {{ font-family: ui-monospace, Consolas, monospace; overflow-wrap: anywh
 <h1>Cards of the central queue</h1>
 <p>{number} cards, one for each machine. Print this page, cut along the lines, and give each machine one card:
 two machines with one card would be one to the others. Whoever has a card may take tasks and write rows, so
-don't publish this page. All cards end on {until}, or with <code>workshop central stop</code>.</p>
+don't publish this page. All cards end on {until}, or with <code>workshop class stop</code>.</p>
 </header>
 <main>
 {cards}

@@ -23,12 +23,12 @@ from workshop.classroom import cards_page
 from workshop.classroom.card import Card, new_password
 from workshop.classroom.join import leave
 from workshop.classroom.own_address import require_own
+from workshop.errors import WorkshopError
 from workshop.stack import containers
-from workshop.stack.condition import StartFailed
 from workshop.stack.ending import central_folder, joined_here, remove_central
 from workshop.stack.environment import of_child
 from workshop.stack.opening import FILE, Opening, opening
-from workshop.stack.running import CENTRAL, NotRunning, running, until
+from workshop.stack.running import CENTRAL, running, until
 from workshop.stack.site import HOST, Site
 
 _PATIENCE = 60
@@ -56,12 +56,12 @@ def start(
 
     Raises
     ------
-    workshop.stack.condition.StartFailed
+    WorkshopError
         If the central does not start, or runs otherwise than wished.
     """
     refuse_in_containers()
     if not 1 <= machines <= 255:
-        raise StartFailed(f"A central is for 1 to 255 machines, not {machines}.")
+        raise WorkshopError(f"A central is for 1 to 255 machines, not {machines}.")
     require_own(address)
     before = opening(central_folder())
     if running(CENTRAL) and before:
@@ -69,18 +69,18 @@ def start(
     else:
         _start(_wished(before, machines, address, hours, flower))
     if not until(_is_ready, _PATIENCE):
-        raise StartFailed("The central services are not ready. Next: workshop central stop, then start again")
+        raise WorkshopError("The central services are not ready.", "workshop class stop, then start again")
     if _keep_ports():
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
 
 
 def refuse_in_containers() -> None:
-    """Raise `StartFailed` in a container, which can't start further services."""
+    """Raise `WorkshopError` in a container, which can't start further services."""
     if containers.inside():
-        raise StartFailed(
-            "A central is a second queue and database on this machine, and containers can't start them.\n"
-            "Next: take a card from your instructor, or give your own queue three workers: workshop scale 3"
+        raise WorkshopError(
+            "A central is a second queue and database on this machine, and containers can't start them.\n",
+            "take a card from your instructor, or give your own queue three workers: workshop scale 3",
         )
 
 
@@ -89,7 +89,7 @@ def cards() -> list[Card]:
 
     Raises
     ------
-    workshop.stack.running.NotRunning
+    WorkshopError
         If no central runs here.
     """
     opened, stack = _opened()
@@ -112,7 +112,7 @@ def stop() -> bool:
 
     Raises
     ------
-    workshop.stack.condition.StartFailed
+    WorkshopError
         If it does not end.
     """
     if joined_here():
@@ -123,10 +123,10 @@ def stop() -> bool:
         return opened is not None
     from workshop.stack.roles import remove_roles
 
-    with suppress(psycopg.Error, NotRunning):  # the next start removes them too
+    with suppress(psycopg.Error, WorkshopError):  # the next start removes them too
         remove_roles(site())
     if not remove_central(print, purge=False):
-        raise StartFailed("The central may still run. Next: workshop central stop again")
+        raise WorkshopError("The central may still run.", "workshop class stop again")
     shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
     for name in ("token.json", cards_page.NAME, FILE):  # the last one is what a further `stop` goes by
         (central_folder() / name).unlink(missing_ok=True)
@@ -138,7 +138,7 @@ def site() -> Site:
 
     Raises
     ------
-    workshop.stack.running.NotRunning
+    WorkshopError
         If no central runs here.
     """
     _, stack = _opened()
@@ -165,18 +165,20 @@ def _with_machines(opened: Opening, number: int) -> Opening:
 
 def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None:
     """Make accounts for more machines at a central that runs."""
-    other = "Next: workshop central stop, then start it again. All machines need new cards then"
+    other = "workshop class stop, then start it again. All machines need new cards then"
     if opened.expired:
-        raise StartFailed(f"The cards of the central that runs ended at {opened.until:%H:%M} UTC.\n{other}")
+        raise WorkshopError(f"The cards of the central that runs ended at {opened.until:%H:%M} UTC.\n", other)
     if (opened.address, opened.flower) != (address, flower):
         shows = "with" if opened.flower else "without"
-        raise StartFailed(f"A central runs already, at {opened.address} and {shows} Flower.\n{other}")
+        raise WorkshopError(f"A central runs already, at {opened.address} and {shows} Flower.\n", other)
     from workshop.stack import accounts, postgis, roles
 
     if machines > len(opened.machines):
         room = postgis.room(len(opened.machines)) - 1
         if machines > room:
-            raise StartFailed(f"The central that runs has room for {room} machines, not {machines}.\n{other}")
+            raise WorkshopError(
+                f"The central that runs has room for {room} machines, not {machines}.\n{other}"
+            )
         machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
     accounts.make_accounts(site())
     roles.make_roles(site())
@@ -200,13 +202,13 @@ def _start(wished: Opening) -> None:
         text=True,
     )
     if done.returncode:
-        raise StartFailed(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
+        raise WorkshopError(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
 
 
 def _opened() -> tuple[Opening, dict[str, Any]]:
     opened, stack = opening(central_folder()), running(CENTRAL)
     if opened is None or stack is None:
-        raise NotRunning("No central runs on this machine. Next: workshop central")
+        raise WorkshopError("No central runs on this machine.", "workshop class start")
     return opened, stack
 
 

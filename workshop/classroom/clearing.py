@@ -8,9 +8,9 @@ from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
 from workshop import machine, settings
-from workshop.classroom.obstacles import Refused
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
+from workshop.errors import WorkshopError
 from workshop.stack.running import running, until
 
 _TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
@@ -29,19 +29,14 @@ _HOLDERS = """
 """Who holds more than what reading takes. PostgreSQL shows state and time to the same user only."""
 
 
-class Silent(Exception):
-    """A service of this machine does not answer; the text says what to do."""
-
-
 def holdings() -> dict[str, int] | None:
     """Return how much of what the services hold, such as ``{"squares": 2500}``; None if none runs.
 
     Raises
     ------
-    Silent
-        If a service does not answer.
-    workshop.classroom.obstacles.Refused
-        If another program's transaction would keep the tables from being emptied.
+    WorkshopError
+        If a service does not answer,
+        or if another program's transaction would keep the tables from being emptied.
     """
     if running() is None:
         return None
@@ -65,10 +60,9 @@ def clear() -> None:
 
     Raises
     ------
-    Silent
-        If a service does not answer.
-    workshop.classroom.obstacles.Refused
-        If another program's transaction keeps the tables.
+    WorkshopError
+        If a service does not answer,
+        or if another program's transaction keeps the tables.
     """
     with _answering(), ExitStack() as transaction:
         if url := _address("postgis"):
@@ -86,7 +80,7 @@ def central_holdings() -> dict[str, int]:
 
     Raises
     ------
-    workshop.stack.running.NotRunning
+    WorkshopError
         If no central runs here.
     """
     with _central() as (database, broker):
@@ -101,7 +95,7 @@ def clear_central() -> None:
 
     Raises
     ------
-    workshop.stack.running.NotRunning
+    WorkshopError
         If no central runs here.
     """
     from workshop.classroom.fill import FILE as FED  # slow to import
@@ -150,10 +144,10 @@ def _refuse_if_held(database: psycopg.Connection, longer_than: str = "0 s") -> N
         f"{f', since {since:%H:%M:%S}' if since else ''}"
         for name, pid, user, since in holders
     )
-    raise Refused(
+    raise WorkshopError(
         f"The tables can't be emptied, as others have open transactions in them:\n{named}\n"
-        "Nothing was changed. Next: end the edit session or close the table in QGIS, or end that program, "
-        "then the same again"
+        "Nothing was changed.",
+        "end the edit session or close the table in QGIS, or end that program, then the same again",
     )
 
 
@@ -178,7 +172,7 @@ def _answering() -> Iterator[None]:
     try:
         yield
     except (psycopg.Error, AMQPError, OSError) as error:
-        raise Silent(f"A service does not answer: {error}. Next: workshop status") from error
+        raise WorkshopError(f"A service does not answer: {error}.", "workshop status") from error
 
 
 def _address(service: str) -> str | None:
@@ -187,7 +181,9 @@ def _address(service: str) -> str | None:
     if service not in stack["services"]:
         return None
     if (state := stack["services"][service]["state"]) != "ready":
-        raise Silent(f"{service} is {state}. Next: workshop status, or workshop down, then the same again")
+        raise WorkshopError(
+            f"{service} is {state}.", "workshop status, or workshop down, then the same again"
+        )
     return stack["broker_url"] if service == "rabbitmq" else stack["database_url"].replace("+psycopg", "")
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from workshop import grid
 from workshop.data import BOUNDARY
+from workshop.errors import WorkshopError
 
 Numbers = NDArray[np.int64]
 Places = NDArray[np.float64]
@@ -26,10 +27,6 @@ LAND, ALL = "land", "all"
 """Parts of the grid by name: the squares that touch a nation, and all 910,000."""
 
 
-class NoSuchPart(Exception):
-    """A text names no part of the grid; the sentence says which there are."""
-
-
 def squares_of(part: str) -> NDArray[np.bool_]:
     """Return for each square of the grid whether it belongs to a part.
 
@@ -41,7 +38,7 @@ def squares_of(part: str) -> NDArray[np.bool_]:
 
     Raises
     ------
-    NoSuchPart
+    WorkshopError
         If there is none of this name.
     """
     every = np.arange(COLUMNS * ROWS)
@@ -52,9 +49,10 @@ def squares_of(part: str) -> NDArray[np.bool_]:
         east, north = divmod(_letters().index(part), grid.HEIGHT // HUNDRED)
         return (x // HUNDRED == east) & (y // HUNDRED == north)
     if part != LAND and part not in _nations():
-        raise NoSuchPart(
-            f'There is no part "{part}". Next: a nation ({", ".join(_nations())}), the letters of a 100 km '
-            f"square such as NT, or nothing for all squares that touch land"
+        raise WorkshopError(
+            f'There is no part "{part}".',
+            f"a nation ({', '.join(_nations())}), the letters of a 100 km "
+            f"square such as NT, or nothing for all squares that touch land",
         )
     return _touched(tuple(_nations()) if part == LAND else (part,))
 

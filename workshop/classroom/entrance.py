@@ -8,10 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from workshop.classroom import network
-from workshop.classroom.card import WrongCode, read_code
+from workshop.classroom.card import read_code
 from workshop.classroom.needs import database_use_trouble, now, queue_trouble
 from workshop.delivery.addresses import BROKER, DATABASE, broker_trouble, database_trouble, way_trouble
 from workshop.delivery.url import Trouble, broker_parts
+from workshop.errors import WorkshopError
 
 _AGAIN = "then join again"
 _ASK = f"ask your instructor whether the central runs and is ready, {_AGAIN}"
@@ -71,7 +72,7 @@ def read(code: str) -> tuple[str, str] | Fault:
     """Return the addresses of the broker and the database on a card, or what is wrong with its code."""
     try:
         card = read_code(code)
-    except WrongCode as error:
+    except WorkshopError as error:
         return Fault("code", "code", str(error), "compare it with your card, and type it once more", False)
     if card.expired:
         ended, here = (f"{when.astimezone():%d %B %Y, %H:%M}" for when in (card.until, now()))

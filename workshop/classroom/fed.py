@@ -91,7 +91,7 @@ def balance() -> Balance:
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If no central runs on this machine.
     """
     central, now = site(), fill.read()
@@ -141,7 +141,7 @@ def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
         again = np.union1d(again, found.forged_squares)
     fill.feed(fill.read(), again, say)
     (machine.state_dir() / fill.FILE).touch()  # `on_the_way` counts from here
-    say(f"{len(again):,} squares were sent again. Next: workshop central ledger, in a while")
+    say(f"{len(again):,} squares were sent again. Next: workshop class ledger, in a while")
 
 
 def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:

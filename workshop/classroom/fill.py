@@ -24,6 +24,7 @@ from workshop.classroom.central import site
 from workshop.delivery.addresses import broker_trouble
 from workshop.delivery.batches import NotTaken, Sender, Task
 from workshop.delivery.topology import SQUARES
+from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
@@ -34,10 +35,6 @@ BATCH = 1000
 FILE = "central/fill.json"
 
 Say = Callable[[str], None]
-
-
-class Cleared(Exception):
-    """Someone cleared the central while squares were fed."""
 
 
 @dataclass
@@ -120,12 +117,10 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
 
     Raises
     ------
-    NotRunning
-        If no central runs on this machine, or it has ended meanwhile.
-    workshop.classroom.country.NoSuchPart
-        If there is no such part.
-    Cleared
-        If the central was cleared meanwhile.
+    WorkshopError
+        If no central runs on this machine, or it has ended meanwhile,
+        or if there is no such part,
+        or if the central was cleared meanwhile.
     """
     site()
     now = read()
@@ -137,7 +132,7 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
     def note(confirmed: int) -> None:
         kept = read()
         if kept.run != now.run:
-            raise Cleared("The central was cleared meanwhile, so this feeding ends.")
+            raise WorkshopError("The central was cleared meanwhile, so this feeding ends.")
         now.fed = kept.fed | {part: done + confirmed}
         now.todo = int(np.count_nonzero(~elsewhere[order[done + confirmed : end]]))
         machine.write(FILE, asdict(now))

@@ -169,7 +169,7 @@ class Frames:
 
 
 def unfed() -> int:
-    """Return how many squares `workshop central fill` has still to put on the queue; 0 unless it is at it."""
+    """Return how many squares `workshop class fill` has still to put on the queue; 0 unless it is at it."""
     try:
         if time.time() - (machine.state_dir() / fill.FILE).stat().st_mtime > _FEEDING:
             return 0

@@ -14,7 +14,7 @@ from workshop import machine
 from workshop.classroom import entrance
 from workshop.classroom.entrance import Fault
 from workshop.delivery.url import broker_parts, database_parts
-from workshop.stack.running import NotRunning
+from workshop.errors import WorkshopError
 from workshop.stack.scaling import require_workers, until_ready
 
 PATIENCE = 60
@@ -48,7 +48,7 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         return False
     try:
         require_workers()
-    except NotRunning as error:
+    except WorkshopError as error:
         say(f"Not joined. {error}")
         return False
     urls: tuple[Any, Any] | Fault = code_or_broker_url, database_url
@@ -72,7 +72,7 @@ def _go(broker_url: str, database_url: str, say: Say) -> bool:
     before = machine.read("joined.json")
     try:
         _use({"broker_url": broker_url, "database_url": database_url, "machine": _name(broker_url)})
-    except (NotRunning, TimeoutError) as error:
+    except WorkshopError as error:
         _put(before)
         say(f"Not joined. {error}")
         return False
@@ -101,7 +101,7 @@ def leave(say: Say = print) -> None:
     try:
         _use({})
         say("Back: this machine's worker waits for tasks of its own queue.")
-    except (NotRunning, TimeoutError) as error:
+    except WorkshopError as error:
         say(f"This machine uses its own queue and database again. {error}")
 
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from workshop import machine, settings
 from workshop.classroom.card import Card
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 from workshop.stack.environment import of_child
 from workshop.stack.process import kill_session
 from workshop.stack.running import running, until
@@ -37,7 +37,7 @@ def start(cards: list[Card], leader: int, say: Callable[[str], None]) -> None:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If one does not become ready.
     """
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -67,7 +67,7 @@ def _start(card: Card, leader: int) -> str:
         text=True,
     )
     if done.returncode or not until(lambda: _is_ready(card.machine), _PATIENCE):
-        raise StartFailed(f"{card.machine} did not start.\n{done.stderr or done.stdout}")
+        raise WorkshopError(f"{card.machine} did not start.\n{done.stderr or done.stdout}")
     return card.machine
 
 

@@ -3,11 +3,8 @@
 import os
 from collections.abc import Iterable
 
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
-
-
-class Refused(Exception):
-    """It was not done, and nothing was changed; the text says why and what to do."""
 
 
 def check(paths: Iterable[str]) -> None:
@@ -15,7 +12,7 @@ def check(paths: Iterable[str]) -> None:
 
     Raises
     ------
-    Refused
+    WorkshopError
         If not.
     """
     for path in paths:
@@ -27,8 +24,8 @@ def check(paths: Iterable[str]) -> None:
             raise _refusal(path, "replaced")
 
 
-def _refusal(path: str, what: str) -> Refused:
-    return Refused(
+def _refusal(path: str, what: str) -> WorkshopError:
+    return WorkshopError(
         f"{path} can't be {what}: this user has no permission to. Nothing was changed.\n"
         f"Next: sudo chown -R $(id -u) '{ROOT}'; chmod -R u+rwX '{ROOT}'"
     )

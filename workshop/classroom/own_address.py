@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from workshop.classroom.network import interfaces
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 
 _UFW = Path("/etc/ufw/ufw.conf")
 
@@ -15,25 +15,25 @@ def the_address() -> str:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If there is none, or if there are several; the sentence names them.
     """
     found = addresses()
     if not found:
-        raise StartFailed(
-            "This machine has no address but 127.0.0.1, so no other machine can reach it.\n"
-            "Next: connect it to a network, or try it alone: workshop central --address 127.0.0.1"
+        raise WorkshopError(
+            "This machine has no address but 127.0.0.1, so no other machine can reach it.\n",
+            "connect it to a network, or try it alone: workshop class start --address 127.0.0.1",
         )
     if len(found) > 1:
-        raise StartFailed(
-            f"This machine has {len(found)} addresses: {', '.join(found)}.\n"
-            f"Next: choose the one in the class's network: workshop central --address {found[0]}"
+        raise WorkshopError(
+            f"This machine has {len(found)} addresses: {', '.join(found)}.\n",
+            f"choose the one in the class's network: workshop class start --address {found[0]}",
         )
     return found[0]
 
 
 def require_own(address: str) -> None:
-    """Raise `StartFailed` if an address is no IPv4 address of this machine."""
+    """Raise `WorkshopError` if an address is no IPv4 address of this machine."""
     try:
         own = not (IPv4Address(address).is_unspecified or IPv4Address(address).is_multicast)
         with socket.socket() as trial:
@@ -41,10 +41,10 @@ def require_own(address: str) -> None:
     except (ValueError, OSError):
         own = False
     if not own:
-        raise StartFailed(
+        raise WorkshopError(
             f"{address} is no IPv4 address of this machine. "
-            f"It has: {', '.join(addresses()) or 'none but 127.0.0.1'}.\n"
-            "Next: workshop central --address with one of them"
+            f"It has: {', '.join(addresses()) or 'none but 127.0.0.1'}.\n",
+            "workshop class start --address with one of them",
         )
 
 

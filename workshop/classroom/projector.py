@@ -16,6 +16,7 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
 from workshop.classroom.frames import Frames, Source, source
+from workshop.errors import WorkshopError
 from workshop.raster import By
 from workshop.stack import containers, outside
 from workshop.stack.running import running_site
@@ -39,10 +40,6 @@ _HEADERS = {
 }
 
 
-class PortTaken(Exception):
-    """Another program listens at the port, or this one may not; the text says what to do."""
-
-
 class Projector:
     """The page, served by a thread of this process until `stop`; a notebook shows a link to it.
 
@@ -55,7 +52,7 @@ class Projector:
 
     Raises
     ------
-    PortTaken
+    WorkshopError
         If another program listens there.
     """
 
@@ -65,8 +62,8 @@ class Projector:
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
-            raise PortTaken(
-                f"Port {port} can't be used: {error.strerror}. Next: choose another --port"
+            raise WorkshopError(
+                f"Port {port} can't be used: {error.strerror}.", "choose another --port"
             ) from error
         self.port: int = self._sockets[0].getsockname()[1]
         self._frames = Frames(find)

@@ -14,10 +14,10 @@ from typing import Any
 from workshop import machine
 from workshop.classroom import central, machines
 from workshop.classroom.card import Card, read_code
-from workshop.stack.condition import StartFailed
+from workshop.errors import WorkshopError
 from workshop.stack.ending import central_folder
 from workshop.stack.process import born
-from workshop.stack.running import CENTRAL, NotRunning, running, until
+from workshop.stack.running import CENTRAL, running, until
 
 FILE = "rehearsal.json"
 
@@ -38,15 +38,14 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
 
     Raises
     ------
-    workshop.stack.running.NotRunning
-        If the services of this machine do not run.
-    workshop.stack.condition.StartFailed
-        If the rehearsal does not start.
+    WorkshopError
+        If the services of this machine do not run,
+        or if the rehearsal does not start.
     """
     central.refuse_in_containers()
     stack = running()
     if stack is None:
-        raise NotRunning("The services are not running. Next: workshop up")
+        raise WorkshopError("The services are not running.", "workshop up")
     if (card := _running_with(machines)) is not None:
         return card
     stop(say)
@@ -65,7 +64,7 @@ def run(number: int, say: Say) -> None:
 
     Raises
     ------
-    workshop.stack.condition.StartFailed
+    WorkshopError
         If it does not start.
     """
     central.refuse_in_containers()
@@ -75,8 +74,9 @@ def run(number: int, say: Say) -> None:
             signal.signal(each, signal.default_int_handler)
     try:
         card = _begin(number, os.getpid(), say)
-        say(f"{number} machines work for the central at {card.host}. Next: workshop central fill")
-        say(f"This machine may join, too: workshop join {card.code}\nCtrl-C ends the rehearsal.")
+        say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
+        say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
+        say("Ctrl-C ends the rehearsal.")
         stack = running(CENTRAL)
         while (now := running(CENTRAL)) and stack and now["pid"] == stack["pid"]:
             time.sleep(0.5)
@@ -109,9 +109,9 @@ def stop(say: Say = print) -> None:
 def _begin(number: int, leader: int, say: Say) -> Card:
     """Start everything, and note first what a killed rehearsal would leave."""
     if running(CENTRAL):
-        raise StartFailed(
-            "A central runs on this machine already, and others may have its cards.\n"
-            "Next: join it with one of them (workshop central cards), or workshop central stop, then again"
+        raise WorkshopError(
+            "A central runs on this machine already, and others may have its cards.\n",
+            "join it with one of them (workshop class cards), or workshop class stop, then again",
         )
     note: dict[str, Any] = {
         "pid": leader,

@@ -64,7 +64,7 @@ def prospect(level: Level) -> Prospect:
 
     Raises
     ------
-    workshop.classroom.obstacles.Refused
+    WorkshopError
         If it can't be done.
     """
     source.keep_copy()
@@ -86,10 +86,9 @@ def reset(level: Level, say: Say) -> None:
 
     Raises
     ------
-    workshop.classroom.obstacles.Refused
-        If it can't be done; nothing is changed then.
-    TimeoutError
-        If the workers don't stop, or are not ready again in time.
+    WorkshopError
+        If it can't be done; nothing is changed then,
+        or if the workers don't stop, or are not ready again in time.
     """
     prospect(level)
     if clearing.leave_central():

@@ -14,7 +14,8 @@ from pathlib import Path
 from workshop.challenges import git, source
 from workshop.challenges.files import Files, differs, ignored, in_the_way, is_here, names, place
 from workshop.challenges.starters import Level, course
-from workshop.classroom.obstacles import Refused, check
+from workshop.classroom.obstacles import check
+from workshop.errors import WorkshopError
 from workshop.machine import ROOT
 
 Say = Callable[[str], None]
@@ -91,14 +92,14 @@ def restore(name: str, say: Say) -> None:
 
     Raises
     ------
-    Refused
+    WorkshopError
         If there is no such work, or the files can't be read or written.
     """
     with _opened(name) as folder:
         paths = sorted(names(folder))
         if foreign := [path for path in paths if _NEVER.intersection(path.lower().split("/"))]:
-            raise Refused(
-                f"{name} holds {readable(foreign[0])}, which is no work. Next: take it out of there"
+            raise WorkshopError(
+                f"{name} holds {readable(foreign[0])}, which is no work.", "take it out of there"
             )
         check([*paths, *in_the_way(paths)])
         if replaced := own(in_the_way(paths)):
@@ -121,7 +122,7 @@ def _opened(name: str) -> Iterator[Path]:
             _unpack(place, Path(folder))
             yield Path(folder)
     else:
-        raise Refused(f"There is no saved work {name}. Next: workshop restore shows all names")
+        raise WorkshopError(f"There is no saved work {name}.", "workshop restore shows all names")
 
 
 def _unpack(file: Path, folder: Path) -> None:
@@ -150,17 +151,17 @@ def pack(target: Path | None) -> Path:
 
     Raises
     ------
-    Refused
+    WorkshopError
         If the file exists, or there is nothing to save.
     """
     paths = own(present())
     if not paths:
-        raise Refused("There is nothing to save: all files are as the course brought them")
+        raise WorkshopError("There is nothing to save: all files are as the course brought them")
     if target is None:
         KEPT.mkdir(exist_ok=True)
         target = _new_place(challenge=0, ending=".zip")
     if target.exists():
-        raise Refused(f"{target} exists already. Next: choose another name")
+        raise WorkshopError(f"{target} exists already.", "choose another name")
     draft = target.with_name(f".draft.{os.getpid()}.zip")
     try:
         with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:

@@ -13,6 +13,7 @@ from kombu import Producer
 from kombu.exceptions import OperationalError
 
 from workshop.delivery.addresses import broker_trouble
+from workshop.errors import WorkshopError
 
 CONFIRM = 3
 """Seconds that RabbitMQ has to confirm a message."""
@@ -20,7 +21,7 @@ CONFIRM = 3
 Answer = TypeVar("Answer")
 
 
-class NotSent(Exception):
+class NotSent(WorkshopError):
     """A task is not on the queue, or nobody knows whether it is.
 
     Attributes
@@ -36,7 +37,7 @@ class NotSent(Exception):
     def __init__(self, task_id: str, text: str, perhaps: bool) -> None:
         fate = "Perhaps it has the task, perhaps not." if perhaps else "The task is not on the queue."
         again = f'apply_async((x, y), task_id="{task_id}")'
-        super().__init__(f"{text} {fate}\nNext: workshop status. Then it is safe to send it again: {again}")
+        super().__init__(f"{text} {fate}\n", f"workshop status. Then it is safe to send it again: {again}")
         self.task_id, self.text, self.perhaps = task_id, text, perhaps
 
     def __reduce__(self) -> tuple[type, tuple[str, str, bool]]:

@@ -18,6 +18,7 @@ from workshop.connection import keep_database
 from workshop.delivery import publisher, recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
 from workshop.delivery.topology import keep_role
+from workshop.errors import WorkshopError
 
 _logger = get_task_logger(__name__)
 
@@ -61,7 +62,7 @@ class Task(celery.Task):
         ------
         workshop.delivery.publisher.NotSent
             Within about five seconds, if RabbitMQ does not confirm it.
-        workshop.machine.SettingError
+        WorkshopError
             If a variable of the environment has a wrong value.
         """
         id = options["task_id"] = options.get("task_id") or uuid()
@@ -118,7 +119,7 @@ def follow_settings(app: celery.Celery) -> None:
 def _stay(**_: Any) -> None:
     try:
         settings.check()
-    except settings.SettingError as error:  # Celery would go on after it, and each task would fail
+    except WorkshopError as error:  # Celery would go on after it, and each task would fail
         raise SystemExit(f"Error: {error}") from None
     keep_database()
     keep_role()

@@ -19,6 +19,7 @@ from kombu.exceptions import OperationalError
 from workshop import machine, settings
 from workshop.delivery.report import ask
 from workshop.delivery.topology import SQUARES
+from workshop.errors import WorkshopError
 from workshop.stack import containers
 from workshop.stack.process import born
 from workshop.stack.running import elsewhere, running, until
@@ -99,7 +100,7 @@ def _break(what: str, service: str, choose: Choice, text: str) -> None:
         return
     _note(what, len(busy))
     if not until(lambda: _is_back(service, main, victims, size) and _is_ready(WORKER), PATIENCE):
-        raise TimeoutError(f"{service} is not ready after {PATIENCE} s. Next: workshop status")
+        raise WorkshopError(f"{service} is not ready after {PATIENCE} s.", "workshop status")
     print(text)
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from workshop.errors import WorkshopError
+
 START_AFRESH = (
     "To start without its data: workshop down --purge, then workshop up.\n"
     "That removes all squares, the task log, the tasks that wait, and this machine's settings.\n"
@@ -10,7 +12,7 @@ START_AFRESH = (
 """The way out where the data themselves are the cause, with what it costs."""
 
 
-class StartFailed(Exception):
+class StartFailed(WorkshopError):
     """The stack did not start; the text says which service, why, and what to do."""
 
 

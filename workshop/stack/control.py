@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import IO
 
 from workshop import machine, settings
+from workshop.errors import WorkshopError
 from workshop.stack import containers, environment
-from workshop.stack.condition import StartFailed
 from workshop.stack.ending import down, end_leftovers
 from workshop.stack.plan import NAMES
 from workshop.stack.ports import is_free
 from workshop.stack.running import (
     AlreadyRunning,
-    NotRunning,
     addresses,
     conditions,
     elsewhere,
@@ -37,9 +36,7 @@ from workshop.stack.supervisor import Supervisor
 __all__ = [
     "NAMES",
     "AlreadyRunning",
-    "NotRunning",
     "Site",
-    "StartFailed",
     "addresses",
     "conditions",
     "down",
@@ -77,10 +74,9 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     ------
     AlreadyRunning
         If this course's stack runs already.
-    StartFailed
-        If a service did not become ready.
-    workshop.machine.SettingError
-        If a variable of the environment has a wrong value.
+    WorkshopError
+        If a service did not become ready,
+        or if a variable of the environment has a wrong value.
     """
     _refuse_on_windows()
     settings.check()
@@ -104,7 +100,7 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
     if not containers.inside():
         end_leftovers(say)
     elif not os.access(machine.ROOT, os.W_OK):
-        raise StartFailed(containers.not_writable(machine.ROOT))
+        raise WorkshopError(containers.not_writable(machine.ROOT))
     if "lab" in names or not containers.inside():
         (machine.state_dir() / "settings.json").unlink(missing_ok=True)
         containers.forget_the_gone()
@@ -112,18 +108,18 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
 
 def _refuse_on_windows() -> None:
     if machine.WINDOWS:
-        raise StartFailed(
-            "On Windows the services run in Docker or in WSL2. Next: docker compose up --build, "
-            "or the same command in WSL2"
+        raise WorkshopError(
+            "On Windows the services run in Docker or in WSL2.",
+            "docker compose up --build, or the same command in WSL2",
         )
 
 
 def _refuse_on_full_disk() -> None:
     state = machine.state_dir()
     if (free := shutil.disk_usage(state).free) < _ROOM:
-        raise StartFailed(
-            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB. "
-            "Next: make room, or set WORKSHOP_STATE to a folder on another disk"
+        raise WorkshopError(
+            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
+            "make room, or set WORKSHOP_STATE to a folder on another disk",
         )
 
 
@@ -131,11 +127,11 @@ def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[
     site = new_site()
     try:
         asyncio.run(Supervisor(site, names, periodic, say).run(when_ready))
-    except StartFailed as error:
+    except WorkshopError as error:
         if taken := [f"{port} ({name})" for name, port in site.ports.items() if not is_free(port)]:
-            raise StartFailed(
-                f"Another program took port {', '.join(taken)} just now. Next: the same again, which takes "
-                f"another port\n{error}"
+            raise WorkshopError(
+                f"Another program took port {', '.join(taken)} just now.",
+                f"the same again, which takes another port\n{error}",
             ) from error
         raise
 
@@ -154,7 +150,7 @@ def up_detached(arguments: list[str], say: Say) -> None:
     ------
     AlreadyRunning
         If this course's stack runs already.
-    StartFailed
+    WorkshopError
         If a service did not become ready.
     """
     _refuse_on_windows()
@@ -188,7 +184,7 @@ def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
         line = lines.readline().rstrip("\n")
         if line.startswith("Error: "):
             process.wait()
-            raise StartFailed(line.removeprefix("Error: ") + "\n" + lines.read().rstrip())
+            raise WorkshopError(line.removeprefix("Error: ") + "\n" + lines.read().rstrip())
         if line:
             say(line)
         if line.startswith("READY"):
@@ -196,6 +192,6 @@ def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
         if ended and not line:
             if process.returncode == 0:
                 raise AlreadyRunning
-            raise StartFailed(f"It ended with exit code {process.returncode}. Next: read {lines.name}")
+            raise WorkshopError(f"It ended with exit code {process.returncode}.", f"read {lines.name}")
         if not line:
             time.sleep(0.05)

@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from workshop import machine
+from workshop.errors import WorkshopError
 from workshop.stack import containers, postgis
 from workshop.stack.environment import of_child
 from workshop.stack.opening import opening
@@ -41,11 +42,11 @@ def down(say: Say, purge: bool = False) -> None:
 
     Raises
     ------
-    TimeoutError
+    WorkshopError
         If the stack does not stop, or is started meanwhile.
     """
     if containers.inside():
-        raise TimeoutError(_IN_A_CONTAINER + (" -v" if purge else ""))
+        raise WorkshopError(_IN_A_CONTAINER + (" -v" if purge else ""))
     until(lambda: running() is not None or not is_locked(), seconds=15)
     stack, central = running(), running(CENTRAL)
     for each in filter(None, (central if _central_is_ours() else None, stack)):
@@ -55,18 +56,18 @@ def down(say: Say, purge: bool = False) -> None:
     if stack:
         say("Stopping the services ...")
         if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):
-            raise TimeoutError(
-                f"The services have not stopped after {_STOP_PATIENCE} s. Next: workshop status, "
-                f"or end process {stack['pid']}, then workshop down"
+            raise WorkshopError(
+                f"The services have not stopped after {_STOP_PATIENCE} s.",
+                f"workshop status, or end process {stack['pid']}, then workshop down",
             )
     try:
         with only_one():
             end_leftovers(say)
     except AlreadyRunning as error:
-        raise TimeoutError("The services are being started meanwhile. Next: workshop down again") from error
+        raise WorkshopError("The services are being started meanwhile.", "workshop down again") from error
     say("All services are stopped.")
     if central and not _central_is_ours():
-        say("The central for other machines still runs. Next: workshop central stop ends it too")
+        say("The central for other machines still runs. Next: workshop class stop ends it too")
     if purge:
         _purge(say)
 
@@ -76,7 +77,7 @@ def _purge(say: Say) -> None:
 
     Raises
     ------
-    TimeoutError
+    WorkshopError
         If one has come already. Then nothing is removed.
     """
     state = machine.state_dir()
@@ -85,9 +86,8 @@ def _purge(say: Say) -> None:
         with only_one():
             _remove(state, kept)
     except AlreadyRunning as error:
-        raise TimeoutError(
-            "The services are being started meanwhile, so nothing was removed. "
-            "Next: workshop down --purge again"
+        raise WorkshopError(
+            "The services are being started meanwhile, so nothing was removed.", "workshop down --purge again"
         ) from error
     say(_what_is_left(state, kept))
 

@@ -1,11 +1,14 @@
 """Reading the services' logs: their last lines, and the error that ended a program."""
 
+import os
 import re
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from workshop.machine import ROOT
+from workshop.machine import ROOT, state_dir
 from workshop.visible import visible
 
 LIMIT = 5_000_000
@@ -15,6 +18,17 @@ _START = "=== start at "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
 _PLACE = re.compile(rf'File "{re.escape(str(ROOT))}/(workshop/[^"]+)", line (\d+)')
+
+
+def of(service: str | None) -> list[Path]:
+    """Return the logs of a service, or of all; in containers the container's name follows the service's."""
+    every = sorted((state_dir() / "logs").glob("*.log"))
+    return [log for log in every if not service or service in _names(log)]
+
+
+def _names(log: Path) -> tuple[str, ...]:
+    part = log.stem.partition("@")[0]
+    return log.stem, part, part.rstrip("0123456789")
 
 
 def begin(log: Path) -> None:
@@ -30,9 +44,15 @@ def tail(log: Path, lines: int = 12) -> str:
     return "\n".join(f"    {visible(line)}" for line in _text(log).splitlines()[-lines:])
 
 
-def plain(text: str) -> str:
-    """Return what a program printed, without its colours; what else moves a terminal is written out."""
-    return visible(_COLOUR.sub("", text))
+def follow(logs: list[Path]) -> Iterator[str]:
+    """Yield each new line of some logs, without colours, for ever."""
+    files = [log.open(encoding="utf-8", errors="replace") for log in logs]
+    for file in files:
+        file.seek(0, os.SEEK_END)
+    while True:
+        for file in files:
+            yield from (_COLOUR.sub("", line) for line in file)
+        time.sleep(0.2)
 
 
 def latest(log: Path) -> str:

@@ -76,6 +76,6 @@ def require_sessions(workers: int, processes: int) -> None:
     if (wanted := workers * processes) > there - reserved:
         raise StartFailed(
             f"Workers x processes: {workers} x {processes} = {wanted} sessions at PostGIS, more than the "
-            f"{there - reserved} that it has for them ({there} in all, {reserved} for notebooks and maps).\n"
-            "Next: ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES"
+            f"{there - reserved} that it has for them ({there} in all, {reserved} for notebooks and maps).\n",
+            "ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES",
         )

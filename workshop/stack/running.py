@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from workshop import machine
-from workshop.settings import NotRunning
+from workshop.errors import WorkshopError
 from workshop.stack import containers, outside
-from workshop.stack.condition import StartFailed
 from workshop.stack.process import born
 from workshop.stack.site import HOST, Site, site_of_containers
 
@@ -23,12 +22,11 @@ _LOOKING = 0.3
 """Seconds in which another program that only looks at the lock has let go of it."""
 
 
-class AlreadyRunning(Exception):
+class AlreadyRunning(WorkshopError):
     """The stack runs already; there is one per course folder."""
 
-
-class NoLocks(StartFailed):
-    """The state folder's disk has no file locks; the text says what to do."""
+    def __init__(self) -> None:
+        super().__init__("The services of this course are being started or stopped.", "workshop status")
 
 
 @contextmanager
@@ -39,7 +37,7 @@ def only_one() -> Iterator[None]:
     ------
     AlreadyRunning
         If another process holds it.
-    NoLocks
+    WorkshopError
         If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
     if machine.WINDOWS:  # no stack runs there
@@ -69,9 +67,10 @@ def _takes(lock: IO[str]) -> bool:
     except BlockingIOError:
         return False
     except OSError as error:
-        raise NoLocks(
+        raise WorkshopError(
             f"The folder {machine.state_dir()} is on a disk without file locks ({error.strerror}), such as a "
-            "network drive. Next: set WORKSHOP_STATE to a folder on a disk of this computer"
+            "network drive.",
+            "set WORKSHOP_STATE to a folder on a disk of this computer",
         ) from error
     return True
 
@@ -109,12 +108,12 @@ def services() -> dict[str, str]:
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If the stack is not running.
     """
     stack = running()
     if stack is None:
-        raise NotRunning("The services are not running. Next: workshop up")
+        raise WorkshopError("The services are not running.", "workshop up")
     return {name: service["state"] for name, service in stack["services"].items() if name != "epmd"}
 
 
@@ -123,7 +122,7 @@ def conditions() -> str:
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If the stack is not running.
     """
     services()
@@ -150,7 +149,7 @@ def addresses() -> str:
 
     Raises
     ------
-    NotRunning
+    WorkshopError
         If the stack is not running.
     """
     inside, names = running_site(), services()

@@ -1,8 +1,9 @@
 """Changes how many workers this machine runs, and lets them pause."""
 
 from workshop import machine, settings
+from workshop.errors import WorkshopError
 from workshop.stack import plan
-from workshop.stack.running import NotRunning, running, services, until
+from workshop.stack.running import running, services, until
 
 
 def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
@@ -19,12 +20,10 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
 
     Raises
     ------
-    NotRunning
-        If the stack is not running, or runs without workers.
-    StartFailed
-        If the database has not so many sessions; nothing is changed then.
-    TimeoutError
-        If the workers are not ready in time.
+    WorkshopError
+        If the stack is not running, or runs without workers,
+        or if the database has not so many sessions; nothing is changed then,
+        or if the workers are not ready in time.
     """
     require_workers()
     plan.require_sessions(workers or 1, processes or plan.usual_processes())
@@ -33,9 +32,9 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
 
 
 def require_workers() -> None:
-    """Raise `NotRunning` if the stack is not running, or runs without workers."""
+    """Raise `WorkshopError` if the stack is not running, or runs without workers."""
     if not any(name.startswith("worker") for name in services()):
-        raise NotRunning("The services were started without workers. Next: workshop down, then workshop up")
+        raise WorkshopError("The services were started without workers.", "workshop down, then workshop up")
 
 
 def pause(patience: float = 75) -> bool:
@@ -46,15 +45,14 @@ def pause(patience: float = 75) -> bool:
 
     Raises
     ------
-    NotRunning
-        If the stack is not running.
-    TimeoutError
-        If they do not stop within `patience` seconds.
+    WorkshopError
+        If the stack is not running,
+        or if they do not stop within `patience` seconds.
     """
     had_workers = bool(_workers())
     settings.change(paused=1)
     if not until(lambda: _workers() == {}, patience):
-        raise TimeoutError(f"The workers have not stopped after {patience:.0f} s. Next: workshop status")
+        raise WorkshopError(f"The workers have not stopped after {patience:.0f} s.", "workshop status")
     return had_workers
 
 
@@ -63,20 +61,19 @@ def until_ready(patience: float = 60) -> None:
 
     Raises
     ------
-    NotRunning
-        If the stack is not running.
-    TimeoutError
-        If they are not ready within `patience` seconds.
+    WorkshopError
+        If the stack is not running,
+        or if they are not ready within `patience` seconds.
     """
     if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
-        raise TimeoutError(f"The workers are not ready after {patience:.0f} s. Next: workshop status")
+        raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
 
 
 def _workers() -> dict[str, str] | None:
     """Return the state of each worker; None while the stack does not follow the newest settings yet."""
     stack = running()
     if stack is None:
-        raise NotRunning("The services were stopped meanwhile. Next: workshop up")
+        raise WorkshopError("The services were stopped meanwhile.", "workshop up")
     if stack["matches"] != {name: machine.read(f"{name}.json") for name in ("settings", "joined")}:
         return None
     services = stack["services"].items()

@@ -9,7 +9,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from workshop import db
 from workshop.data import BOUNDARY
-from workshop.stack.condition import START_AFRESH, StartFailed
+from workshop.errors import WorkshopError
+from workshop.stack.condition import START_AFRESH
 
 _ONE_AT_A_TIME = 27700
 """The number of the lock that keeps two containers from creating the same table."""
@@ -25,7 +26,7 @@ def create_schema(database_url: str) -> None:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If a table is that of an older version of the course.
     """
     engine = create_engine(database_url)
@@ -45,10 +46,11 @@ def _refuse_older(connection: Connection, table: FromClause) -> None:
     assert isinstance(table, Table)
     there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
     if missing := [column.name for column in table.columns if column.name not in there]:
-        raise StartFailed(
+        raise WorkshopError(
             f"The table {table} was made by an older version of the course: it has no column "
-            f"{', '.join(missing)}. Nothing was changed.\nNext: start that version once more and save the "
-            f"rows that you need, such as with QGIS. {START_AFRESH}"
+            f"{', '.join(missing)}. Nothing was changed.\n",
+            f"start that version once more and save the "
+            f"rows that you need, such as with QGIS. {START_AFRESH}",
         )
 
 

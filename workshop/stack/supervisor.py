@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from workshop import machine
-from workshop.json_files import Damaged
+from workshop.errors import WorkshopError
 from workshop.stack import containers, plan
 from workshop.stack.condition import StartFailed
 from workshop.stack.keeper import TICK, Keeper
@@ -174,7 +174,7 @@ class Supervisor:
                 elif self._wrong.get("disk"):
                     self.write()
                 self._complain("settings", "")
-            except (StartFailed, Damaged, OSError, ValueError) as error:
+            except (WorkshopError, OSError, ValueError) as error:
                 self._complain("settings", str(error))
 
     def _complain(self, about: str, text: str) -> None:

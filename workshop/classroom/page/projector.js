@@ -141,7 +141,7 @@ async function look() {
     note();
     await picture();
   } catch {
-    trouble = "The projector's program does not answer. Next: workshop projector";
+    trouble = "The projector's program does not answer. Next: workshop class wall";
   }
   speak(trouble);
 }

@@ -75,7 +75,7 @@ c.ServerProxy.servers = {
         "launcher_entry": {"title": "RabbitMQ"},
     },
     "projector": {
-        "command": [sys.executable, "-m", "workshop", "projector", "--port", "{port}"],
+        "command": [sys.executable, "-m", "workshop", "class", "wall", "--port", "{port}"],
         "timeout": 60,
         "request_headers_override": {"Host": "localhost"},
         "new_browser_tab": False,

@@ -1,0 +1,170 @@
+"""The command ``workshop``: sections, exit codes, questions, and no secret that nobody asked for."""
+
+import re
+import stat
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from workshop import machine
+from workshop.challenges import challenge_1
+from workshop.challenges.verdict import Verdict
+from workshop.classroom import central, clearing, own_address
+from workshop.classroom import join as joining
+from workshop.classroom.card import Card
+from workshop.cli import main
+from workshop.stack import control
+
+CARDS = [
+    Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
+    for number in (1, 2)
+]
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    machine._state_dir.cache_clear()
+    yield machine.state_dir()
+    machine._state_dir.cache_clear()
+
+
+SECTIONS = {
+    "Attendee": "check hint solution progress join leave reset save restore ledger",
+    "Services": "up down status logs scale doctor demo",
+    "Class": "class start class cards class clear class stop class fill class ledger class resend class wall "
+    "class rehearse class branches",
+}
+
+
+def workshop(*arguments: str, **options: Any) -> Result:
+    done = CliRunner().invoke(main, arguments, **options)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done
+
+
+def test_the_help_has_three_sections_and_the_exit_codes() -> None:
+    shown = workshop("--help").output
+    found = dict(re.findall(r"^(\w+):\n((?:  .+\n)+)", shown, re.MULTILINE))
+    del found["Options"]
+    commands = {name: re.findall(r"^  (\S+(?: \S+)?)  ", found[name], re.MULTILINE) for name in found}
+    assert {name: " ".join(each) for name, each in commands.items()} == SECTIONS
+    assert "Exit codes: 0 passed or ready, 1 not yet, 2 wrong use, 3 the environment" in shown
+    assert "...\n" not in shown.partition("\n")[2] and max(map(len, shown.splitlines())) <= 80
+    assert workshop("-h").output == shown
+
+
+def test_class_alone_shows_help_and_opens_nothing(state: Path) -> None:
+    done = workshop("class")
+    assert done.exit_code == 2
+    assert done.output.startswith("Usage: workshop class [OPTIONS] COMMAND")
+    assert not (state / "central").exists()
+
+
+def test_its_version() -> None:
+    assert re.fullmatch(r"workshop, version \d+\.\d+\n", workshop("--version").output)
+
+
+@pytest.mark.parametrize(
+    ("code", "number"), [("C1-PASSED", 0), ("C1-NOT-ATTEMPTED", 1), ("C1-RUNNING", 1), ("ENV-STACK-DOWN", 3)]
+)
+def test_a_check_ends_with_what_it_found(code: str, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(challenge_1, "check", lambda: Verdict(code, "So it is."))
+    assert workshop("check", "1").exit_code == number
+
+
+@pytest.mark.parametrize(
+    ("command", "number"),
+    [
+        ("check 9", 2),
+        ("nothing", 2),
+        ("progress", 0),
+        ("status", 3),
+        ("logs", 3),
+        ("scale 2", 3),
+        ("doctor", 3),
+    ],
+)
+def test_exit_codes_where_no_services_run(command: str, number: int) -> None:
+    assert workshop(*command.split()).exit_code == number
+
+
+@pytest.mark.parametrize(("state_of_it", "number"), [("ready", 0), ("starting", 1)])
+def test_the_status_is_not_yet_as_long_as_one_service_is_not(
+    state_of_it: str, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "running", lambda: {"services": {}})
+    monkeypatch.setattr(control, "services", lambda: {"postgis": "ready", "worker1": state_of_it})
+    monkeypatch.setattr(control, "conditions", lambda: "")
+    monkeypatch.setattr(control, "addresses", lambda: "")
+    assert workshop("status").exit_code == number
+
+
+def test_a_start_that_fails_blames_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_PACE", "fast")
+    done = workshop("up", "postgis")
+    assert done.exit_code == 3 and done.output.startswith("Error: WORKSHOP_PACE is 'fast'.")
+
+
+@pytest.fixture
+def cleared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    found: list[str] = []
+    monkeypatch.setattr(clearing, "central_holdings", lambda: {"squares": 7})
+    monkeypatch.setattr(clearing, "clear_central", lambda: found.append("cleared"))
+    return found
+
+
+@pytest.mark.parametrize("yes", ["-y", "--yes"])
+def test_yes_is_not_asked(yes: str, cleared: list[str]) -> None:
+    assert workshop("class", "clear", yes).exit_code == 0
+    assert cleared == ["cleared"]
+
+
+def test_without_a_terminal_nothing_is_asked_and_nothing_done(cleared: list[str]) -> None:
+    done = workshop("class", "clear")
+    assert done.exit_code == 2 and not cleared
+    assert "There is no terminal to ask for a confirmation. Next: the same with --yes" in done.output
+
+
+def test_join_asks_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: list[str] = []
+    monkeypatch.setattr(joining, "join", lambda code, say: codes.append(code) or True)
+    monkeypatch.setattr("workshop.cli.terminal.require", lambda what, instead: None)
+    done = workshop("join", input="A1B2C D3E4F\n")
+    assert done.exit_code == 0 and done.output.startswith("The code on your card: ")
+    assert workshop("join", "A1B2C", "D3E4F").exit_code == 0
+    assert codes == ["A1B2C D3E4F"] * 2
+
+
+def test_join_without_a_terminal_wants_the_code() -> None:
+    done = workshop("join")
+    assert done.exit_code == 2
+    assert "There is no terminal to ask for the code of your card. Next: workshop join and" in done.output
+
+
+def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
+    (state / "central").mkdir(mode=0o700)
+    site = SimpleNamespace(
+        addresses=("127.0.0.1", "192.0.2.1"),
+        ports={"rabbitmq": 5672, "postgis": 5432},
+        central=SimpleNamespace(flower=True),
+        flower_url="http://192.0.2.1:5555",
+        flower_password="hushhush",
+    )
+    for name, answer in (("site", lambda: site), ("cards", lambda: CARDS), ("start", lambda *options: CARDS)):
+        monkeypatch.setattr(central, name, answer)
+    monkeypatch.setattr(own_address, "require_own", lambda address: None)
+    page = state / "central" / "cards.html"
+    for command in ("class start --address 192.0.2.1", "class cards"):
+        shown = workshop(*command.split()).output
+        assert str(page) in shown and "port 5672" in shown
+        assert not [card for card in CARDS if card.code in shown or card.password in shown]
+        assert "hushhush" not in shown and "workshop class cards --show" in shown
+    assert stat.S_IMODE(page.stat().st_mode) == 0o600
+    shown = workshop("class", "cards", "--show").output
+    assert all(f"{card.machine:<10}{card.code}\n" in shown for card in CARDS) and "hushhush" in shown
