@@ -3,7 +3,7 @@
 # bundle.sh check FOLDER    says whether that folder is for this machine and this version of the course
 set -eu
 cd "$(dirname "$0")"
-. workshop/stack/python.sh
+. backstage/stack/python.sh
 choose_python
 
 platform() {
@@ -33,7 +33,7 @@ PostGIS, and RabbitMQ, such a machine needs no network. In the folder of the cou
     make lab OFFLINE=FOLDER
 
 To install those programs on Debian or Ubuntu, while there is network (it starts no service):
-    sudo sh workshop/stack/apt-install.sh make python3-venv postgresql-postgis rabbitmq-server
+    sudo sh backstage/stack/apt-install.sh make python3-venv postgresql-postgis rabbitmq-server
 
 Or carry the container images. Then a machine needs Docker and nothing else. Here:
     docker compose build && docker compose pull --ignore-buildable

@@ -6,7 +6,7 @@
 set -eu
 cd "$(dirname "$0")"
 offline=${OFFLINE:-}
-. workshop/stack/python.sh
+. backstage/stack/python.sh
 
 # Its programs name their Python by its full path: they don't survive a copy or a move of the folder.
 whole() {
@@ -18,19 +18,19 @@ install_programs() {
     sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
     [ -z "$sudo" ] || command -v sudo >/dev/null || return
     echo "+ ${sudo:+sudo }apt-get install --yes --no-install-recommends $*"
-    $sudo sh workshop/stack/apt-install.sh "$@"
+    $sudo sh backstage/stack/apt-install.sh "$@"
 }
 
 if whole; then python=.venv/bin/python; else choose_python; fi
 
-missing=$("$python" -I workshop/stack/binaries.py "$@")
+missing=$("$python" -I backstage/stack/binaries.py "$@")
 if [ -n "$missing" ]; then
     missing=$(echo "$missing" | tr '\n' ' ')
     echo "Missing: $missing"
     [ -z "$offline" ] || fail "They are not in the bundle." "install them while there is network, see $offline/about.txt"
     # shellcheck disable=SC2086  # one word for each package
     install_programs $missing || fail "They could not be installed." \
-"on Debian or Ubuntu an administrator types, in this folder: sh workshop/stack/apt-install.sh $missing
+"on Debian or Ubuntu an administrator types, in this folder: sh backstage/stack/apt-install.sh $missing
 Without rights: conda env create -f environment.yml. With Docker: docker compose up --build"
 fi
 

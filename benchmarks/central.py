@@ -59,8 +59,8 @@ def rows(database_url: str) -> int:
 
 def measure(number: int, tasks: int) -> dict[str, float]:
     """Return what `tasks` tasks, done by a number of machines, cost the central."""
-    from workshop.classroom import central, fill, machines
-    from workshop.stack.running import CENTRAL, running
+    from backstage.classroom import central, fill, machines
+    from backstage.stack.running import CENTRAL, running
 
     cards = central.start(machines=number)[:number]
     stack = running(CENTRAL)

@@ -43,7 +43,7 @@ def main(names: list[str]) -> None:
         *sorted(HERE.glob("[0-9]*.ipynb")),
         *sorted(HERE.glob("instructor/*.ipynb")),
     ]
-    workshop = [sys.executable, "-m", "workshop"]
+    workshop = [sys.executable, "-m", "backstage"]
     with tempfile.TemporaryDirectory() as state:
         os.environ |= {"WORKSHOP_STATE": state, "WORKSHOP_PORTS": "any", "WORKSHOP_SEED": SEED}
         os.environ["WORKSHOP_MACHINE"] = "laptop"

@@ -33,14 +33,14 @@ import workshop.tasks  # noqa: E402, F401
 
 del os.environ["WORKSHOP_BROKER_URL"]
 
-from workshop.challenges.source import challenge_here  # noqa: E402
+from backstage.challenges.source import challenge_here  # noqa: E402
 from workshop.machine import WINDOWS  # noqa: E402
 
 if TYPE_CHECKING:
     import psutil
 
+    from backstage.stack.site import Site
     from tests.integration.machine import Machine
-    from workshop.stack.site import Site
 
 _HERE = challenge_here()
 _FIRST_OPEN = _HERE["challenge"] + _HERE.get("solved", False) if _HERE else 99
@@ -151,7 +151,7 @@ def pytest_runtest_makereport(
 def workshop(*arguments: str, timeout: float = 180, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command ``workshop`` in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "workshop", *arguments],
+        [sys.executable, "-m", "backstage", *arguments],
         env=os.environ | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -208,9 +208,9 @@ def all_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def stack(all_services: Path) -> Iterator[Path]:
     """The state folder of `all_services`, which this process uses; they are left as they were found."""
+    from backstage.classroom.clearing import forget_settings
     from tests.integration.machine import Machine
     from tests.servers import at, empty
-    from workshop.classroom.clearing import forget_settings
 
     with at(all_services):
         yield all_services

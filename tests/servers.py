@@ -19,14 +19,14 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backstage.stack import postgis, queues, workers
+from backstage.stack.process import born, kill_session, spawn
+from backstage.stack.running import running, running_site
+from backstage.stack.site import Site
 from tests.integration.machine import Machine, manage
 from tests.waiting import wait_for
 from workshop import machine
 from workshop.delivery.topology import DEAD, SQUARES
-from workshop.stack import postgis, queues, workers
-from workshop.stack.process import born, kill_session, spawn
-from workshop.stack.running import running, running_site
-from workshop.stack.site import Site
 
 HASTE = "20"
 """Retries come so many times sooner."""

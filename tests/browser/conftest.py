@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, HttpCredentials, Page
 
+from backstage.stack import control
+from backstage.stack.site import Site
 from tests.chromium import browser as browser
 from workshop import machine
-from workshop.stack import control
-from workshop.stack.site import Site
 
 
 @dataclass

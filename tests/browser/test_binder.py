@@ -13,10 +13,10 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from backstage.stack.ports import is_free
 from tests.chromium import browser as browser
 from tests.classroom.course import ROOT, Course, copy_parts
 from tests.conftest import wait_for
-from workshop.stack.ports import is_free
 
 TOKEN = "binders-own"
 FIRST = "notebooks/00-start-here.ipynb"
@@ -71,7 +71,7 @@ class Binder(Course):
 
     def services(self) -> dict[str, str]:
         try:
-            found = json.loads((self.root / ".workshop/stack.json").read_text())["services"]
+            found = json.loads((self.root / ".backstage/stack.json").read_text())["services"]
         except FileNotFoundError:
             return {}
         return {name: service["state"] for name, service in found.items()}
@@ -85,7 +85,7 @@ def binder(tmp_path_factory: pytest.TempPathFactory) -> Binder:
         (course.root / name).chmod(0o755)
     command = course.root.parent / "bin" / "workshop"  # as if this clone were installed
     command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m workshop "$@"\n')
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m backstage "$@"\n')
     command.chmod(0o755)
     course.port = next(port for port in range(26500, 27000) if is_free(port))
     course.git("init", "--quiet", "--initial-branch=main")

@@ -11,14 +11,14 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from backstage.stack.running import running_site
+from backstage.stack.site import Site
 from tests import squares
 from tests.browser.conftest import Traffic
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
 from tests.integration.own_stack import own_stack
 from workshop import raster
-from workshop.stack.running import running_site
-from workshop.stack.site import Site
 
 HARM = [
     "<img src=x onerror=alert(1)>",

@@ -22,8 +22,8 @@ TASKS = 40
 
 EMPTY = """
 from workshop import settings
-from workshop.classroom import clearing
-from workshop.stack import scaling
+from backstage.classroom import clearing
+from backstage.stack import scaling
 scaling.pause()
 clearing.clear()
 settings.change(paused=None)
@@ -32,7 +32,7 @@ scaling.until_ready()
 
 SHOW = """
 import json
-from workshop.challenges import challenge_{number}
+from backstage.challenges import challenge_{number}
 verdict = challenge_{number}.check()
 print(json.dumps([verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers], default=str))
 """

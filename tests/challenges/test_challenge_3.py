@@ -9,17 +9,17 @@ from collections.abc import Iterator
 
 import pytest
 
+from backstage.classroom.card import read_code
 from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 from tests.classroom.guests import other_machine
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
-from workshop.classroom.card import read_code
 
 SETUP = """
 from workshop import live, maps, settings
-from workshop.challenges import challenge_3
-from workshop.classroom.central import start
-from workshop.classroom.join import join, leave
+from backstage.challenges import challenge_3
+from backstage.classroom.central import start
+from backstage.classroom.join import join, leave
 from workshop.demo import get_random_x, get_random_y
 from workshop.tasks import do_task
 

@@ -18,9 +18,9 @@ import numpy, pandas
 from fractions import Fraction
 from kombu import Connection
 from workshop import live, settings
-from workshop.challenges import challenge_4
+from backstage.challenges import challenge_4
 from workshop.demo import get_random_x, get_random_y
-from workshop.stack import breaking, control
+from backstage.stack import breaking, control
 from workshop.tasks import do_task
 control.scale(1, processes=2)
 """

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from backstage.classroom import central, fed
+from backstage.classroom.card import Card
 from tests.classroom.cables import Cables, cables
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.integration.odd_machine import OddMachine
-from workshop.classroom import central, fed
-from workshop.classroom.card import Card
 
 
 @dataclass

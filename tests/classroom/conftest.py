@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from backstage.classroom import clearing
+from backstage.classroom.card import Card
+from backstage.classroom.central import start as start_central
 from tests.classroom.course import Course, copy_parts
 from tests.classroom.opened import Classroom, opened
 from tests.integration.machine import Machine
 from tests.servers import at
-from workshop.classroom import clearing
-from workshop.classroom.card import Card
-from workshop.classroom.central import start as start_central
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("workshop", "notebooks", "tests/conftest.py", ".gitignore", "pyproject.toml", "README.md")
+PARTS = (
+    "workshop",
+    "backstage",
+    "notebooks",
+    "tests/conftest.py",
+    ".gitignore",
+    "pyproject.toml",
+    "README.md",
+)
 OWN = "my-work/challenge-"
 
 
@@ -60,7 +68,7 @@ class Course:
         return done.stdout
 
     def workshop(self, *arguments: str, code: int = 0) -> str:
-        return self.run(sys.executable, "-B", "-m", "workshop", *arguments, code=code)
+        return self.run(sys.executable, "-B", "-m", "backstage", *arguments, code=code)
 
     def git(self, *arguments: str, code: int = 0) -> str:
         return self.run("git", *arguments, code=code).strip()

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import psycopg
 
+from backstage.classroom.card import Card
 from tests.integration.machine import Machine
-from workshop.classroom.card import Card
 from workshop.machine import claim
 
 RIGHTS = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}

@@ -14,10 +14,10 @@ import amqp
 import psycopg
 import pytest
 
+from backstage.classroom import central, own_address
+from backstage.classroom.card import Card
 from tests.integration.machine import Machine
 from tests.servers import at
-from workshop.classroom import central, own_address
-from workshop.classroom.card import Card
 
 
 @contextmanager

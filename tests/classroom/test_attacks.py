@@ -15,13 +15,13 @@ from celery import Celery
 from kombu import Connection
 from sqlalchemy import create_engine
 
+from backstage.classroom import central
+from backstage.classroom.card import Card
+from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.roles import SESSIONS
 from tests.classroom.opened import beyond, broker, database
 from tests.conftest import wait_for
 from workshop import db, grid
-from workshop.classroom import central
-from workshop.classroom.card import Card
-from workshop.stack.direct import ask_rabbitmq
-from workshop.stack.roles import SESSIONS
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:
 
 def test_what_a_machine_sets_for_itself_ends_with_the_next_settling(card: Card) -> None:
     """It may lift its own time limit, and change its own password; both hurt others little."""
-    from workshop.stack.roles import make_roles
+    from backstage.stack.roles import make_roles
 
     with database(card) as connection:
         connection.execute("ALTER ROLE machine01 SET statement_timeout = 0")

@@ -15,16 +15,16 @@ import psutil
 import psycopg
 import pytest
 
+from backstage.classroom import central
+from backstage.classroom.card import Card, read_code
+from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.ending import central_folder
+from backstage.stack.opening import opening
+from backstage.stack.running import CENTRAL, running
 from tests.classroom.opened import broker, database, lan, settled
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
-from workshop.classroom import central
-from workshop.classroom.card import Card, read_code
 from workshop.errors import WorkshopError
-from workshop.stack.direct import ask_rabbitmq
-from workshop.stack.ending import central_folder
-from workshop.stack.opening import opening
-from workshop.stack.running import CENTRAL, running
 
 
 @pytest.fixture(scope="module")

@@ -14,15 +14,15 @@ from threading import Thread
 import psycopg
 import pytest
 
+from backstage.classroom import join, needs, network
+from backstage.classroom.card import Card
+from backstage.stack import queues
 from tests.classroom.cables import cables
 from tests.classroom.guests import RIGHTS, with_superuser
 from tests.classroom.opened import beyond
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, manage
 from workshop import machine
-from workshop.classroom import join, needs, network
-from workshop.classroom.card import Card
-from workshop.stack import queues
 
 
 @pytest.fixture

@@ -14,12 +14,12 @@ import pytest
 from click.testing import CliRunner
 from kombu import Connection
 
+from backstage.classroom import central as at
+from backstage.classroom import clearing, country, fed, fill
+from backstage.cli import main
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine, manage
 from workshop import machine
-from workshop.classroom import central as at
-from workshop.classroom import clearing, country, fed, fill
-from workshop.cli import main
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
 from workshop.delivery.topology import DEAD, SQUARES
@@ -50,7 +50,7 @@ _started: list[subprocess.Popen[str]] = []
 
 def command(*arguments: str, **options: object) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "workshop", "class", *arguments],
+        [sys.executable, "-m", "backstage", "class", *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

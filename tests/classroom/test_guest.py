@@ -13,11 +13,11 @@ import pytest
 from celery import Celery
 from kombu import Connection
 
+from backstage.classroom.card import Card
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
 from workshop import live, machine, maps, settings
-from workshop.classroom.card import Card
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published, published

@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
+from backstage.classroom import join
+from backstage.classroom.card import Card
+from backstage.stack.workers import machine_name
 from tests.classroom.guests import other_machine
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.servers import Lodger, at
 from workshop import live, machine, maps, settings
-from workshop.classroom import join
-from workshop.classroom.card import Card
 from workshop.delivery import addresses
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.record import Published, published
-from workshop.stack.workers import machine_name
 from workshop.tasks import do_task
 
 HERE, OTHER, GUEST = f"worker1@{machine_name()}", "worker1@machine08", "worker1@machine07"
@@ -234,6 +234,6 @@ def test_the_command_takes_a_code_with_spaces_and_a_second_time_changes_nothing(
 
 
 def test_nothing_here_imports_what_attendees_edit() -> None:
-    code = "import sys; from workshop.classroom import join; print(*sys.modules)"
+    code = "import sys; from backstage.classroom import join; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"workshop.tasks", "workshop.demo", "workshop.service"} & set(loaded.split())

@@ -6,12 +6,12 @@ from uuid import uuid4
 import pytest
 from shapely import box
 
+from backstage.classroom import clearing, fill, frames
+from backstage.classroom.card import Card
+from backstage.classroom.frames import Frames
 from tests.classroom.opened import database
 from tests.conftest import wait_for
 from workshop import machine
-from workshop.classroom import clearing, fill, frames
-from workshop.classroom.card import Card
-from workshop.classroom.frames import Frames
 
 SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
 

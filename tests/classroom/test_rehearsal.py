@@ -8,13 +8,13 @@ from pathlib import Path
 import psutil
 import pytest
 
+from backstage.classroom import central, fill, join, rehearsal
+from backstage.stack.running import CENTRAL, running
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine, listening, lives
 from tests.servers import at
 from workshop import machine
-from workshop.classroom import central, fill, join, rehearsal
 from workshop.errors import WorkshopError
-from workshop.stack.running import CENTRAL, running
 
 
 @pytest.fixture(autouse=True)

@@ -353,7 +353,7 @@ def test_a_zip_writes_only_where_work_is(course: Course, name: str) -> None:
         archive.writestr(link, "..")
         archive.writestr(name, "bad")
     before, outside = course.state(), sorted(course.root.parent.iterdir())
-    course.run(sys.executable, "-m", "workshop", "restore", "../bad.zip", code=None)
+    course.run(sys.executable, "-m", "backstage", "restore", "../bad.zip", code=None)
     assert sorted(course.root.parent.iterdir()) in (outside, sorted([*outside, course.root.parent / "state"]))
     if ".git" in name.lower():
         assert course.state() == before

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from backstage.classroom.card import Card
 from tests.classroom.course import Course
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
-from workshop.classroom.card import Card
 
 pytestmark = pytest.mark.solved_course
 

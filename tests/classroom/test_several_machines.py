@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from backstage.classroom import fill
 from tests.classroom.class_of import Class, class_of
 from tests.conftest import wait_for
-from workshop.classroom import fill
 
 TASKS = 600
 

@@ -15,10 +15,10 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from backstage.challenges import source, starters
+from backstage.challenges.files import Files, read_folder
 from tests.classroom.course import Course
 from tests.integration.machine import CORE, Machine
-from workshop.challenges import source, starters
-from workshop.challenges.files import Files, read_folder
 
 pytestmark = pytest.mark.solved_course
 
@@ -140,7 +140,8 @@ def test_no_starter_gives_its_solution_away(challenge: int) -> None:
     texts = {
         name: file.data.decode()
         for name, file in files.items()
-        if name.endswith((".md", ".py", ".ipynb")) and not name.startswith(("workshop/challenges/", "tests/"))
+        if name.endswith((".md", ".py", ".ipynb"))
+        and not name.startswith(("backstage/challenges/", "tests/"))
     }
     solutions = [
         line.strip()

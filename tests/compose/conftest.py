@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack.containers import HOSTS
+from backstage.stack.ports import free_ports
 from tests.compose.project import Project, copy_course, missing
-from workshop.stack.containers import HOSTS
-from workshop.stack.ports import free_ports
 
 LAST = "test_readme.py"
 OWNER = 1234

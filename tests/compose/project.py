@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workshop.stack.site import HOST
+from backstage.stack.site import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
 ALWAYS = ("postgis", "rabbitmq", "worker", "flower", "lab")

@@ -5,8 +5,8 @@ import socket
 import psutil
 import pytest
 
+from backstage.stack.site import HOST
 from tests.compose.project import ALWAYS, Project
-from workshop.stack.site import HOST
 
 STRICT = """
 from kombu import Connection, Queue

@@ -51,7 +51,7 @@ def test_logs_are_seen_in_lab_and_outside(name: str, project: Project) -> None:
 
 
 def test_breaking_is_told_where_it_works(project: Project) -> None:
-    said = project.python("from workshop.stack.breaking import kill_worker; kill_worker()")
+    said = project.python("from backstage.stack.breaking import kill_worker; kill_worker()")
     assert "Nothing was broken: the services run in containers" in said
     said = project.exec("lab", "workshop", "down", code=3)
     assert "docker compose down" in said

@@ -6,9 +6,9 @@ from http.client import HTTPConnection
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from backstage.stack.site import HOST
 from tests.chromium import browser as browser
 from tests.compose.project import ROOT, Project
-from workshop.stack.site import HOST
 
 
 def answer(project: Project, path: str, name: str = "lab") -> tuple[int, str]:

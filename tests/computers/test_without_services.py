@@ -84,7 +84,7 @@ COMPUTERS = {
         program=[sys.executable, "-c", OLD],
     ),
     "a Python without the packages": Computer(
-        {}, "packages are incomplete (No module named", program=[sys.executable, "-S", "-m", "workshop"]
+        {}, "packages are incomplete (No module named", program=[sys.executable, "-S", "-m", "backstage"]
     ),
     # Numbers that are none
     "a word for the pace": Computer(

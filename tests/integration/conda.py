@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from workshop.stack import binaries
+from backstage.stack import binaries
 
 
 def make_prefix(prefix: Path) -> Path:

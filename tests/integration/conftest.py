@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from backstage.classroom.clearing import forget_settings
 from tests.integration.machine import Machine
 from tests.integration.own_stack import own_stack
 from tests.servers import HASTE, at, empty
-from workshop.classroom.clearing import forget_settings
 
 
 @pytest.fixture(scope="session")

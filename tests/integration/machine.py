@@ -27,7 +27,8 @@ CORE = ("postgis", "rabbitmq", "worker")
 
 def copy_course(target: Path) -> Path:
     """Copy the course, so that a test can edit its code."""
-    shutil.copytree(ROOT / "workshop", target / "workshop")
+    for room in ("workshop", "backstage"):
+        shutil.copytree(ROOT / room, target / room)
     shutil.copy(ROOT / "pyproject.toml", target)
     return target
 
@@ -58,7 +59,7 @@ class Machine:
 
     def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "workshop", *arguments],
+            [sys.executable, "-m", "backstage", *arguments],
             env=self.environment | environment,
             cwd=self.course,
             stdin=subprocess.DEVNULL,

@@ -39,7 +39,7 @@ class OddMachine(Machine):
 
     def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [*self.before, sys.executable, "-m", "workshop", *arguments],
+            [*self.before, sys.executable, "-m", "backstage", *arguments],
             env=self.environment | environment,
             cwd=self.course,
             stdin=subprocess.DEVNULL,

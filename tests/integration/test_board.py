@@ -7,14 +7,14 @@ import psycopg
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
+from backstage.classroom import board as boards
+from backstage.classroom import frames
+from backstage.classroom.board import Board, Line
+from backstage.classroom.frames import Frames
 from tests import squares
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
-from workshop import board as boards
 from workshop import settings
-from workshop.board import Board, Line
-from workshop.classroom import frames
-from workshop.classroom.frames import Frames
 
 EDINBURGH = (325_200, 673_500)
 

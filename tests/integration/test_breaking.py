@@ -7,10 +7,10 @@ from typing import Any
 import psutil
 import pytest
 
+from backstage.stack import breaking
 from tests.integration.machine import Machine, lives
 from tests.integration.own_stack import all_at_the_first_attempt, done, send, send_some
 from workshop import settings
-from workshop.stack import breaking
 
 STARTED_ANEW = {
     breaking.kill_worker: {"worker1"},

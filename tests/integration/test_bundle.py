@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from backstage.challenges.files import ignored
 from tests.integration import offline
 from tests.integration.machine import ROOT
-from workshop.challenges.files import ignored
 
 pytestmark = pytest.mark.nightly  # tests/setup/test_packages.py does the same with a few packages
 

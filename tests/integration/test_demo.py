@@ -30,7 +30,7 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
     """A notebook sends tasks at the same time; they are none of the demo's."""
     target = machine.ROOT / "demo.html"
     target.unlink(missing_ok=True)
-    with Popen([sys.executable, "-m", "workshop", "demo"], stdout=PIPE, stderr=PIPE, text=True) as demo:
+    with Popen([sys.executable, "-m", "backstage", "demo"], stdout=PIPE, stderr=PIPE, text=True) as demo:
         try:
             wait_for(
                 lambda: any(run.source.startswith("make demo") for run in runs()), 60, "the demo's tasks"

@@ -8,6 +8,8 @@ import geopandas
 import pytest
 import sqlalchemy as sa
 
+from backstage.stack import workers
+from backstage.stack.running import running_site
 from tests.conftest import wait_for
 from workshop import db, live, maps, settings
 from workshop.connection import engine, execute
@@ -15,8 +17,6 @@ from workshop.delivery import dead
 from workshop.delivery.record import Published
 from workshop.periodic import NationCount, count_squares
 from workshop.service import geoprocess, is_faulty
-from workshop.stack import workers
-from workshop.stack.running import running_site
 from workshop.tasks import application, do_task
 
 EDINBURGH = (325_200, 673_500)

@@ -9,15 +9,15 @@ from uuid import uuid4
 
 import pytest
 
+from backstage.stack import rabbitmq
+from backstage.stack.binaries import rabbitmq as rabbitmq_server
+from backstage.stack.running import running_site
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen
 from tests.integration.own_stack import EDINBURGH, refusal, sent_again_makes_one_row
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published
-from workshop.stack import rabbitmq
-from workshop.stack.binaries import rabbitmq as rabbitmq_server
-from workshop.stack.running import running_site
 from workshop.tasks import do_task
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import pytest
 from kombu import Connection, Exchange, Queue
 
+from backstage.stack import queues
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop.delivery.topology import DEAD, ROUTING_KEY, SQUARES, TASKS
 from workshop.errors import WorkshopError
-from workshop.stack import queues
 
 SHORT = {"x-queue-type": "classic", "x-max-length": 5}
 

@@ -10,11 +10,11 @@ import psutil
 import pytest
 from celery import Celery
 
+from backstage.stack import rabbitmq
+from backstage.stack.schema import create_schema
+from backstage.stack.site import Site
 from tests.integration.machine import Machine, listening
 from workshop.errors import WorkshopError
-from workshop.stack import rabbitmq
-from workshop.stack.schema import create_schema
-from workshop.stack.site import Site
 
 
 @pytest.fixture

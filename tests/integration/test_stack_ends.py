@@ -32,7 +32,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
 
 def in_terminal(machine: Machine, *arguments: str) -> PtyProcess:
-    command = [sys.executable, "-m", "workshop", "up", *arguments]
+    command = [sys.executable, "-m", "backstage", "up", *arguments]
     return PtyProcess.spawn(command, env=machine.environment, cwd=str(machine.course))
 
 
@@ -95,8 +95,8 @@ def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: M
 
 def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine) -> None:
     """Where the kernel ends nothing by itself, as on macOS."""
-    as_on_macos = "from workshop.stack import process; process._libc = None"
-    up = f"{as_on_macos}; from workshop.cli import main; main(['up', 'postgis'])"
+    as_on_macos = "from backstage.stack import process; process._libc = None"
+    up = f"{as_on_macos}; from backstage.cli import main; main(['up', 'postgis'])"
     supervisor = subprocess.Popen([sys.executable, "-c", up], env=machine.environment, cwd=machine.course)
     wait_for(lambda: (machine.state / "stack.json").exists(), 30, "a stack")
     wait_for(lambda: machine.service("postgis")["state"] == "ready", 30, "PostGIS")

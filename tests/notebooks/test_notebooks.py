@@ -8,8 +8,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from backstage.stack import control
 from workshop import settings
-from workshop.stack import control
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent.parent / "notebooks"

@@ -18,7 +18,8 @@ def make_course(folder: Path) -> Path:
     for name in ("setup.sh", "bundle.sh", "pyproject.toml", "README.md"):
         folder.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, folder)
-    shutil.copytree(ROOT / "workshop", folder / "workshop", ignore=shutil.ignore_patterns("__pycache__"))
+    for room in ("workshop", "backstage"):
+        shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     locked = re.split(
         r"^(?=[a-z])", (ROOT / "requirements.lock").read_text(encoding="utf-8"), flags=re.MULTILINE
     )

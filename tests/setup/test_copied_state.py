@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack.process import born
 from tests.integration.machine import Machine
 from tests.setup.course import run
 from workshop import machine
-from workshop.stack.process import born
 
 LOOK = """
 from workshop import machine
-from workshop.stack.running import running
+from backstage.stack.running import running
 print(running(), machine.read("stack.json").get("database_url"))
 """
 

@@ -32,7 +32,8 @@ def test_without_rights_it_says_what_to_type(tmp_path: Path, programs: Path, apt
     assert done.returncode == 1
     assert "Missing: no-such-program" in done.stdout
     assert (
-        "administrator types, in this folder: sh workshop/stack/apt-install.sh no-such-program" in done.stderr
+        "administrator types, in this folder: sh backstage/stack/apt-install.sh no-such-program"
+        in done.stderr
     )
     assert "conda env create -f environment.yml" in done.stderr
     assert "docker compose up --build" in done.stderr
@@ -44,7 +45,7 @@ def install(tmp_path: Path, programs: Path, apt: str) -> subprocess.CompletedPro
     add_program(
         programs, "apt-get", f'{APT}\ncase "$*" in *update*) echo "{DEAD}" >&2; exit 100 ;; esac\n{apt}'
     )
-    script = (ROOT / "workshop/stack/apt-install.sh").read_text(encoding="utf-8")
+    script = (ROOT / "backstage/stack/apt-install.sh").read_text(encoding="utf-8")
     (tmp_path / "install.sh").write_text(script.replace("/usr/sbin/", f"{tmp_path}/"), encoding="utf-8")
     return run(tmp_path, "sh", "install.sh", "one", path=programs, ASKED=str(tmp_path / "asked"))
 

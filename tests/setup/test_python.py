@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack import binaries
 from tests.setup.course import add_program, make_course, make_programs, run
-from workshop.stack import binaries
 
 OLD = 'echo "Python 3.10.13"; exit 1'
 BROKEN = 'echo "Fatal Python error: init" >&2; echo "ImportError: No module named x" >&2; exit 1'

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from backstage.stack import accounts, opening
+from backstage.stack.opening import Opening
+from backstage.stack.ports import USUAL_PORTS
+from backstage.stack.site import Site
 from workshop import json_files
 from workshop.delivery.topology import DEAD, SQUARES
-from workshop.stack import accounts, opening
-from workshop.stack.opening import Opening
-from workshop.stack.ports import USUAL_PORTS
-from workshop.stack.site import Site
 
 
 def test_tasks_are_bounded_and_dead_letters_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

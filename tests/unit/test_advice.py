@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack.keeper import Keeper
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import Site
 from workshop.errors import WorkshopError
-from workshop.stack.keeper import Keeper
-from workshop.stack.service import NotReady, Service
-from workshop.stack.site import Site
 
 pytestmark = pytest.mark.posix
 

@@ -5,9 +5,9 @@ import os
 
 import pytest
 
+from backstage.stack import breaking
+from backstage.stack.process import born
 from workshop import machine
-from workshop.stack import breaking
-from workshop.stack.process import born
 
 BREAKS = [breaking.kill_worker, breaking.kill_process, breaking.restart_broker, breaking.restart_database]
 

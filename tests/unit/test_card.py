@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from workshop.classroom.card import Card, new_password, read_code
+from backstage.classroom.card import Card, new_password, read_code
 from workshop.errors import WorkshopError
 
 UNTIL = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)

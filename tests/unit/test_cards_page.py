@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workshop.classroom import cards_page
-from workshop.classroom.card import Card
+from backstage.classroom import cards_page
+from backstage.classroom.card import Card
 
 CARD = Card(7, "0123456789abcdef", "192.168.8.10", 5672, 5433, datetime(2026, 9, 20, 18, 30, tzinfo=UTC))
 

@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from backstage.challenges import challenge_1
+from backstage.challenges.verdict import Verdict
+from backstage.classroom import central, clearing, own_address
+from backstage.classroom import join as joining
+from backstage.classroom.card import Card
+from backstage.cli import main
+from backstage.stack import control
 from workshop import machine
-from workshop.challenges import challenge_1
-from workshop.challenges.verdict import Verdict
-from workshop.classroom import central, clearing, own_address
-from workshop.classroom import join as joining
-from workshop.classroom.card import Card
-from workshop.cli import main
-from workshop.stack import control
 
 CARDS = [
     Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
@@ -134,7 +134,7 @@ def test_without_a_terminal_nothing_is_asked_and_nothing_done(cleared: list[str]
 def test_join_asks_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     codes: list[str] = []
     monkeypatch.setattr(joining, "join", lambda code, say: codes.append(code) or True)
-    monkeypatch.setattr("workshop.cli.terminal.require", lambda what, instead: None)
+    monkeypatch.setattr("backstage.cli.terminal.require", lambda what, instead: None)
     done = workshop("join", input="A1B2C D3E4F\n")
     assert done.exit_code == 0 and done.output.startswith("The code on your card: ")
     assert workshop("join", "A1B2C", "D3E4F").exit_code == 0

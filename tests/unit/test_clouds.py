@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
+from backstage.stack.plan import NAMES
 from workshop import machine
-from workshop.stack.plan import NAMES
 
 ROOT = machine.ROOT
 

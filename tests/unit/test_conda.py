@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from backstage.stack import binaries
 from workshop import machine
-from workshop.stack import binaries
 
 ROOT = machine.ROOT
 LINE = re.compile(r"^([a-z0-9][a-z0-9._-]*==[^\\\n]+?)(?: *\\)?$", re.MULTILINE)

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from backstage.classroom import central
+from backstage.cli import main
+from backstage.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
 from workshop import machine
-from workshop.classroom import central
-from workshop.cli import main
 from workshop.errors import WorkshopError
-from workshop.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
 
 Say = Callable[..., None]
 

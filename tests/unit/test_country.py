@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
+from backstage.classroom import country
+from backstage.classroom.country import centres, nations_at, references, squares_of
+from backstage.classroom.fill import Fill
 from workshop import grid
-from workshop.classroom import country
-from workshop.classroom.country import centres, nations_at, references, squares_of
-from workshop.classroom.fill import Fill
 from workshop.errors import WorkshopError
 from workshop.maps import read_boundary
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack import ending
 from tests.conftest import workshop
 from workshop import machine
 from workshop.errors import WorkshopError
-from workshop.stack import ending
 
 pytestmark = pytest.mark.posix
 
@@ -23,7 +23,7 @@ PEOPLES = (
     "central/results.json",
 )
 
-HOLD = "from workshop.stack.running import only_one\nwith only_one(): print('held', flush=True); input()"
+HOLD = "from backstage.stack.running import only_one\nwith only_one(): print('held', flush=True); input()"
 
 
 @pytest.fixture
@@ -119,7 +119,7 @@ def test_who_waited_for_the_lock_of_a_removed_folder_does_not_start(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It opened the lock before the purge and takes it after that, where no other start would find it."""
-    from workshop.stack import running
+    from backstage.stack import running
 
     takes = running._takes
 

@@ -10,8 +10,8 @@ from threading import Thread
 
 import pytest
 
+from backstage.stack import direct, environment
 from workshop import machine
-from workshop.stack import direct, environment
 
 FOREIGN = {
     "CELERY_BROKER_URL": "redis://localhost/0",

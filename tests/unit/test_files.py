@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workshop.challenges import git
-from workshop.challenges.files import Files, read_file, read_folder
+from backstage.challenges import git
+from backstage.challenges.files import Files, read_file, read_folder
 from workshop.machine import ROOT
 
 LONGEST = 120

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from workshop.stack.neighbours import forward
-from workshop.stack.site import HOST, Site
+from backstage.stack.neighbours import forward
+from backstage.stack.site import HOST, Site
 
 PIECES = 40
 PIECE = b"x" * 100_000

@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 
+from backstage.classroom.board import Line, Standing
+from backstage.classroom.frames import Frame, Frames, content
 from tests.conftest import wait_for
-from workshop.board import Line, Standing
-from workshop.classroom.frames import Frame, Frames, content
 from workshop.maps import NATIONS
 from workshop.raster import Raster
 

@@ -7,15 +7,16 @@ import sys
 import pytest
 from click.testing import CliRunner
 
+from backstage.cli import main
 from workshop import machine
-from workshop.cli import main
 
 NOWHERE = {"WORKSHOP_BROKER_URL": "amqp://nobody:nothing@127.0.0.1:1/nowhere"}
 ALONE = ("jupyter_config.py", "__main__.py")
 """Files that are run, not imported."""
 MODULES = sorted(
     ".".join(path.relative_to(machine.ROOT).with_suffix("").parts).removesuffix(".__init__")
-    for path in (machine.ROOT / "workshop").rglob("*.py")
+    for room in ("workshop", "backstage")
+    for path in (machine.ROOT / room).rglob("*.py")
     if path.name not in ALONE
 )
 

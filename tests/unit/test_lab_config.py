@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config, PyFileConfigLoader
 
+from backstage.stack.lab import CONFIG
 from workshop import machine
-from workshop.stack.lab import CONFIG
 
 
 @pytest.fixture(autouse=True)

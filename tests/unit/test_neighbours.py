@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop.stack import keeper, neighbours
-from workshop.stack.service import NotReady, Service
-from workshop.stack.site import Site
+from backstage.stack import keeper, neighbours
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import Site
 
 SITE = Site(Path(), {"postgis": 1, "rabbitmq": 1, "management": 1}, "")
 

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
+from backstage.challenges import challenge_1, environment, program
 from workshop import machine
-from workshop.challenges import challenge_1, environment, program
 from workshop.delivery import recorder
 from workshop.delivery.record import uuids
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from workshop.stack import accounts, postgis, rabbitmq
-from workshop.stack.opening import Opening, opening
-from workshop.stack.site import USUAL_PORTS, Site
+from backstage.stack import accounts, postgis, rabbitmq
+from backstage.stack.opening import Opening, opening
+from backstage.stack.site import USUAL_PORTS, Site
 
 OPENED = Opening(
     "192.168.8.10",

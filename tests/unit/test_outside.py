@@ -2,8 +2,8 @@
 
 import pytest
 
-from workshop.stack import outside
-from workshop.stack.site import USUAL_PORTS, Site
+from backstage.stack import outside
+from backstage.stack.site import USUAL_PORTS, Site
 
 FLOWER = "http://127.0.0.1:5555/flower"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop.classroom import own_address
+from backstage.classroom import own_address
 from workshop.errors import WorkshopError
 
 

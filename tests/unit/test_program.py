@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop.challenges import program
+from backstage.challenges import program
 
 HEAD = "@application.task(bind=True, autoretry_for=(ServiceError,))\ndef do_task(self, x, y):\n"
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from backstage.challenges import challenge_1, challenge_2, challenge_3, challenge_4, progress
+from backstage.challenges.verdict import texts
 from workshop import machine
-from workshop.challenges import challenge_1, challenge_2, challenge_3, challenge_4, progress
-from workshop.challenges.verdict import texts
 
 
 @pytest.fixture(autouse=True)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from workshop.classroom import projector
-from workshop.classroom.projector import Projector
+from backstage.classroom import projector
+from backstage.classroom.projector import Projector
+from backstage.stack.site import Site
 from workshop.errors import WorkshopError
-from workshop.stack.site import Site
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack.process import born
 from tests.conftest import workshop
 from workshop import machine, settings
 from workshop.delivery import recorder
 from workshop.errors import WorkshopError
-from workshop.stack.process import born
 
 
 @pytest.fixture(autouse=True)

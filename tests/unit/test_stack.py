@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
+from backstage.stack import binaries, control, keeper, logs, plan
+from backstage.stack.ports import USUAL_PORTS, free_ports
+from backstage.stack.process import born
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import Site
 from workshop import machine, settings
 from workshop.errors import WorkshopError
-from workshop.stack import binaries, control, keeper, logs, plan
-from workshop.stack.ports import USUAL_PORTS, free_ports
-from workshop.stack.process import born
-from workshop.stack.service import NotReady, Service
-from workshop.stack.site import Site
 
 CONDA = (
     "bin/initdb",

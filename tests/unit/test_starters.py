@@ -6,8 +6,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from workshop.challenges.files import File
-from workshop.challenges.starters import Level, course, notebook_starter, solutions, starter
+from backstage.challenges.files import File
+from backstage.challenges.starters import Level, course, notebook_starter, solutions, starter
 from workshop.errors import WorkshopError
 
 MARKED = """\

@@ -9,10 +9,10 @@ from string import Formatter
 
 import pytest
 
-from workshop import challenges
-from workshop.challenges.verdict import texts
-from workshop.classroom.entrance import Fault
-from workshop.stack import breaking
+from backstage import challenges
+from backstage.challenges.verdict import texts
+from backstage.classroom.entrance import Fault
+from backstage.stack import breaking
 
 CODE = re.compile(r"(ENV|C\d)-[A-Z-]+")
 FOLDER = Path(challenges.__file__).parent

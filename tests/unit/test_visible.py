@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from backstage.classroom import ledgers
+from backstage.cli import main
+from backstage.cli.terminal import echo
+from backstage.stack import control
 from tests.conftest import wait_for
 from workshop import machine
-from workshop.classroom import ledgers
-from workshop.cli import main
-from workshop.cli.terminal import echo
 from workshop.delivery.ledger import Ledger
-from workshop.stack import control
 from workshop.visible import visible
 
 EVIL = "\x1b[2Jgone\x1b]0;title\x07\b\b\x9b31m\u202egnp"
@@ -55,7 +55,7 @@ def test_logs_show_no_escapes(log: Path) -> None:
 
 
 def test_logs_that_go_on_show_none_either(log: Path) -> None:
-    command = [sys.executable, "-u", "-m", "workshop", "logs", "--follow"]
+    command = [sys.executable, "-u", "-m", "backstage", "logs", "--follow"]
     with (log.parent / "shown").open("wb") as output:
         following = subprocess.Popen(command, stdout=output)
     try:
@@ -104,7 +104,7 @@ def test_what_a_card_or_a_central_says_shows_none(monkeypatch: pytest.MonkeyPatc
         say(f"Joined as {EVIL}.")
         return code == "good"
 
-    monkeypatch.setattr("workshop.classroom.join.join", join)
+    monkeypatch.setattr("backstage.classroom.join.join", join)
     for code in ("good", "bad"):
         done = CliRunner().invoke(main, ["join", code])
         assert f"Joined as {SHOWN}." in done.output

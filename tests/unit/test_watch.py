@@ -6,7 +6,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from workshop.stack import watch
+from backstage.stack import watch
 
 Mount = namedtuple("Mount", "mountpoint fstype")
 

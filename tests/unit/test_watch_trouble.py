@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from backstage.stack import plan, watch
+from backstage.stack.ports import USUAL_PORTS
+from backstage.stack.service import Service
+from backstage.stack.site import Site
+from backstage.stack.supervisor import Supervisor
 from tests.conftest import wait_for
 from workshop import machine, settings
-from workshop.stack import plan, watch
-from workshop.stack.ports import USUAL_PORTS
-from workshop.stack.service import Service
-from workshop.stack.site import Site
-from workshop.stack.supervisor import Supervisor
 
 pytestmark = pytest.mark.posix
 
@@ -46,7 +46,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
         folder.mkdir()
     monkeypatch.setenv("WORKSHOP_STATE", str(state))
     monkeypatch.setattr(watch, "CODE", code)
-    monkeypatch.setattr("workshop.stack.watch.ROOT", tmp_path)
+    monkeypatch.setattr("backstage.stack.watch.ROOT", tmp_path)
     monkeypatch.setattr(plan, "services", lambda *_: {"sleeper": sleeper(str(settings.get("pace")))})
     return Stack(state)
 
@@ -162,5 +162,5 @@ def test_what_fails_beside_the_services_does_not_end_them(
         settings.change(pace=3)
         await stack.until(lambda: stack.count("sleeper    ready") == 2)
 
-    monkeypatch.setattr("workshop.stack.supervisor.end_with_leader", fail)
+    monkeypatch.setattr("backstage.stack.supervisor.end_with_leader", fail)
     run(stack, scenario)

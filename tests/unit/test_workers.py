@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from backstage.stack import centrally, plan
+from backstage.stack.site import Site
+from backstage.stack.workers import machine_name
 from workshop import machine
 from workshop.errors import WorkshopError
-from workshop.stack import centrally, plan
-from workshop.stack.site import Site
-from workshop.stack.workers import machine_name
 
 JOINED = {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/celery_app", "machine": "machine07"}
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from workshop.cli import main
+from backstage.cli import main
 from workshop.machine import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

@@ -1,0 +1,109 @@
+"""Challenge 3, join a central queue: its check, its hints, its solution."""
+
+from collections import Counter
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from backstage.challenges import checking, outcome, progress
+from backstage.challenges.verdict import Verdict, phrase, say
+from backstage.stack import running as stack
+from workshop import machine
+from workshop.connection import execute
+from workshop.db import GridSquare
+from workshop.delivery.record import Run, uuids
+
+TASKS = 300
+
+
+def check(prediction: object = None, shares: object = None) -> Verdict:
+    """Look at what was joined, what was sent since, and who did it, and say what is right or wrong.
+
+    Parameters
+    ----------
+    prediction : number, optional
+        How many of the tasks this machine would do, as guessed before.
+    shares : pandas.Series, DataFrame or mapping, optional
+        How many of the tasks each machine did, or each worker.
+    """
+    return checking.conclude(3, lambda: _judge(prediction, shares))
+
+
+def hint() -> progress.Text:
+    """Return the next hint."""
+    return progress.next_hint(3)
+
+
+def solution() -> progress.Text:
+    """Return the solution."""
+    return progress.solution(3)
+
+
+def _judge(prediction: object, shares: object) -> Verdict:
+    tried = machine.read("join.json")
+    if not tried:
+        return say("C3-NOT-ATTEMPTED")
+    if failed := tried["failed"]:
+        return say("C3-ADDRESS" if failed["mine"] else "C3-CENTRAL", **failed)
+    if not_joined := _not_joined():
+        return not_joined
+    number = checking.wanted(TASKS)
+    run = checking.latest([each for each in checking.runs_of(3) if each.at > tried["at"]], number)
+    return _judge_run(run, prediction, shares) if run else say("C3-NOTHING-SENT", wanted=number)
+
+
+def _not_joined() -> Verdict | None:
+    joined, own = machine.read("joined.json"), stack.running() or {}
+    if not joined:
+        return say("C3-NOT-JOINED", reason=phrase("left"))
+    if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):
+        return say("C3-NOT-JOINED", reason=phrase("own-queue"))
+    if (place := _place(joined["database_url"])) == _place(own.get("database_url", "")):
+        return say("C3-OWN-DATABASE", port=place[1])
+    return None
+
+
+def _place(url: str) -> tuple[str | None, int | None]:
+    """Return host and port of an address; this machine has one name here."""
+    address = urlsplit(url)
+    here = address.hostname in ("localhost", "::1")
+    return "127.0.0.1" if here else address.hostname, address.port
+
+
+def _judge_run(run: Run, prediction: Any, shares: object) -> Verdict:
+    now = outcome.settle(run.tasks)
+    if still := outcome.running(3, now):
+        return still
+    query = sa.select(GridSquare.machine, GridSquare.worker).where(GridSquare.task_id.in_(uuids(now.rows)))
+    rows = execute(query).all()
+    by_machine, by_worker = Counter(row.machine for row in rows), Counter(row.worker for row in rows)
+    sent, machines, counted = len(run.tasks), len(by_machine), counts(shares)
+    here = urlsplit(machine.read("joined.json")["database_url"]).username
+    if here not in by_machine:  # the database wrote the account of each row
+        return say("C3-NO-ROWS-HERE", here=here, sent=sent, done=len(rows))
+    if not checking.is_count(prediction) or prediction > sent:
+        return say("C3-PREDICTION", prediction=prediction, sent=sent)
+    if counted not in (by_machine, by_worker):
+        shown = type(shares).__name__ if counted is None and shares is not None else str(counted)
+        return say("C3-COUNT", shares=shown, sent=sent, machines=machines)
+    return say("C3-PASSED", sent=sent, done=len(rows), machines=machines)
+
+
+_WHO = ("machine", "worker")
+
+
+def counts(shares: Any) -> dict[str, int] | None:
+    """Return the tasks by machine or worker, however someone counted them; None if it is no such form."""
+    if hasattr(shares, "columns"):  # a DataFrame
+        named = set(_WHO) & set(shares.index.names)
+        columns = [name for name in _WHO if name in shares and not named]
+        table = shares.set_index(columns) if columns else shares
+        shares = table.iloc[:, 0] if len(table.columns) else None
+    numbers = list(shares.items()) if hasattr(shares, "items") else []
+    if not numbers or not all(checking.is_count(count) for _, count in numbers):
+        return None
+    found: Counter[str] = Counter()
+    for name, count in numbers:
+        found[name[0] if isinstance(name, tuple) else name] += count
+    return found

@@ -1,0 +1,63 @@
+"""What all checks share: the environment first, then the run that counts, then the verdict."""
+
+import math
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from numbers import Number
+from pathlib import Path
+from typing import Any
+
+from backstage.challenges import environment, progress
+from backstage.challenges.source import notebook_of
+from backstage.challenges.verdict import PASSED, RUNNING, Verdict, phrase
+from workshop import settings
+from workshop.delivery import recorder
+from workshop.delivery.record import Run, own_runs, runs
+
+
+def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
+    """Look at the environment, then judge the answer, and note a pass.
+
+    Parameters
+    ----------
+    challenge : int
+        A number from 1 to 4.
+    judge : callable
+        Returns the verdict on the answer.
+    """
+    verdict = environment.trouble(challenge) or judge()
+    if verdict.kind == RUNNING:
+        verdict = environment.trouble(challenge) or verdict
+    if verdict.kind == PASSED:
+        progress.note(challenge, "passed")
+    return verdict.noting(*environment.notes())
+
+
+def wanted(tasks: int) -> int:
+    """Return how many tasks a challenge wants: so many, or fewer where ``WORKSHOP_TASKS`` says so."""
+    return min(tasks, settings.get("tasks") or tasks)
+
+
+def runs_of(challenge: int) -> list[Run]:
+    """Return the runs to judge: a notebook's own since its kernel started, else those of the challenge's."""
+    if recorder.in_notebook():
+        return own_runs()
+    return [run for run in runs() if run.source in (Path(notebook_of(challenge)).stem, "notebook", "demo")]
+
+
+def latest(candidates: Sequence[Run], tasks: int) -> Run | None:
+    """Return the latest run with at least so many tasks; None if there is none."""
+    return next((run for run in reversed(candidates) if len(run.tasks) >= tasks), None)
+
+
+def mention(candidates: Sequence[Run], judged: Run) -> list[str]:
+    """Return a note on the other runs of this notebook, which do not count."""
+    others = len(candidates) - 1
+    at = f"{datetime.fromisoformat(judged.at).astimezone():%H:%M:%S}"
+    return [phrase("judged-one" if others == 1 else "judged", at=at, others=others)] if others else []
+
+
+def is_count(value: Any) -> bool:
+    """Return whether something is a number from 0 up, of Python or of NumPy; yes and no are none."""
+    is_number = isinstance(value, Number) and not isinstance(value, bool | complex)
+    return is_number and 0 <= value < math.inf

@@ -1,0 +1,153 @@
+"""The course's files as bytes, and which files in its folder are no part of it."""
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from workshop import machine
+
+NOTE = "workshop/challenge.json"
+"""The file that tells a starter from the marked source, which has none."""
+
+_NEVER = (".git", "my-work")
+
+
+@dataclass(frozen=True)
+class File:
+    """What a file holds.
+
+    Attributes
+    ----------
+    data : bytes
+        Its content; of a symbolic link, where it points.
+    mode : int
+        As git writes it: 0o100644, 0o100755 if it can be run, 0o120000 for a symbolic link.
+    """
+
+    data: bytes
+    mode: int = 0o100644
+
+
+Files = dict[str, File]
+"""Files by their path in the course's folder, with forward slashes."""
+
+
+def read_folder(folder: Path) -> Files:
+    """Return the course's files in a folder, by their path in it."""
+    return {path: read_file(folder / path) for path in names(folder, ignored(folder))}
+
+
+def names(folder: Path, skip: Callable[[str, list[str]], set[str]] | None = None) -> list[str]:
+    """Return the paths of files and symbolic links in a folder, without what `skip` says of each folder."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        left_out = skip(place, [*folders, *files]) if skip else set()
+        links = {name for name in folders if (Path(place) / name).is_symlink()}
+        folders[:] = [name for name in folders if name not in left_out | links]
+        found += [Path(place) / name for name in {*files, *links} - left_out]
+    return [path.relative_to(folder).as_posix() for path in found if is_file(path)]
+
+
+def ignored(folder: Path) -> Callable[[str, list[str]], set[str]]:
+    """Return a function, for `shutil.copytree`, that tells what in a folder is no part of the course."""
+    rules = folder / ".gitignore"
+    lines = rules.read_text(encoding="utf-8", errors="replace").split() if rules.exists() else []
+    by_name = shutil.ignore_patterns(*_NEVER, *(line.strip("/") for line in lines))
+    state = machine.state_dir()
+
+    def skip(place: str, names: list[str]) -> set[str]:
+        return by_name(place, names) | {name for name in names if Path(place) / name == state}
+
+    return skip
+
+
+def read_file(path: Path) -> File:
+    """Return what a file holds, byte for byte; of a symbolic link, where it points."""
+    if path.is_symlink():
+        return File(os.fsencode(path.readlink()), 0o120000)
+    runs = path.stat().st_mode & stat.S_IXUSR
+    return File(path.read_bytes(), 0o100755 if runs else 0o100644)
+
+
+def differs(path: str, file: File | None) -> bool:
+    """Return whether the course's folder has another file than this one; a huge one is not read for that."""
+    if file is None or not is_here(path):
+        return True
+    place = machine.ROOT / path
+    return place.lstat().st_size != len(file.data) or read_file(place) != file
+
+
+def write_file(path: Path, file: File) -> None:
+    """Write a new file."""
+    if file.mode == 0o120000:
+        path.symlink_to(os.fsdecode(file.data))
+        return
+    path.write_bytes(file.data)
+    if file.mode == 0o100755:
+        path.chmod(path.stat().st_mode | 0o111)
+
+
+def place(path: str, write: Callable[[Path], object]) -> None:
+    """Put a file into the course's folder, as a whole or not at all, whatever stands in its way there.
+
+    Parameters
+    ----------
+    path : str
+        Its path in the course's folder.
+    write : callable
+        Writes it to the path that it gets.
+    """
+    target = machine.ROOT / path
+    for parent in target.relative_to(machine.ROOT).parents:
+        if is_file(machine.ROOT / parent):
+            (machine.ROOT / parent).unlink()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_name(f".draft.{os.getpid()}")
+    try:
+        write(draft)
+        if target.is_dir() and not target.is_symlink():
+            shutil.rmtree(target)
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def in_the_way(paths: Iterable[str]) -> set[str]:
+    """Return the files in the course's folder which `place` replaces: at these paths, above or below them."""
+    found: set[str] = set()
+    for path in paths:
+        around = [path, *(parent.as_posix() for parent in Path(path).parents)]
+        found.update(filter(is_here, around))
+        if not found.intersection(around):
+            found.update(f"{path}/{name}" for name in names(machine.ROOT / path))
+    return found
+
+
+def is_file(path: Path) -> bool:
+    """Return whether something is a file or a symbolic link, whatever that points to."""
+    return path.is_symlink() or path.is_file()
+
+
+def is_here(path: str) -> bool:
+    """Return whether the course's folder has a file or a link of that path; behind a link is elsewhere."""
+    place = machine.ROOT / path
+    return is_file(place) and place.parent.resolve() == place.parent
+
+
+def remove(path: str) -> None:
+    """Remove a file from the course's folder, and folders that are empty then."""
+    place = machine.ROOT / path
+    place.unlink(missing_ok=True)
+    for folder in place.relative_to(machine.ROOT).parents:
+        try:
+            (machine.ROOT / folder).rmdir()
+        except OSError:
+            return
+
+
+def is_courses_own(path: str) -> bool:
+    """Return whether a file is in a folder where a starter has no others than its own."""
+    return path.startswith(("workshop/", "backstage/", "notebooks/", "tests/"))

@@ -1,0 +1,110 @@
+"""Where the marked source of the course is: in git's history, or in a copy that was kept of a download."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backstage.challenges import git
+from backstage.challenges.files import NOTE, Files, ignored, read_folder
+from workshop import json_files, machine
+from workshop.errors import WorkshopError
+from workshop.machine import ROOT
+
+_LARGEST = 50_000_000
+"""Bytes; a larger file in a download is a person's own, and no part of the course."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The marked source.
+
+    Attributes
+    ----------
+    commit : str, optional
+        The commit that holds it; None if it is the kept copy.
+    """
+
+    commit: str | None
+
+    def marked(self) -> Files:
+        """Return its files as they are."""
+        return git.read(self.commit) if self.commit else read_folder(_copy())
+
+
+def find() -> Source:
+    """Return the marked source of this course.
+
+    Raises
+    ------
+    WorkshopError
+        If there is none on this machine.
+    """
+    if git.is_used():
+        for revision in ("HEAD", _before_starter(), "main", "origin/main"):
+            commit = git.commit_of(revision) if revision else None
+            if commit and is_source(commit):
+                return Source(commit)
+        raise WorkshopError(
+            "The solved course, from which starters are made, is not in this clone.",
+            "git fetch origin main:main, then the same command again",
+        )
+    if _copy().exists():
+        return Source(None)
+    raise WorkshopError(
+        f"There is no fresh copy of the course in {_copy()}, and git is not in use here.",
+        "download the course again into another folder",
+    )
+
+
+def is_source(commit: str) -> bool:
+    """Return whether a commit holds the marked source, not a starter."""
+    found = git.names("ls-tree", "-z", "--name-only", "--full-tree", commit, "workshop/__init__.py", NOTE)
+    return found == ["workshop/__init__.py"]
+
+
+def _before_starter() -> str | None:
+    added = git.line("log", "-1", "--format=%H", "--diff-filter=A", "HEAD", "--", NOTE)
+    return f"{added}^" if added else None
+
+
+def challenge_here() -> dict[str, Any]:
+    """Return what `NOTE` says of the files here; empty for the solved course, or if it can't be read."""
+    try:
+        return json_files.read(ROOT / NOTE)
+    except (OSError, WorkshopError):
+        return {}
+
+
+def first_step() -> str:
+    """Return where a person begins, in words."""
+    here = challenge_here().get("challenge")
+    if here is None:
+        return "This is the solved course. To begin: workshop reset 1"
+    return f"Challenge {here}: open {notebook_of(here)}"
+
+
+def notebook_of(challenge: int) -> str:
+    """Return the notebook of a challenge, such as ``notebooks/02-retry.ipynb``."""
+    found = sorted((ROOT / "notebooks").glob(f"{challenge:02}-*.ipynb"))
+    return found[0].relative_to(ROOT).as_posix() if found else "notebooks"
+
+
+def keep_copy() -> None:
+    """Keep a copy of the solved course where git can't give it back, once."""
+    if git.is_used() or (ROOT / NOTE).exists() or _copy().exists():
+        return
+    draft = _copy().with_name(f".course.json.{os.getpid()}")
+    skip = ignored(ROOT)
+
+    def leave_out(folder: str, names: list[str]) -> set[str]:
+        large = {name for name in names if (Path(folder) / name).lstat().st_size > _LARGEST}
+        return large | skip(folder, names)
+
+    shutil.copytree(ROOT, draft, symlinks=True, ignore=leave_out)
+    draft.rename(_copy())
+
+
+def _copy() -> Path:
+    return machine.state_dir() / "course"

@@ -1,0 +1,184 @@
+"""A machine's card: where the central is, and who the machine is there, as one code that can be typed.
+
+A code is 40 letters and digits, such as ``A1B2C-...``: 25 bytes in Crockford's base 32, which has no
+letters that look like digits. The last two bytes are a checksum, so that a typing mistake is noticed before
+anything is tried. One password serves both the broker and the database: whoever has one may do no more with
+the other.
+"""
+
+import base64
+import binascii
+import re
+import secrets
+import struct
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from ipaddress import IPv4Address
+from urllib.parse import quote
+
+from backstage.stack.opening import machine_called
+from workshop.errors import WorkshopError
+
+_LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password
+_RFC, _CROCKFORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_TO_TEXT = str.maketrans(_RFC, _CROCKFORD)
+_FROM_TEXT = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")  # O is read as 0, I and L as 1
+_LENGTH = 40
+
+VIRTUAL_HOST, DATABASE = "celery_app", "geopython-db"
+"""The names at the end of both addresses; every central has the same."""
+
+
+@dataclass(frozen=True)
+class Broker:
+    """The parts of the address of the central RabbitMQ."""
+
+    user: str
+    password: str
+    host: str
+    port: int
+    virtual_host: str = VIRTUAL_HOST
+
+    @property
+    def url(self) -> str:
+        """The address, as Celery takes it."""
+        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        return f"amqp://{login}@{self.host}:{self.port}/{self.virtual_host}"
+
+
+@dataclass(frozen=True)
+class Database:
+    """The parts of the address of the central PostGIS."""
+
+    user: str
+    password: str
+    host: str
+    port: int
+    name: str = DATABASE
+
+    @property
+    def url(self) -> str:
+        """The address, as SQLAlchemy takes it."""
+        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
+        return f"postgresql+psycopg://{login}@{self.host}:{self.port}/{self.name}"
+
+
+@dataclass(frozen=True, repr=False)
+class Card:
+    """What one machine needs to join a central.
+
+    Attributes
+    ----------
+    number : int
+        1 to 255; the machine is called ``machine01`` and so on, at the broker and at the database.
+    password : str
+        16 letters and digits.
+    host : str
+        The central's IPv4 address.
+    broker_port, database_port : int
+        Where RabbitMQ and PostGIS listen there.
+    until : datetime
+        When the card ends (UTC).
+    """
+
+    number: int
+    password: str
+    host: str
+    broker_port: int
+    database_port: int
+    until: datetime
+
+    @property
+    def machine(self) -> str:
+        """What the machine is called, such as ``machine07``."""
+        return machine_called(self.number)
+
+    @property
+    def broker(self) -> Broker:
+        """The parts of the broker's address."""
+        return Broker(self.machine, self.password, self.host, self.broker_port)
+
+    @property
+    def database(self) -> Database:
+        """The parts of the database's address."""
+        return Database(self.machine, self.password, self.host, self.database_port)
+
+    @property
+    def code(self) -> str:
+        """The card as one text, in groups of five."""
+        packed = _LAYOUT.pack(
+            IPv4Address(self.host).packed,
+            self.broker_port,
+            self.database_port,
+            self.number,
+            int(self.until.timestamp()),
+            _bytes(self.password),
+        )
+        text = _text(packed + _checksum(packed))
+        return "-".join(re.findall(".{5}", text))
+
+    @property
+    def expired(self) -> bool:
+        """Whether this machine's clock says that the card has ended."""
+        return datetime.now(UTC) > self.until
+
+    def __repr__(self) -> str:
+        """Show the parts of both addresses as a table."""
+        lines = [f"{'':<14}{'broker':<20}database"]
+        for part in ("user", "password", "host", "port", "virtual_host", "name"):
+            both = (getattr(self.broker, part, ""), getattr(self.database, part, ""))
+            lines.append(f"{part:<14}{both[0]:<20}{both[1]}".rstrip())
+        return "\n".join(lines)
+
+
+def new_password() -> str:
+    """Return a random password of 80 bits: 16 letters and digits."""
+    return _text(secrets.token_bytes(10)).lower()
+
+
+def read_code(text: str) -> Card:
+    """Return the card that a code stands for.
+
+    Parameters
+    ----------
+    text : str
+        The code as it was typed: small letters, spaces and missing hyphens do no harm.
+
+    Raises
+    ------
+    WorkshopError
+        If it is no code.
+    """
+    plain = re.sub(r"[\s-]", "", text).upper()
+    if strange := sorted(set(plain) - set(_CROCKFORD + "OIL")):
+        raise WorkshopError(f"A code has only letters (no U) and digits. This one has {' '.join(strange)}.")
+    if len(plain) != _LENGTH:
+        raise WorkshopError(
+            f"A code has {_LENGTH} letters and digits, in 8 groups of 5. This one has {len(plain)}."
+        )
+    packed = _bytes(plain)
+    if _checksum(packed[:-2]) != packed[-2:]:
+        raise WorkshopError(
+            "There is a typing mistake in this code: its last group does not match the others."
+        )
+    address, broker, database, number, until, password = _LAYOUT.unpack(packed[:-2])
+    return Card(
+        number,
+        _text(password).lower(),
+        str(IPv4Address(address)),
+        broker,
+        database,
+        datetime.fromtimestamp(until, UTC),
+    )
+
+
+def _checksum(packed: bytes) -> bytes:
+    return binascii.crc_hqx(packed, 0).to_bytes(2)
+
+
+def _text(packed: bytes) -> str:
+    return base64.b32encode(packed).decode().translate(_TO_TEXT)
+
+
+def _bytes(text: str) -> bytes:
+    return base64.b32decode(text.upper().translate(_FROM_TEXT))

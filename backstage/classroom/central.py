@@ -1,0 +1,229 @@
+"""A central queue and database for challenge 3: a second, private stack on this machine, for other machines.
+
+It keeps its data in the folder ``central`` below the state folder, and runs no worker. One that is opened to
+the network lives until `stop`. One at 127.0.0.1, as a notebook starts it, ends with the stack of this machine
+if that runs: its supervisor watches that stack's process, and ``workshop down`` and ``workshop up`` remove
+what is left.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from backstage.classroom import cards_page
+from backstage.classroom.card import Card, new_password
+from backstage.classroom.join import leave
+from backstage.classroom.own_address import require_own
+from backstage.stack import containers
+from backstage.stack.ending import central_folder, joined_here, remove_central
+from backstage.stack.environment import of_child
+from backstage.stack.opening import FILE, Opening, opening
+from backstage.stack.running import CENTRAL, running, until
+from backstage.stack.site import HOST, Site
+from workshop import machine
+from workshop.errors import WorkshopError
+
+_PATIENCE = 60
+
+Say = Callable[[str], None]
+
+
+def start(
+    machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False, say: Say = print
+) -> list[Card]:
+    """Start a central, unless it runs as wished, and return its cards.
+
+    Parameters
+    ----------
+    machines : int
+        How many machines may join, 1 to 255. A central that runs takes some more in.
+    address : str
+        The IPv4 address of this machine at which the others reach it.
+    hours : float
+        When the cards end, counted from now. A central that runs keeps its end.
+    flower : bool
+        Whether Flower runs too, to be seen at that address with a password.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    WorkshopError
+        If the central does not start, or runs otherwise than wished.
+    """
+    refuse_in_containers()
+    if not 1 <= machines <= 255:
+        raise WorkshopError(f"A central is for 1 to 255 machines, not {machines}.")
+    require_own(address)
+    before = opening(central_folder())
+    if running(CENTRAL) and before:
+        _take_in(before, machines, address, flower)
+    else:
+        _start(_wished(before, machines, address, hours, flower))
+    if not until(_is_ready, _PATIENCE):
+        raise WorkshopError("The central services are not ready.", "workshop class stop, then start again")
+    if _keep_ports():
+        say("Other ports than before, as those are taken: all machines need new cards.")
+    return cards()
+
+
+def refuse_in_containers() -> None:
+    """Raise `WorkshopError` in a container, which can't start further services."""
+    if containers.inside():
+        raise WorkshopError(
+            "A central is a second queue and database on this machine, and containers can't start them.\n",
+            "take a card from your instructor, or give your own queue three workers: workshop scale 3",
+        )
+
+
+def cards() -> list[Card]:
+    """Return the card of each machine that may join the central of this machine.
+
+    Raises
+    ------
+    WorkshopError
+        If no central runs here.
+    """
+    opened, stack = _opened()
+    ports = stack["ports"]
+    return [
+        Card(number, password, opened.address, ports["rabbitmq"], ports["postgis"], opened.until)
+        for number, password in opened.machines.items()
+    ]
+
+
+def stop() -> bool:
+    """Close the central: end its services and remove its accounts.
+
+    The squares stay for the next start; those of a central that ends with this machine's stack are removed.
+
+    Returns
+    -------
+    bool
+        Whether there was one.
+
+    Raises
+    ------
+    WorkshopError
+        If it does not end.
+    """
+    if joined_here():
+        leave()
+    opened = opening(central_folder())
+    if opened is None or opened.with_stack:
+        remove_central(print)
+        return opened is not None
+    from backstage.stack.roles import remove_roles
+
+    with suppress(psycopg.Error, WorkshopError):  # the next start removes them too
+        remove_roles(site())
+    if not remove_central(print, purge=False):
+        raise WorkshopError("The central may still run.", "workshop class stop again")
+    shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
+    for name in ("token.json", cards_page.NAME, FILE):  # the last one is what a further `stop` goes by
+        (central_folder() / name).unlink(missing_ok=True)
+    return True
+
+
+def site() -> Site:
+    """Return the site of the central that runs, with its administrators' addresses.
+
+    Raises
+    ------
+    WorkshopError
+        If no central runs here.
+    """
+    _, stack = _opened()
+    return Site(central_folder(), stack["ports"], machine.read("central/token.json")["token"])
+
+
+def _wished(before: Opening | None, machines: int, address: str, hours: float, flower: bool) -> Opening:
+    """Return how to open; with the passwords and ports of one that was not stopped, and has not ended."""
+    ours = before.with_stack if before else not (central_folder() / "postgis").exists()
+    with_stack = address == HOST and running() is not None and ours  # else squares of a class would go, too
+    if before and before.expired:
+        before = None
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+    wished = Opening(address, until, {}, flower, with_stack)
+    if before:
+        wished = replace(wished, machines=before.machines, until=before.until, ports=before.ports)
+    return _with_machines(wished, machines)
+
+
+def _with_machines(opened: Opening, number: int) -> Opening:
+    more = {each: new_password() for each in range(len(opened.machines) + 1, number + 1)}
+    return replace(opened, machines=opened.machines | more)
+
+
+def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None:
+    """Make accounts for more machines at a central that runs."""
+    other = "workshop class stop, then start it again. All machines need new cards then"
+    if opened.expired:
+        raise WorkshopError(f"The cards of the central that runs ended at {opened.until:%H:%M} UTC.\n", other)
+    if (opened.address, opened.flower) != (address, flower):
+        shows = "with" if opened.flower else "without"
+        raise WorkshopError(f"A central runs already, at {opened.address} and {shows} Flower.\n", other)
+    from backstage.stack import accounts, postgis, roles
+
+    if machines > len(opened.machines):
+        room = postgis.room(len(opened.machines)) - 1
+        if machines > room:
+            raise WorkshopError(
+                f"The central that runs has room for {room} machines, not {machines}.\n{other}"
+            )
+        machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
+    accounts.make_accounts(site())
+    roles.make_roles(site())
+
+
+def _start(wished: Opening) -> None:
+    machine.claim(central_folder())
+    machine.write(f"central/{FILE}", wished.as_json())
+    ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
+    own = {"WORKSHOP_STATE": str(central_folder()), "WORKSHOP_PORTS": ports}
+    stack = running()
+    if wished.with_stack and stack:
+        own["WORKSHOP_LEADER"] = str(stack["pid"])
+    names = ["postgis", "rabbitmq", *(["flower"] if wished.flower else [])]
+    done = subprocess.run(
+        [sys.executable, "-m", "backstage", "up", "--detach", *names],
+        cwd=machine.ROOT,
+        env=of_child(own, another_stack=True),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise WorkshopError(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
+
+
+def _opened() -> tuple[Opening, dict[str, Any]]:
+    opened, stack = opening(central_folder()), running(CENTRAL)
+    if opened is None or stack is None:
+        raise WorkshopError("No central runs on this machine.", "workshop class start")
+    return opened, stack
+
+
+def _keep_ports() -> bool:
+    """Note which ports the cards name; return whether earlier cards name others."""
+    opened, stack = _opened()
+    now = stack["ports"]
+    if opened.ports != now:
+        machine.write(f"central/{FILE}", replace(opened, ports=now).as_json())
+    before = opened.ports or now
+    return any(before[name] != now[name] for name in ("rabbitmq", "postgis"))
+
+
+def _is_ready() -> bool:
+    stack = running(CENTRAL)
+    return stack is not None and all(
+        service["state"] in ("ready", "broken") for service in stack["services"].values()
+    )

@@ -1,0 +1,150 @@
+"""Puts the fresh starter of a challenge in place, after it has copied the work that is there.
+
+Tables and queues are emptied first, as others may keep that from being done; then nothing else is changed.
+No file is replaced before it is copied, so it can be stopped at any point without a loss.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from backstage.challenges import git, progress, source
+from backstage.challenges.files import differs, in_the_way, is_courses_own, is_here, place, remove, write_file
+from backstage.challenges.starters import CHALLENGES, Level
+from backstage.classroom import branches, clearing, work
+from backstage.classroom.obstacles import check
+from backstage.stack import scaling
+from backstage.stack.lab import RESETS
+from backstage.stack.running import running
+from workshop import machine, settings
+
+Say = Callable[[str], None]
+
+_NEXT = """\
+Next: open {notebook}
+What is open in JupyterLab still shows the old work: load the page again (F5), then Kernel, Restart Kernel."""
+
+
+@dataclass(frozen=True)
+class Prospect:
+    """What a reset will do.
+
+    Attributes
+    ----------
+    own : list of str
+        Files with work, which will be copied.
+    replaced : list of str
+        Files that will be another, or gone.
+    cleared : dict of str to int, optional
+        How much of what will be removed from the services; None if they don't run.
+    """
+
+    own: list[str]
+    replaced: list[str]
+    cleared: dict[str, int] | None
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        held = ", ".join(f"{what}: {number:,}" for what, number in (self.cleared or {}).items())
+        return "\n".join(
+            (
+                f"Saved first:    {work.shown(self.own)}",
+                "Not saved:      what you typed in JupyterLab since the last Ctrl-S",
+                f"Changed files:  {work.shown(self.replaced)}",
+                f"Removed:        {held or 'nothing'}"
+                if self.cleared is not None
+                else "The services don't run: squares and queues stay as they are.",
+            )
+        )
+
+
+def prospect(level: Level) -> Prospect:
+    """Return what a reset to a level will do, and change nothing.
+
+    Raises
+    ------
+    WorkshopError
+        If it can't be done.
+    """
+    source.keep_copy()
+    if git.is_used():
+        branches.refuse_if_stuck(f"challenge-{level.challenge}")
+    check(sorted({*work.present(), *work.starter(level), *in_the_way(work.starter(level))}))
+    return Prospect(_own(level), _replaced(level), clearing.holdings())
+
+
+def reset(level: Level, say: Say) -> None:
+    """Copy the work that is here, put a starter in place, and clear this machine's own services.
+
+    Parameters
+    ----------
+    level : Level
+        The challenge.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    WorkshopError
+        If it can't be done; nothing is changed then,
+        or if the workers don't stop, or are not ready again in time.
+    """
+    prospect(level)
+    if clearing.leave_central():
+        say("This machine left the central queue. Nothing there is touched.")
+    with _workers_paused(say) as had_workers:
+        if had_workers is not None:
+            clearing.clear()
+            say("Squares, log and queues are empty.")
+        _replace(level, say)
+        clearing.forget_settings()
+    if had_workers:
+        scaling.until_ready()
+        say("The worker is ready with the new code.")
+    progress.note(level.challenge, "reset")
+    say(_NEXT.format(notebook=source.notebook_of(level.challenge)))
+
+
+def _replace(level: Level, say: Say) -> None:
+    """Copy all work, then put a starter in place; JupyterLab saves nothing from before any more."""
+    machine.write(RESETS, {"resets": machine.read(RESETS).get("resets", 0) + 1})
+    own, replaced, files = _own(level), _replaced(level), work.starter(level)
+    if own:
+        name = work.keep(own, level.challenge)
+        say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
+    if git.is_used() and level.challenge in CHALLENGES:
+        for branch in branches.stand_on(level):
+            say(f"What you had committed, or staged, is kept on the branch {branch}")
+    for path in replaced:
+        if path in files:
+            place(path, partial(write_file, file=files[path]))
+        elif is_here(path):
+            remove(path)
+    say(f"The files of challenge {level.challenge} are in place.")
+
+
+def _own(level: Level) -> list[str]:
+    """Return the files with work; ignored ones too, where the starter has a file of that name."""
+    return work.own({*work.present(), *in_the_way(work.starter(level))})
+
+
+def _replaced(level: Level) -> list[str]:
+    """Return the files that are another, or gone, once the starter of a level is in place."""
+    files = work.starter(level)
+    others = {path for path in work.present() if path not in files and is_courses_own(path)}
+    return sorted({path for path, file in files.items() if differs(path, file)} | others)
+
+
+@contextmanager
+def _workers_paused(say: Say) -> Iterator[bool | None]:
+    """Pause the workers meanwhile; yield whether there are any, or None if no services run."""
+    if running() is None:
+        yield None
+        return
+    say("Waiting until the worker has ended what it does ...")
+    try:
+        yield scaling.pause()
+    finally:
+        if settings.get("paused"):
+            settings.change(paused=None)

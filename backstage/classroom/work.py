@@ -1,0 +1,206 @@
+"""A person's own files in the course's folder: copied byte for byte to ``my-work``, packed, brought back."""
+
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import cache, partial
+from pathlib import Path
+
+from backstage.challenges import git, source
+from backstage.challenges.files import Files, differs, ignored, in_the_way, is_here, names, place
+from backstage.challenges.starters import Level, course
+from backstage.classroom.obstacles import check
+from workshop.errors import WorkshopError
+from workshop.machine import ROOT
+
+Say = Callable[[str], None]
+
+KEPT = ROOT / "my-work"
+_NEVER = {".git", "my-work", ".workshop"}
+
+
+@cache
+def starter(level: Level) -> Files:
+    """Return the course's files at a level."""
+    return course(source.find().marked(), level)
+
+
+def fresh() -> Files:
+    """Return the course's files as they were brought to the level that is here."""
+    here = source.challenge_here()
+    if "challenge" not in here:
+        return source.find().marked()
+    return starter(Level(here["challenge"], here.get("solved", False)))
+
+
+def present() -> list[str]:
+    """Return the files in the course's folder, without what git or the course ignores."""
+    if git.is_used():
+        found = git.names("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    else:
+        found = names(ROOT, ignored(ROOT))
+    return sorted(path for path in set(found) if is_here(path) and Path(path).parts[0] not in _NEVER)
+
+
+def own(among: Iterable[str]) -> list[str]:
+    """Return those of some files that are not as the course brought them."""
+    brought = fresh()
+    return sorted(path for path in set(among) if differs(path, brought.get(path)))
+
+
+def keep(paths: list[str], challenge: int) -> str:
+    """Copy files to a new folder in ``my-work`` and return its name.
+
+    Parameters
+    ----------
+    paths : list of str
+        The files.
+    challenge : int
+        How the folder is called, if the files here are those of no challenge.
+    """
+    KEPT.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT, ignore_cleanup_errors=True) as folder:
+        draft = Path(folder) / "work"
+        for path in paths:
+            (draft / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / path, draft / path, follow_symlinks=False)
+        target = _new_place(challenge)
+        draft.rename(target)
+    return f"my-work/{target.name}"
+
+
+def saved() -> list[str]:
+    """Return the names of saved work, newest first."""
+    found = [path for path in KEPT.glob("[!.]*") if path.is_dir() or path.suffix == ".zip"]
+    return [f"my-work/{path.name}" for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
+
+
+def restore(name: str, say: Say) -> None:
+    """Bring saved work back into the folder. Own files that are in its way are copied to ``my-work`` first.
+
+    Parameters
+    ----------
+    name : str
+        One of the saved names, with or without ``my-work/``, or the path of a ZIP file that `pack` wrote.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    WorkshopError
+        If there is no such work, or the files can't be read or written.
+    """
+    with _opened(name) as folder:
+        paths = sorted(names(folder))
+        if foreign := [path for path in paths if _NEVER.intersection(path.lower().split("/"))]:
+            raise WorkshopError(
+                f"{name} holds {readable(foreign[0])}, which is no work.", "take it out of there"
+            )
+        check([*paths, *in_the_way(paths)])
+        if replaced := own(in_the_way(paths)):
+            say(f"What was in the way is saved first: {keep(replaced, challenge=1)}")
+        for path in paths:
+            place(path, partial(shutil.copy, folder / path, follow_symlinks=False))
+    say(f"Restored {shown(paths)} from {name}")
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Path]:
+    """Yield a folder with saved work, that of a ZIP file unpacked meanwhile."""
+    inside = f"my-work/{name.removeprefix('my-work/').strip('/')}"
+    place = ROOT / inside if inside in saved() else Path(name)
+    if place.is_dir() and inside in saved():
+        yield place
+    elif zipfile.is_zipfile(place):
+        KEPT.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT) as folder:
+            _unpack(place, Path(folder))
+            yield Path(folder)
+    else:
+        raise WorkshopError(f"There is no saved work {name}.", "workshop restore shows all names")
+
+
+def _unpack(file: Path, folder: Path) -> None:
+    """Write a ZIP file's content into a folder: links last, so that nothing is written through them."""
+    links = []
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            written, mode = Path(archive.extract(entry, folder)), entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                links.append(written)
+            elif mode & stat.S_IXUSR and not entry.is_dir():
+                written.chmod(written.stat().st_mode | 0o111)
+    for link in links:
+        points_to = os.fsdecode(link.read_bytes())
+        link.unlink()
+        link.symlink_to(points_to)
+
+
+def pack(target: Path | None) -> Path:
+    """Write one's own work into a ZIP file and return its place.
+
+    Parameters
+    ----------
+    target : pathlib.Path, optional
+        The file; by default a new one in ``my-work``.
+
+    Raises
+    ------
+    WorkshopError
+        If the file exists, or there is nothing to save.
+    """
+    paths = own(present())
+    if not paths:
+        raise WorkshopError("There is nothing to save: all files are as the course brought them")
+    if target is None:
+        KEPT.mkdir(exist_ok=True)
+        target = _new_place(challenge=0, ending=".zip")
+    if target.exists():
+        raise WorkshopError(f"{target} exists already.", "choose another name")
+    draft = target.with_name(f".draft.{os.getpid()}.zip")
+    try:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in paths:
+                _add(archive, path)
+        draft.rename(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return target
+
+
+def _add(archive: zipfile.ZipFile, path: str) -> None:
+    source = ROOT / path
+    if not source.is_symlink():
+        archive.write(source, readable(path))
+        return
+    entry = zipfile.ZipInfo(readable(path), datetime.now().timetuple()[:6])
+    entry.external_attr = 0o120777 << 16
+    archive.writestr(entry, os.fsencode(source.readlink()))
+
+
+def _new_place(challenge: int, ending: str = "") -> Path:
+    number = source.challenge_here().get("challenge", challenge)
+    first = place = f"challenge-{number}-{datetime.now():%Y%m%d-%H%M%S}"
+    again = 1
+    while (KEPT / f"{place}{ending}").exists():
+        again += 1
+        place = f"{first}-{again}"
+    return KEPT / f"{place}{ending}"
+
+
+def shown(paths: list[str], limit: int = 10) -> str:
+    """Return file names in words, the first few of many."""
+    if not paths:
+        return "nothing"
+    more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
+    return ", ".join(map(readable, paths[:limit])) + more
+
+
+def readable(path: str) -> str:
+    """Return a file name that can be shown, also if its bytes are no text."""
+    return os.fsencode(path).decode(errors="replace")

@@ -1,0 +1,200 @@
+"""What an instructor types: ``workshop class`` and what is to be done, from cards to the wall."""
+
+import signal
+import sys
+import webbrowser
+from threading import Event
+
+import click
+
+from backstage.cli import terminal
+from backstage.cli.terminal import answering, echo
+
+instructor = click.Group("instructor", help="Class")
+
+
+@instructor.group("class")
+def class_() -> None:
+    """Work together: a queue and a database for other machines, and what a class needs."""
+
+
+@class_.command()
+@click.option(
+    "--machines", type=click.IntRange(1, 255), default=30, show_default=True, help="How many may join."
+)
+@click.option("--address", help="The IPv4 address of this machine at which the others reach it.")
+@click.option("--hours", type=click.FloatRange(0, 24 * 14, min_open=True), default=12, show_default=True,
+              help="How long the cards are good for.")  # fmt: skip
+@click.option("--flower", is_flag=True, help="Show Flower at that address too, with a password, read-only.")
+@answering()
+def start(machines: int, address: str | None, hours: float, flower: bool) -> None:
+    """Open a queue and a database for other machines.
+
+    A page with a card for each is written; its path is shown, and no code.
+    """
+    from backstage.classroom import central, own_address
+
+    chosen = address or own_address.the_address()
+    own_address.require_own(chosen)
+    echo(f"Opening at {chosen} ...")
+    central.start(machines, chosen, hours, flower)
+    _show(secrets=False)
+
+
+@class_.command()
+@click.option("--show", is_flag=True, help="Show codes and passwords here: never on a projected screen.")
+@answering()
+def cards(show: bool) -> None:
+    """Write the page of cards anew, and show what listens."""
+    _show(show)
+
+
+@class_.command()
+@terminal.yes
+@answering()
+def clear(yes: bool) -> None:
+    """Empty the queues and tables between two groups. Machines stay joined."""
+    from backstage.classroom import clearing
+
+    found = clearing.central_holdings()
+    echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
+    terminal.confirm("Remove them from the central?", yes)
+    clearing.clear_central()
+    echo("The queues and the tables of the central are empty.")
+
+
+@class_.command()
+@answering()
+def stop() -> None:
+    """End the central and its accounts. Squares stay: `class clear`, before, removes them."""
+    from backstage.classroom import central, fill
+    from workshop import machine
+
+    if not central.stop():
+        echo("No central runs on this machine.")
+        return
+    echo("The central is closed, and its cards are worth nothing any more.")
+    if machine.read(fill.FILE):
+        echo("What waited is gone: after the next start, workshop class resend sends it again.")
+
+
+@class_.command()
+@click.argument("part", required=False)
+@click.option("--all", "everything", is_flag=True, help="All 910,000 squares of the grid, the sea too.")
+@click.option("--tasks", type=click.IntRange(1), metavar="N", help="Stop after so many squares.")
+@answering()
+def fill(part: str | None, everything: bool, tasks: int | None) -> None:
+    """Put the squares of the country on the queue.
+
+    They are those that touch land, or those of PART, such as SCT or NT. At most 20,000 wait at a time.
+    Ctrl-C is the pause: the same command goes on.
+    """
+    from backstage.classroom import country  # slow to import, as all below
+    from backstage.classroom import fill as filling
+
+    if part and everything:
+        raise click.UsageError("PART and --all are two different parts. Next: one of them")
+    part = country.ALL if everything else (part or country.LAND).upper()
+    try:
+        fed, of = filling.fill(part, tasks)
+    except KeyboardInterrupt:
+        fed = filling.read().fed.get(part, 0)
+        echo(f"\nPaused after {fed:,} squares. Next: the same command goes on there")
+        return
+    rest = "That is all." if fed == of else "The same command goes on."
+    echo(f"{fed:,} of {of:,} squares were put on the queue so far. {rest}")
+
+
+@class_.command()
+@answering()
+def ledger() -> None:
+    """Compare what was fed with what became of it.
+
+    Rows, dead letters, the queue and the machines count. Exit code 1 if it does not balance.
+    """
+    from backstage.classroom import fed
+    from backstage.classroom.ledgers import fed_squares
+
+    found = fed.balance()
+    echo("\n".join(fed_squares(found)))
+    sys.exit(terminal.NOT_YET if len(found.missing) or found.forged else 0)
+
+
+@class_.command()
+@click.option("--remove-forged", is_flag=True, help="Remove forged rows, and send their squares again.")
+@answering()
+def resend(remove_forged: bool) -> None:
+    """Send again what failed or has no answer.
+
+    Each task keeps its id, so that none makes two rows.
+    """
+    from backstage.classroom import fed
+
+    found = fed.balance()
+    fed.mend(found, remove_forged, echo)
+    if found.waiting:
+        echo("What has no answer is known only when nothing waits: a machine has to be at work.")
+
+
+@class_.command()
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Where on 127.0.0.1; by default a free one."
+)
+@click.option("--open", "browser", is_flag=True, help="Open it in the browser.")
+def wall(port: int, browser: bool) -> None:
+    """Show the live map and the board of machines, until Ctrl-C."""
+    from backstage.classroom.projector import Projector  # slow to import: maps and tables
+
+    ended = Event()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda number, frame: ended.set())
+    page = Projector(port)
+    echo(f"Projector   {page.url}  F11 fills the screen, Ctrl-C ends it.")
+    if browser:
+        webbrowser.open(page.url)
+    while not ended.wait(0.5):  # on Windows, Ctrl-C is noticed between two waits
+        pass
+    page.stop()
+
+
+@class_.command()
+@click.argument("what", required=False, type=click.Choice(["stop"]))
+@click.option("--machines", type=click.IntRange(1, 100), default=12, show_default=True, help="How many.")
+def rehearse(what: str | None, machines: int) -> None:
+    """Run a central and machines on this one, to try it.
+
+    They end with Ctrl-C, or `workshop class rehearse stop`.
+    """
+    from backstage.classroom import rehearsal
+
+    if what:
+        rehearsal.stop(echo)
+    else:
+        rehearsal.run(machines, echo)
+
+
+@class_.command()
+@click.option("--push", "remote", metavar="REMOTE", help="Push them there, such as origin.")
+def branches(remote: str | None) -> None:
+    """Make the branches challenge-1, -2 and -3 anew."""
+    from backstage.classroom import branches as making
+
+    making.recreate(echo, remote)
+
+
+def _show(secrets: bool) -> None:
+    from backstage.classroom import cards_page, central, own_address
+
+    site, cards = central.site(), central.cards()
+    where, ports = " and ".join(site.addresses), site.ports
+    echo(f"RabbitMQ  {where}, port {ports['rabbitmq']}")
+    echo(f"PostGIS   {where}, port {ports['postgis']}")
+    if site.central and site.central.flower:
+        hidden = site.flower_password if secrets else "by workshop class cards --show"
+        echo(f"Flower    {site.flower_url}/  user flower, password {hidden}")
+    echo(f"Cards     {cards_page.write(cards)}  for {len(cards)} machines")
+    echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop class stop")
+    for card in cards if secrets else []:
+        echo(f"{card.machine:<10}{card.code}")
+    if hint := own_address.firewall([ports["rabbitmq"], ports["postgis"]]):
+        echo(hint)

@@ -1,0 +1,152 @@
+"""What everybody types to start, watch and stop the services of one machine."""
+
+import os
+import sys
+import webbrowser
+from contextlib import suppress
+
+import click
+
+from backstage.challenges import source
+from backstage.cli import terminal
+from backstage.cli.terminal import echo
+from backstage.stack import centrally, containers, control
+from backstage.stack import logs as stack_logs
+from backstage.stack.doctor import examine
+from workshop import machine
+from workshop.errors import WorkshopError
+
+services = click.Group("services", help="Services")
+
+
+@services.command()
+@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice(control.NAMES))
+@click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
+@click.option("--periodic", is_flag=True, help="Run the periodic tasks too.")
+@click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
+def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> None:
+    """Start all services, or only those named. They run until Ctrl-C, or `workshop down`."""
+    speaks = not containers.inside() or "lab" in names  # of several containers, JupyterLab's does for all
+
+    def when_ready() -> None:
+        end = "\nCtrl-C stops everything." if sys.stdout.isatty() else ""
+        with suppress(OSError):  # the reader of this may be gone
+            echo(f"{control.addresses()}\n{control.readiness()}\n{source.first_step()}{end}")
+        if browser:
+            _open_lab()
+
+    try:
+        if speaks:
+            source.keep_copy()
+    except OSError as error:
+        echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
+    try:
+        if detach:
+            control.up_detached([*names, *["--periodic"] * periodic, *["--open"] * browser], echo)
+            echo(source.first_step())
+        else:
+            control.up(names, periodic, echo, when_ready if speaks else lambda: None)
+    except control.AlreadyRunning:
+        if control.running() is None:
+            raise
+        echo(f"The services of this course are running already.\n{control.addresses()}")
+        if browser:
+            _open_lab()
+
+
+@services.command()
+@click.option("--purge", is_flag=True, help="Remove the database, the queues, the logs and all settings too.")
+def down(purge: bool) -> None:
+    """Stop all services. What they hold is there again at the next start."""
+    if machine.read("rehearsal.json"):
+        from backstage.classroom import rehearsal
+
+        rehearsal.stop(echo)
+    control.down(echo, purge)
+
+
+@services.command()
+def status() -> None:
+    """Show how each service is, and where to look at it.
+
+    Exit code 1 if one is not ready yet, 3 if they are not running.
+    """
+    from backstage.challenges import environment  # slow to import, as it looks at tables
+
+    if control.running() is None:
+        reason = stack_logs.failed_start(machine.state_dir() / "stack.log")
+        start = f"The last start failed: {reason}\n" if reason else ""
+        raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
+    echo(control.conditions())
+    if joined := centrally.place():
+        echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
+        echo("The way back to its own queue: workshop leave")
+    for line in environment.versions():
+        echo(line)
+    echo(control.addresses())
+    if set(control.services().values()) != {"ready"}:
+        sys.exit(terminal.NOT_YET)
+
+
+@services.command()
+@click.argument("service", required=False)
+@click.option("--lines", "-n", default=20, show_default=True, help="How many lines of each log.")
+@click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
+def logs(service: str | None, lines: int, follow: bool) -> None:
+    """Show the end of every log, or of one SERVICE."""
+    found = stack_logs.of(service)
+    if service and not found:
+        names = ", ".join(log.stem for log in stack_logs.of(None)) or "none yet"
+        there = f"\nNext: in a terminal of your own computer: docker compose logs {service}"
+        known = f"There is no log of {service}. Logs: {names}"
+        raise click.UsageError(known + (there if containers.inside() else ""))
+    if not found:
+        raise WorkshopError("There are no logs yet.", "workshop up")
+    for log in found:
+        echo(f"{log}\n{stack_logs.tail(log, lines)}")
+    for line in stack_logs.follow(found) if follow else ():
+        echo(line, nl=False)
+
+
+@services.command()
+@click.argument("workers", type=click.IntRange(1, 20))
+@click.option("--processes", "-c", type=click.IntRange(1, 64), help="Tasks side by side in each worker.")
+def scale(workers: int, processes: int | None) -> None:
+    """Run WORKERS workers on this machine."""
+    control.scale(workers, processes)
+    echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
+
+
+@services.command()
+def doctor() -> None:
+    """Say whether this machine is ready, or what to do."""
+    first = None
+    for finding in examine():
+        echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
+        first = first or (None if finding.good else finding)
+    if first:
+        echo(f"NOT READY: {first.text}. Next: {first.next_step}")
+        sys.exit(terminal.ENVIRONMENT)
+    echo("READY")
+
+
+@services.command()
+def demo() -> None:
+    """Do 2,500 tasks, and write the map demo.html."""
+    from backstage import main_job  # slow to import: maps and tables
+
+    started = control.running() is None
+    try:
+        if started:
+            control.up_detached(["postgis", "rabbitmq", "worker"], echo)
+        main_job.run(echo)
+    finally:
+        if started:
+            control.down(echo)
+
+
+def _open_lab() -> None:
+    """Open JupyterLab where there is a screen; a text browser would take over the terminal."""
+    screen = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if screen and "lab" in control.services() and (site := control.running_site()):
+        webbrowser.open(site.lab_url)

@@ -1,0 +1,68 @@
+"""As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
+
+In a namespace of its own such a user looks like one with a name. Where that is forbidden, as in a plain
+container, root lets an ordinary account run it, with root's right to reach the files and nothing else.
+"""
+
+import os
+import subprocess
+from functools import cache
+from pathlib import Path
+
+from backstage.stack.condition import StartFailed
+from backstage.stack.environment import of_child
+
+_INSTEAD = "Next: the same as an ordinary user of this computer, or with Docker: docker compose up --build"
+
+
+@cache
+def prefix() -> list[str]:
+    """Return what goes before a command of PostgreSQL; nothing for an ordinary user.
+
+    Raises
+    ------
+    StartFailed
+        If this user can't run it in any way.
+    """
+    import pwd  # not on Windows, where this module is imported too
+
+    accounts = pwd.getpwall()
+    here = os.geteuid()
+    if here and any(account.pw_uid == here for account in accounts):
+        return []
+    known = min((account.pw_uid for account in accounts if account.pw_uid), default=None)
+    ways = [["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]]
+    if here == 0:
+        ways.append(_as_account(known))
+    for way in ways:
+        if known and _works(way):
+            return way
+    if here == 0:
+        raise StartFailed(
+            f"PostgreSQL refuses to run as root, and root may not become another user here. {_INSTEAD}"
+        )
+    raise StartFailed(f"PostgreSQL wants a user with a name, and number {here} has none here. {_INSTEAD}")
+
+
+def _as_account(number: int | None) -> list[str]:
+    reach = [f"--{kind}-caps=+dac_override" for kind in ("inh", "ambient")]
+    become = [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
+    return ["setpriv", *become, *reach, "--pdeathsig=INT", "--"]  # a new user forgets the one set before
+
+
+def _works(way: list[str]) -> bool:
+    try:
+        return subprocess.run([*way, "true"], env=of_child(), capture_output=True).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
+def hand_over(folder: Path) -> None:
+    """Give root's database files to whom PostgreSQL runs as; an earlier start may have run it another way."""
+    if os.geteuid() != 0:
+        return
+    become = [word for word in prefix() if word.startswith("--reuid=")]
+    owner = int(become[0].partition("=")[2]) if become else 0
+    if folder.stat().st_uid != owner:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner, owner, follow_symlinks=False)

@@ -1,0 +1,99 @@
+"""The machines' accounts at the broker of a central, and what all their accounts are good for.
+
+A machine may take tasks, send them again, write its rows and tell what it does, and nothing else: each
+has one account here and one at the database (`backstage.stack.roles`). All of it is made anew, with the same
+outcome, whenever the broker or the database has started.
+
+What a machine that means harm can still do, as it may read the queue and write rows:
+
+* empty the queue, or take tasks and acknowledge or reject them without doing them;
+* send tasks that nobody asked for, up to the queue's length, and reject them: all are kept as dead letters,
+  until RabbitMQ takes no more messages as the disk is nearly full;
+* write rows for tasks that were never sent, as many as the disk takes;
+* tell events in another's name, so that Flower shows what never was;
+* keep the database busy with its own sessions, as each may lift its own time limits.
+
+What was sent is compared with the rows: so what was taken is noticed and sent again, and rows too many are
+found by the account that they name. Passwords and rows travel unencrypted: a central is for one room's
+network and some hours.
+"""
+
+import hashlib
+import json
+import secrets
+from base64 import b64encode
+from typing import Any
+
+from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.opening import Opening
+from backstage.stack.site import Site
+from workshop.delivery.topology import SQUARES
+
+_CONNECTIONS, _CHANNELS = 40, 120
+"""At the broker: a worker has two, and one in each process that sent a retry."""
+
+_VIRTUAL_HOST = "celery_app"
+_TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
+_BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"}
+"""For the queue of the tasks: a message more is refused, and its sender told.
+
+The queue `dead` has no bound: a dead letter that it did not take would be lost, and nobody told. What keeps
+dead letters from filling the disk is RabbitMQ's alarm, ``disk_free_limit``: it takes no message from anyone
+until there is room again, and forgets none.
+"""
+
+
+def make_accounts(site: Site) -> None:
+    """Make the machines' accounts at the broker of a central, and no others; at another stack do nothing."""
+    if not site.central:
+        return
+    there = {user["name"] for user in json.loads(ask_rabbitmq(site, "/api/users"))}
+    if old := there - site.central.accounts.keys() - {"celery_user"}:
+        ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
+    ask_rabbitmq(site, "/api/definitions", _definitions(site.central))
+
+
+def _definitions(opening: Opening) -> dict[str, Any]:
+    names = opening.accounts
+    return {
+        "users": [
+            {
+                "name": name,
+                "password_hash": _hash(password),
+                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "tags": [],
+                "limits": {"max-connections": _CONNECTIONS, "max-channels": _CHANNELS},
+            }
+            for name, password in names.items()
+        ],
+        "permissions": [
+            {
+                "user": name,
+                "vhost": _VIRTUAL_HOST,
+                "configure": "^$",
+                "write": r"^(tasks|amq\.topic)$",
+                "read": "^squares$",
+            }
+            for name in names
+        ],
+        "topic_permissions": [
+            {"user": name, "vhost": _VIRTUAL_HOST, "exchange": exchange, "write": keys, "read": "^$"}
+            for name in names
+            for exchange, keys in _TOPICS.items()
+        ],
+        "policies": [
+            {
+                "name": "bounds",
+                "vhost": _VIRTUAL_HOST,
+                "pattern": f"^{SQUARES.name}$",
+                "apply-to": "queues",
+                "priority": 0,
+                "definition": _BOUNDS,
+            }
+        ],
+    }
+
+
+def _hash(password: str) -> str:
+    salt = secrets.token_bytes(4)
+    return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()

@@ -1,0 +1,29 @@
+"""Whether the central queue and database that this machine joined answer, in words."""
+
+from backstage.stack.service import NotReady
+from workshop import machine, settings
+from workshop.delivery.addresses import broker_trouble, database_trouble
+from workshop.delivery.url import broker_parts
+
+WAY_BACK = "workshop leave goes back to this machine's own queue"
+
+
+def place() -> str:
+    """Return who this machine is at its central and where that is, such as ``machine07 at 10.0.0.1:5672``."""
+    joined = machine.read("joined.json")
+    parts = broker_parts(joined.get("broker_url"))
+    return f"{parts.get('user')} at {parts.get('host')}:{parts.get('port')}" if parts else ""
+
+
+def trouble() -> str | None:
+    """Return why the central does not answer; None if it does, or if this machine joined none."""
+    if not settings.joined():
+        return None
+    found = broker_trouble(settings.broker_url()) or database_trouble(settings.database_url())
+    return f"The central does not answer. {found.text}" if found else None
+
+
+def require_broker() -> None:
+    """Raise `NotReady` while the central queue that this machine joined does not let its worker in."""
+    if settings.joined() and (found := broker_trouble(settings.broker_url())):
+        raise NotReady(f"it waits for the central queue: {found.text} {WAY_BACK}")

@@ -1,0 +1,102 @@
+"""Looks for what keeps the course from running on this machine, and says what to do."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from backstage.stack import binaries, centrally, containers, plan
+from backstage.stack.running import elsewhere, running, running_site
+from backstage.stack.site import Site
+from backstage.stack.watch import syntax_error
+from workshop import machine
+
+ENOUGH_DISK = 500_000_000
+"""Bytes that the services want to be free."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes
+    ----------
+    good : bool
+        Whether it is as it should be.
+    text : str
+        What was seen.
+    next_step : str
+        What to do about it, where it is not good.
+    """
+
+    good: bool
+    text: str
+    next_step: str = ""
+
+
+def examine() -> Iterator[Finding]:
+    """Look at one thing after the other, the causes before their effects."""
+    yield Finding(
+        sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer"
+    )
+    if not containers.inside():
+        for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
+            yield _program(find)
+    yield from _folder()
+    for text in elsewhere():
+        yield Finding(True, text)
+    if trouble := centrally.trouble():
+        yield Finding(False, trouble, f"ask your instructor whether it runs; {centrally.WAY_BACK}")
+    if problem := syntax_error():
+        yield Finding(False, f"the code does not compile: {problem}", "mend that line and save the file")
+    site, stack = running_site(), running()
+    if site is None or stack is None:
+        yield Finding(False, "the services are not running", "make lab, or workshop up")
+        return
+    for name, condition in stack["services"].items():
+        yield _service(site, name, condition["machine"], condition["message"])
+    yield _boundary()
+
+
+def _program(find: Callable[[], Path]) -> Finding:
+    try:
+        return Finding(True, f"found {find()}")
+    except binaries.Missing as error:
+        return Finding(False, str(error), "sh setup.sh")
+
+
+def _folder() -> Iterator[Finding]:
+    folder = machine.state_dir()
+    wanted = os.environ.get("WORKSHOP_STATE") or machine.ROOT / ".workshop"
+    near = Path(wanted).expanduser().absolute()
+    note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
+    yield Finding(True, f"data and logs are in {folder}{note}")
+    free = shutil.disk_usage(folder).free
+    yield Finding(free > ENOUGH_DISK, f"{free / 1e9:.1f} GB of disk are free", "make room on the disk")
+
+
+def _service(site: Site, name: str, place: str, message: str) -> Finding:
+    trouble = plan.service(name, place).trouble(site)
+    if trouble:
+        return Finding(False, f"{name} does not answer: {message or trouble}", f"workshop logs {name}")
+    return Finding(True, f"{name} answers{f' ({message})' if message else ''}")
+
+
+def _boundary() -> Finding:
+    try:
+        nations = _count_nations()
+    except Exception as error:  # the code of `workshop.db` may be broken too
+        reason = str(error).splitlines()[0]
+        return Finding(False, f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
+    return Finding(nations == 5, f"uk_boundary has {nations} nations of 5", "workshop down, then workshop up")
+
+
+def _count_nations() -> int | None:
+    from sqlalchemy import func, select
+
+    from workshop import db  # slow to import, and attendees may have a mistake in it
+    from workshop.connection import execute
+
+    return execute(select(func.count(db.UkBoundary.code))).scalar()

@@ -1,0 +1,195 @@
+"""Stops the stack of this machine, and what a killed one left."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from backstage.stack import containers, postgis
+from backstage.stack.environment import of_child
+from backstage.stack.opening import opening
+from backstage.stack.process import born, kill_session
+from backstage.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
+from workshop import machine
+from workshop.errors import WorkshopError
+
+Say = Callable[[str], None]
+
+_STOP_PATIENCE = 150
+_IN_A_CONTAINER = (
+    "The services run in containers, and this is one of them.\n"
+    "Next: in a terminal of your own computer, in the course's folder: docker compose down"
+)
+_COPY = "course"
+_STATE_FOLDERS = ("central/", "rehearsal/*/")
+"""Those of `workshop.machine.FILES` that hold such files themselves."""
+
+
+def down(say: Say, purge: bool = False) -> None:
+    """Stop the stack, wait until it is gone, and end what a killed one left.
+
+    Parameters
+    ----------
+    say : callable
+        Shows a line of progress.
+    purge : bool
+        Whether to remove the state folder too: the database, the queues, the logs, the settings.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack does not stop, or is started meanwhile.
+    """
+    if containers.inside():
+        raise WorkshopError(_IN_A_CONTAINER + (" -v" if purge else ""))
+    until(lambda: running() is not None or not is_locked(), seconds=15)
+    stack, central = running(), running(CENTRAL)
+    for each in filter(None, (central if _central_is_ours() else None, stack)):
+        with suppress(ProcessLookupError):
+            os.kill(each["pid"], signal.SIGTERM)
+            os.kill(each["pid"], signal.SIGCONT)  # one stopped with Ctrl-Z would not hear it
+    if stack:
+        say("Stopping the services ...")
+        if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):
+            raise WorkshopError(
+                f"The services have not stopped after {_STOP_PATIENCE} s.",
+                f"workshop status, or end process {stack['pid']}, then workshop down",
+            )
+    try:
+        with only_one():
+            end_leftovers(say)
+    except AlreadyRunning as error:
+        raise WorkshopError("The services are being started meanwhile.", "workshop down again") from error
+    say("All services are stopped.")
+    if central and not _central_is_ours():
+        say("The central for other machines still runs. Next: workshop class stop ends it too")
+    if purge:
+        _purge(say)
+
+
+def _purge(say: Say) -> None:
+    """Remove what the course wrote and nothing else, while no start can come between.
+
+    Raises
+    ------
+    WorkshopError
+        If one has come already. Then nothing is removed.
+    """
+    state = machine.state_dir()
+    kept = {_COPY} if _central_is_ours() or not running(CENTRAL) else {_COPY, central_folder().name}
+    try:
+        with only_one():
+            _remove(state, kept)
+    except AlreadyRunning as error:
+        raise WorkshopError(
+            "The services are being started meanwhile, so nothing was removed.", "workshop down --purge again"
+        ) from error
+    say(_what_is_left(state, kept))
+
+
+def _what_is_left(state: Path, kept: Collection[str]) -> str:
+    files = [path for path in state.rglob("*") if path.is_file() and path.name not in (machine.MARK, "lock")]
+    found = [path.relative_to(state) for path in files]
+    others = sorted(str(path) for path in found if path.parts[0] not in kept)
+    if others:
+        names = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
+        return f"Removed what the course wrote in {state}. Left there, as it is not the course's: {names}"
+    if central_folder().name in kept:
+        return f"Removed {state}, except the central that other machines use"
+    return f"Removed {state}{', except the fresh copy of the course that a reset needs' if found else ''}"
+
+
+def _remove(folder: Path, kept: Collection[str] = ()) -> None:
+    """Remove what the course wrote into a state folder; the folder too, if it holds nothing else."""
+    for pattern in machine.FILES:
+        for path in folder.glob(pattern.rstrip("/")):
+            if path.name in (*kept, machine.MARK, "lock"):
+                continue
+            if pattern in _STATE_FOLDERS:
+                _remove(path)
+            elif pattern.endswith("/"):
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.is_file():
+                path.unlink(missing_ok=True)
+    for path in folder / "logs", folder / "rehearsal":
+        with suppress(OSError):
+            path.rmdir()
+    if {path.name for path in folder.iterdir()} <= {machine.MARK, "lock"}:
+        for name in (machine.MARK, "lock"):
+            (folder / name).unlink(missing_ok=True)
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def end_leftovers(say: Say) -> None:
+    """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
+    if _central_is_ours():
+        if joined_here():
+            (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+        remove_central(say)
+    for name, service in machine.read("stack.json").get("services", {}).items():
+        if service["pid"] and born(service["pid"]) == service["born"]:
+            say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
+            _end(service["pid"], service["born"], postgis.STOP if name == "postgis" else signal.SIGTERM)
+    (machine.state_dir() / "stack.json").unlink(missing_ok=True)
+
+
+def central_folder() -> Path:
+    """Return the folder of the central services of challenge 3."""
+    return machine.state_dir() / "central"
+
+
+def _central_is_ours() -> bool:
+    """Return whether the central services, if there are any, end with the stack of this machine."""
+    opened = opening(central_folder())
+    return opened is None or opened.with_stack
+
+
+def joined_here() -> bool:
+    """Return whether this machine joined central services that run on itself."""
+    opened = opening(central_folder())
+    own = ("127.0.0.1", "localhost", "::1", *([opened.address] if opened else []))
+    broker = machine.read("joined.json").get("broker_url", "")
+    return central_folder().exists() and urlsplit(broker).hostname in own
+
+
+def remove_central(say: Say, purge: bool = True) -> bool:
+    """End the central services, if this machine runs them or did.
+
+    Parameters
+    ----------
+    say : callable
+        Shows a line.
+    purge : bool
+        Whether to remove their folder too.
+
+    Returns
+    -------
+    bool
+        Whether they do not run now.
+    """
+    if not (central_folder() / "token.json").exists():
+        return True
+    done = subprocess.run(
+        [sys.executable, "-m", "backstage", "down", *(["--purge"] if purge else [])],
+        cwd=machine.ROOT,
+        env=of_child({"WORKSHOP_STATE": str(central_folder())}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        say(f"The central services did not end: {done.stderr.strip()}")
+    return done.returncode == 0
+
+
+def _end(pid: int, since: float, how: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, how)
+    until(lambda: born(pid) != since, seconds=15)
+    kill_session(pid)

@@ -1,0 +1,84 @@
+"""What JupyterLab is told. Jupyter runs this file and provides `get_config`.
+
+The stack starts JupyterLab with it. Where somebody else does, as on Binder, the folder of this file is in
+``JUPYTER_CONFIG_PATH``; what stands in the command line wins. It opens also if the services did not start.
+"""
+
+import os
+import sys
+from base64 import b64encode
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_core.paths import jupyter_data_dir
+from nbformat.sign import NotebookNotary
+
+from backstage.stack import outside
+from backstage.stack.running import running_site
+from backstage.stack.site import USUAL_PORTS, Site
+from workshop.machine import ROOT, read, state_dir
+
+c = get_config()  # type: ignore[name-defined]  # noqa: F821
+
+c.ServerApp.ip = "127.0.0.1"
+c.ServerApp.port_retries = 0
+c.ServerApp.open_browser = False
+c.ServerApp.allow_root = os.name == "posix" and os.geteuid() == 0
+c.LabApp.default_url = "/lab/tree/notebooks/00-start-here.ipynb"
+
+# After a reset, the server refuses what an old page saves.
+c.ServerApp.contents_manager_class = "backstage.stack.contents.StarterContents"
+
+# The maps of the course's own notebooks show before the first run.
+Path(jupyter_data_dir()).mkdir(parents=True, exist_ok=True)
+_notary = NotebookNotary(data_dir=jupyter_data_dir())
+for _path in (ROOT / "notebooks").rglob("*.ipynb"):
+    with suppress(ValueError):  # spoilt by someone; JupyterLab itself says so
+        _notary.sign(nbformat.read(_path, as_version=4))
+
+# Nothing reaches for the internet.
+c.LabApp.news_url = None
+c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
+c.LabApp.extension_manager = "readonly"
+
+# Nor for language servers: the search runs npm, which spins for ever where the home can't be written.
+c.LanguageServerManager.autodetect = False
+
+
+def do_not_store(response: Any) -> Any:
+    """Keep browsers from storing RabbitMQ's pages; without this they answer 412 behind a proxy."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers.pop("Etag", None)
+    return response
+
+
+_site = running_site() or Site(state_dir(), USUAL_PORTS, read("token.json").get("token", ""))
+_flower_login = b64encode(f"flower:{_site.flower_password}".encode()).decode()
+if outside.in_codespaces():
+    c.ServerApp.allow_origin = outside.origin(_site.ports["lab"])
+c.ServerProxy.servers = {
+    "flower": {
+        "command": [],
+        "port": _site.ports["flower"],
+        "absolute_url": True,
+        "request_headers_override": {"Authorization": f"Basic {_flower_login}"},
+        "new_browser_tab": False,
+        "launcher_entry": {"title": "Flower"},
+    },
+    "rabbitmq": {
+        "command": [],
+        "port": _site.ports["management"],
+        "new_browser_tab": False,
+        "rewrite_response": do_not_store,
+        "launcher_entry": {"title": "RabbitMQ"},
+    },
+    "projector": {
+        "command": [sys.executable, "-m", "backstage", "class", "wall", "--port", "{port}"],
+        "timeout": 60,
+        "request_headers_override": {"Host": "localhost"},
+        "new_browser_tab": False,
+        "launcher_entry": {"title": "Projector"},
+    },
+}

@@ -1,0 +1,212 @@
+"""Keeps one service running: starts it, waits until it ends or must start anew, and starts it again."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable
+from datetime import datetime
+from signal import Signals
+from subprocess import Popen
+
+from backstage.stack import logs
+from backstage.stack.condition import START_AFRESH, Condition, StartFailed
+from backstage.stack.process import born, kill_session, spawn
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import Site
+from backstage.stack.watch import syntax_error
+
+TICK = 0.1
+_LONGEST_PAUSE = 30
+_ASK_AGAIN = 3
+_LOOK_AGAIN = 1
+_SPOILT = re.compile(
+    r'pg_control": No such file|checkpoint record|incompatible with server|not a valid data directory'
+    r"|[Cc]orrupt|incorrect checksum|inconsistent_database|schema_integrity_check_failed|mnesia_app"
+)
+"""What PostgreSQL and RabbitMQ say when they can't read their own data."""
+
+_NO_RIGHT_OR_ROOM = re.compile(r"Permission denied|No space left|eacces|enospc")
+
+
+class Keeper:
+    """The life of one service.
+
+    Parameters
+    ----------
+    service : Service
+        What to run.
+    site : Site
+        Where the stack lives.
+    may_start : callable
+        Tells whether the services that this one needs are ready.
+    changed : callable
+        Called with this keeper and what is new, whenever the service's condition changed.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        site: Site,
+        may_start: Callable[[Service], bool],
+        changed: Callable[["Keeper", dict[str, object]], None],
+    ) -> None:
+        self.service = service
+        self.condition = Condition()
+        self.hurry = False
+        self._site = site
+        self._may_start = may_start
+        self._changed = changed
+        self._process: Popen[bytes] | None = None
+        self._anew = False
+        self._ever_ready = False
+        self._pause = 0.0
+
+    def start_anew(self, service: Service) -> None:
+        """Let the service end its work and start again, as `service` now; too late if it is leaving."""
+        if self.condition.state == "stopping":
+            return
+        self.service = service
+        self.condition.state = "starting"
+        self._pause = 0
+        self._anew = True
+
+    def note(self, **news: object) -> None:
+        """Change what is known of the service, and tell."""
+        for key, value in news.items():
+            setattr(self.condition, key, value)
+        self._changed(self, news)
+
+    async def run(self) -> None:
+        """Keep the service running until this is cancelled; then stop it.
+
+        Raises
+        ------
+        StartFailed
+            If it can't be started and the others can't do without it.
+        """
+        try:
+            while True:
+                self._anew = False
+                began = time.monotonic()
+                problem = await self._live()
+                await self._stop()
+                if not self._anew:
+                    await self._recover(problem, time.monotonic() - began)
+        finally:
+            await self._stop()
+
+    async def _live(self) -> str:
+        """Run the service once, and return what ended it."""
+        await self._until(lambda: self._may_start(self.service))
+        if self.service.reloads and (problem := syntax_error()):
+            self.note(state="broken", message=problem)
+            await self._until(lambda: False)
+        if self._anew:
+            return ""
+        began = time.monotonic()
+        self.note(state="starting")
+        try:
+            process = await self._start()
+        except StartFailed:
+            raise
+        except NotReady as reason:
+            return str(reason)
+        except Exception as error:  # whatever it is, the other services go on
+            return f"{type(error).__name__}: {error}"
+        if not self._anew:
+            self._ever_ready = True
+            self.note(state="ready", seconds=round(time.monotonic() - began, 1))
+        return await self._until_ended(process)
+
+    async def _start(self) -> Popen[bytes] | None:
+        await asyncio.to_thread(self.service.prepare, self._site)
+        process = None
+        if self.service.command(self._site):
+            self._process = process = spawn(self.service, self._site)
+            self.note(pid=process.pid, born=born(process.pid))
+        await self._until_answering(process)
+        if not self._anew:
+            await self._finish()
+        return process
+
+    async def _finish(self) -> None:
+        try:
+            await asyncio.to_thread(self.service.finish, self._site)
+        except StartFailed as error:
+            if not self._ever_ready:
+                raise
+            self.note(message=str(error))
+
+    async def _until_ended(self, process: Popen[bytes] | None) -> str:
+        """Wait until the program ends, or does not answer if someone else runs it; return the problem."""
+        if process:
+            await self._until(lambda: process.poll() is not None)
+            return self._ending(process)
+        trouble = None
+        while not self._anew and trouble is None:
+            await asyncio.sleep(_LOOK_AGAIN)
+            trouble = await asyncio.to_thread(self.service.trouble, self._site)
+        return trouble or ""
+
+    async def _until_answering(self, process: Popen[bytes] | None) -> None:
+        end = time.monotonic() + self.service.patience
+        while not self._anew:
+            trouble = await asyncio.to_thread(self.service.trouble, self._site)
+            if process and process.poll() is not None:
+                raise NotReady(self._ending(process))
+            if trouble is None:
+                return
+            if time.monotonic() > end:
+                raise NotReady(f"it did not answer within {self.service.patience:.0f} s: {trouble}")
+            await asyncio.sleep(TICK)
+
+    def _ending(self, process: Popen[bytes]) -> str:
+        code = process.poll() or 0
+        how = f"it was ended by {Signals(-code).name}" if code < 0 else f"it ended with exit code {code}"
+        error = logs.last_error(self._site.log(self.service.name))
+        return f"{how}{f': {error}' if error and code > 0 else ''}"
+
+    async def _recover(self, problem: str, lived: float) -> None:
+        if self.service.essential and not self._ever_ready:
+            raise StartFailed(self._explain(problem))
+        watched = not self.service.command(self._site)
+        soon = lived > _LONGEST_PAUSE or watched
+        self._pause = 1 if soon else min(self._pause * 2 or 1, _LONGEST_PAUSE)
+        again = time.monotonic() + self._pause
+        self.note(
+            state="broken",
+            restarts=self.condition.restarts + 1,
+            message=f"{datetime.now():%H:%M:%S} {problem}; {'looked at' if watched else 'started'} again "
+            f"after {self._pause:.0f} s",
+        )
+        await self._until(lambda: time.monotonic() > again)
+
+    def _explain(self, problem: str) -> str:
+        log = self._site.log(self.service.name)
+        text = (
+            f"{self.service.name} did not start: {problem}\nThe last lines of {log}:\n{logs.tail(log)}\n"
+            "Everything is stopped. Next: mend what these lines name, then workshop up.\n"
+            f"More of them: workshop logs {self.service.name}. What else is wrong here: workshop doctor"
+        )
+        said = logs.latest(log)
+        spoilt = _SPOILT.search(said) and not _NO_RIGHT_OR_ROOM.search(said)
+        return f"{text}\nIts data can't be read. {START_AFRESH}" if spoilt else text
+
+    async def _until(self, condition: Callable[[], bool]) -> None:
+        while not self._anew and not condition():
+            await asyncio.sleep(TICK)
+
+    async def _stop(self) -> None:
+        """Ask the program to end, wait, and end what is left of it."""
+        if (process := self._process) is None:
+            return
+        end = time.monotonic() + self.service.patience
+        ask = 0.0
+        while process.poll() is None and time.monotonic() < end and not self.hurry:
+            if time.monotonic() > ask:  # Erlang misses a signal in its first moments
+                process.send_signal(self.service.stop_signal)
+                ask = time.monotonic() + _ASK_AGAIN
+            await asyncio.sleep(TICK)
+        kill_session(process.pid)
+        process.wait()
+        self._process = None

@@ -1,0 +1,47 @@
+"""JupyterLab, with Flower's and RabbitMQ's pages inside."""
+
+import os
+import sys
+from pathlib import Path
+
+from backstage.stack.direct import open_page
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import Site
+from workshop.machine import ROOT
+
+CONFIG = Path(__file__).with_name("jupyter")
+"""The folder with what JupyterLab is told: its server's settings and defaults."""
+
+RESETS = "resets.json"
+"""How often the course was reset; `contents` refuses to save a notebook that was opened before the last."""
+
+
+def command(site: Site) -> list[str]:
+    """Return the command of JupyterLab."""
+    return [
+        sys.executable,
+        "-m",
+        "jupyterlab",
+        f"--config={CONFIG / 'jupyter_config.py'}",
+        f"--ServerApp.ip={site.listen}",
+        f"--ServerApp.port={site.ports['lab']}",
+        f"--ServerApp.root_dir={ROOT}",
+    ]
+
+
+def environment(site: Site) -> dict[str, str]:
+    """Return the token, our defaults, and a PATH that has the command `workshop`."""
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {"JUPYTER_TOKEN": site.token, "JUPYTER_CONFIG_PATH": str(CONFIG), "PATH": programs}
+
+
+def probe(site: Site) -> None:
+    """Ask JupyterLab's server for its status, with the token."""
+    address = f"http://{site.place('lab')}/api/status?token={site.token}"
+    try:
+        open_page(address, timeout=2).close()
+    except OSError as error:
+        raise NotReady(str(error)) from error
+
+
+SERVICE = Service("lab", command, probe, environment=environment)

@@ -1,0 +1,81 @@
+"""Which services a start consists of."""
+
+import os
+import sys
+
+from backstage.stack import containers, lab, postgis, rabbitmq, workers
+from backstage.stack.condition import StartFailed
+from backstage.stack.neighbours import NEIGHBOURS
+from backstage.stack.service import Service
+from workshop import settings
+
+NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
+"""The five parts of the course, as in docker-compose.yml."""
+
+_MOST = 8
+"""However many cores there are: each process takes a session of the database."""
+
+_FIXED = {
+    service.name: service
+    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, lab.SERVICE)
+}
+
+
+def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
+    """Return what to run, as the settings say now; while they say ``paused``, no workers.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The parts that were asked for, out of `NAMES`.
+    periodic : bool
+        Whether to run the periodic tasks too.
+
+    Raises
+    ------
+    StartFailed
+        If there are too many workers for the database.
+    """
+    wanted = [name for name in names if name in _FIXED]
+    if containers.inside():
+        wanted = [*NEIGHBOURS, *(name for name in wanted if name not in NEIGHBOURS)]
+    elif "rabbitmq" in names:
+        wanted.append("epmd")
+    if "worker" in names and not settings.get("paused"):
+        count = settings.get("workers") or 1
+        require_sessions(count, settings.get("processes") or usual_processes())
+        wanted += [f"worker{number}" for number in range(1, count + 1)]
+    if periodic and not settings.joined():  # a central has no queue for them
+        wanted.append("periodic")
+    return {name: service(name) for name in wanted}
+
+
+def service(name: str, machine: str | None = None) -> Service:
+    """Return a service by its name, such as ``postgis`` or ``worker2``; of another container where named."""
+    if containers.inside() and name in NEIGHBOURS:
+        return NEIGHBOURS[name]
+    name = name.partition("@")[0]
+    if name == "periodic":
+        return workers.periodic()
+    if name.startswith("worker"):
+        number = int(name.removeprefix("worker"))
+        return workers.worker(number, settings.get("processes") or usual_processes(), machine)
+    return _FIXED[name]
+
+
+def usual_processes() -> int:
+    """Return how many processes a worker has at first: one per core that it may use, and at most 8."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return int(os.environ.get("WORKSHOP_PROCESSES") or min(cores, _MOST))
+
+
+def require_sessions(workers: int, processes: int) -> None:
+    """Raise `StartFailed` if workers with so many processes each want more sessions than the database has."""
+    own = not settings.joined()
+    there, reserved = (postgis.MOST_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
+    if (wanted := workers * processes) > there - reserved:
+        raise StartFailed(
+            f"Workers x processes: {workers} x {processes} = {wanted} sessions at PostGIS, more than the "
+            f"{there - reserved} that it has for them ({there} in all, {reserved} for notebooks and maps).\n",
+            "ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES",
+        )

@@ -1,0 +1,52 @@
+"""Which ports the programs of a stack listen on: free ones, of this machine."""
+
+import os
+import socket
+
+from backstage.stack.opening import Opening
+
+USUAL_PORTS = {
+    "postgis": 5432,
+    "rabbitmq": 5672,
+    "management": 15672,
+    "flower": 5555,
+    "lab": 8888,
+    "erlang": 25672,
+    "epmd": 4369,
+}
+"""The ports that these programs have by custom. Taken ones are replaced by free ones."""
+
+HOST = "127.0.0.1"
+
+_UNUSUAL, _STARTS, _APART, _BEYOND = 26000, 600, 11, 32768
+
+
+def free_ports(central: Opening | None = None) -> dict[str, int]:
+    """Return a port for each program: that of before at a central, the usual one, or the next that is free.
+
+    All ports are below those that systems give to outgoing connections. With ``WORKSHOP_PORTS=any`` in the
+    environment no usual port is taken; each stack begins elsewhere, so that those which start at the same
+    time don't choose the same.
+    """
+    any_port = os.environ.get("WORKSHOP_PORTS") == "any"
+    ports: dict[str, int] = {}
+    before = (central and central.ports) or {}
+    address = central.address if central else HOST
+    for name, usual in USUAL_PORTS.items():
+        first = _UNUSUAL + os.getpid() % _STARTS * _APART if any_port else usual
+        others = (port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values())
+        candidates = (*([before[name]] if name in before else []), *others)
+        free = (port for port in candidates if is_free(port) and is_free(port, address))
+        ports[name] = next(port for port in free if port not in ports.values())
+    return ports
+
+
+def is_free(port: int, address: str = HOST) -> bool:
+    """Return whether no program listens on a port of an address of this machine."""
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((address, port))
+        except OSError:
+            return False
+    return True

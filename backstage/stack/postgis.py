@@ -1,0 +1,211 @@
+"""PostGIS: a private PostgreSQL with the tables of the course."""
+
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import psycopg
+
+from backstage.stack import account
+from backstage.stack.binaries import postgres
+from backstage.stack.environment import of_child
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import HOST, Site
+
+# The machines reach one database, and nothing else. Everyone else comes from this machine.
+RULES = """\
+host  postgres       postgres   127.0.0.1/32  scram-sha-256
+host  geopython-db   postgres   127.0.0.1/32  scram-sha-256
+host  geopython-db   geopython  127.0.0.1/32  scram-sha-256
+host  geopython-db   +machines  0.0.0.0/0     scram-sha-256
+"""
+
+MOST_SESSIONS = 100
+"""What PostgreSQL takes by itself, at a stack that is no central."""
+
+RESERVED = 20
+"""Of all sessions, those for notebooks, checks, maps and QGIS."""
+
+SESSIONS = 20
+"""For each machine: 8 processes and a notebook, and the same again after it lost its network."""
+
+STOP = signal.SIGINT
+"""Asks PostgreSQL to end without waiting for its clients."""
+
+
+def _data(site: Site) -> Path:
+    return site.state / "postgis"
+
+
+def prepare(site: Site) -> None:
+    """Make the database's files, once; a half-made set of an interrupted start is made anew."""
+    data = _data(site)
+    if (data / "PG_VERSION").exists():
+        account.hand_over(data)
+        _forget_other_server(data / "postmaster.pid")
+        _prepare_central(site)
+        return
+    draft = data.with_name("postgis.draft")
+    subprocess.run(["rm", "-rf", str(draft)], check=True)
+    password = site.state / "postgis.password"
+    password.touch(mode=0o600)
+    password.write_text(site.token, encoding="utf-8")
+    with site.log("postgis").open("ab") as log:
+        made = subprocess.run(
+            [
+                *account.prefix(),
+                str(postgres() / "initdb"),
+                f"--pgdata={draft}",
+                "--username=postgres",
+                f"--pwfile={password}",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "--encoding=UTF8",
+                "--no-locale",
+            ],
+            env=of_child(environment(site)),
+            stdout=log,
+            stderr=log,
+        )
+    password.unlink()
+    if made.returncode != 0:
+        raise NotReady(f"initdb could not make the database's files (exit code {made.returncode})")
+    draft.rename(data)
+    _prepare_central(site)
+
+
+def _prepare_central(site: Site) -> None:
+    """Say who may log in to a central, and give its old data the superuser's password of this start."""
+    if not site.central:
+        return
+    _rules(site).write_text(RULES, encoding="utf-8")
+    with site.log("postgis").open("ab") as log:
+        done = subprocess.run(
+            [*account.prefix(), str(postgres() / "postgres"), "--single", f"-D{_data(site)}", "postgres"],
+            input=f"ALTER ROLE postgres PASSWORD '{site.token}'\n".encode(),
+            env=of_child(environment(site)),
+            stdout=log,
+            stderr=log,
+        )
+    if done.returncode != 0:
+        raise NotReady(f"PostgreSQL could not set its superuser's password (exit code {done.returncode})")
+
+
+def _rules(site: Site) -> Path:
+    return site.state / "postgis.hba.conf"
+
+
+def _forget_other_server(pid_file: Path) -> None:
+    """Remove the note of a server whose number some other program has now, or which came with copied files.
+
+    PostgreSQL looks only whether a process with that number lives, and would refuse to start. In all other
+    cases it decides better itself, as it also knows whether an old server still uses the files.
+    """
+    with suppress(FileNotFoundError, ValueError, IndexError, psutil.NoSuchProcess):
+        pid, data = pid_file.read_text(encoding="utf-8").splitlines()[:2]
+        if psutil.Process(int(pid)).name() != "postgres" or not pid_file.parent.samefile(data):
+            pid_file.unlink()
+
+
+def command(site: Site) -> list[str]:
+    """Return the server's command: without a socket file, and on 127.0.0.1 only unless it is a central."""
+    central = site.central
+    return [
+        *account.prefix(),
+        str(postgres() / "postgres"),
+        f"-D{_data(site)}",
+        f"-p{site.ports['postgis']}",
+        f"-clisten_addresses={','.join(site.addresses)}",
+        "-cunix_socket_directories=",
+        *([f"-chba_file={_rules(site)}", *_for_machines(len(central.machines))] if central else []),
+    ]
+
+
+def _for_machines(number: int) -> list[str]:
+    """Return what a server for machines needs, which may lose their network: it gives a dead one up soon."""
+    return [
+        f"-cmax_connections={RESERVED + room(number) * SESSIONS}",
+        "-cauthentication_timeout=10s",
+        "-ctcp_keepalives_idle=10",
+        "-ctcp_keepalives_interval=5",
+        "-ctcp_keepalives_count=3",
+        "-ctcp_user_timeout=25s",
+        *(["-cclient_connection_check_interval=10s"] if sys.platform == "linux" else []),
+    ]
+
+
+def room(machines: int) -> int:
+    """Return for how many machines a server has room, so that some more than `machines` need no new start."""
+    return 50 * (1 + machines // 50)
+
+
+def environment(site: Site) -> dict[str, str]:
+    """Return a locale that every machine has; on macOS it does not start without one."""
+    return {"LC_ALL": "C"}
+
+
+def probe(site: Site) -> None:
+    """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
+    try:
+        connect(site, "postgres").close()
+        for address in site.addresses:  # it starts even if it can't listen at one of them
+            socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
+    except (psycopg.OperationalError, OSError) as error:
+        raise NotReady(str(error).strip()) from error
+
+
+def finish(site: Site) -> None:
+    """Make role, database, extension and schema where they are missing, then the tables."""
+    from backstage.stack.roles import make_roles  # these take two seconds to import, and only `up` needs them
+    from backstage.stack.schema import create_schema
+
+    with connect(site, "postgres") as server:
+        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
+            server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = 'geopython-db'").fetchone():
+            server.execute('CREATE DATABASE "geopython-db" OWNER geopython')
+    with connect(site, "geopython-db") as database:
+        database.execute("CREATE EXTENSION IF NOT EXISTS postgis")
+        database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
+        database.execute(
+            'ALTER ROLE geopython IN DATABASE "geopython-db" SET search_path = geopython, public'
+        )
+        if site.central:
+            database.execute(f"ALTER ROLE geopython PASSWORD '{site.database_password}'")
+    create_schema(site.database_url)
+    make_roles(site)
+
+
+def connect(site: Site, database: str) -> psycopg.Connection:
+    """Return a connection of the superuser, whose statements take effect at once.
+
+    Raises
+    ------
+    psycopg.OperationalError
+        If the server does not answer.
+    """
+    return psycopg.connect(
+        host=HOST,
+        port=site.ports["postgis"],
+        dbname=database,
+        user="postgres",
+        password=site.token,
+        connect_timeout=3,
+        autocommit=True,
+    )
+
+
+SERVICE = Service(
+    "postgis",
+    command,
+    probe,
+    environment=environment,
+    prepare=prepare,
+    finish=finish,
+    essential=True,
+    stop_signal=STOP,
+)

@@ -1,0 +1,153 @@
+"""RabbitMQ: a private broker with its management pages, and Erlang's port mapper beside it."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+from backstage.stack import accounts, queues
+from backstage.stack.binaries import epmd, rabbitmq
+from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.service import NotReady, Service
+from backstage.stack.site import HOST, Site
+
+# A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
+# minutes, and then it closes the worker's channel. It counts milliseconds.
+CONFIGURATION = """\
+{listeners}
+management.tcp.ip = {host}
+management.tcp.port = {management}
+default_vhost = celery_app
+default_user = celery_user
+default_pass = {password}
+default_user_tags.administrator = true
+disk_free_limit.absolute = 50MB
+consumer_timeout = 90000000
+log.console = true
+log.console.level = warning
+log.console.use_colors = off
+log.file = false
+"""
+
+# For machines that may lose their network: a dead one is given up after two or three heartbeats, and its
+# tasks go to others. No message is large, so none may be. The administrator comes from this machine only.
+FOR_MACHINES = """\
+loopback_users.celery_user = true
+heartbeat = 10
+max_message_size = 65536
+tcp_listen_options.keepalive = true
+"""
+
+# The same for connections without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
+# _USER_TIMEOUT. Among RabbitMQ's own options they would end its pages' overview with an error.
+DEAD_PEERS = """\
+[{kernel, [{inet_default_listen_options, [
+  {raw, 6, 4, <<10:32/native>>}, {raw, 6, 5, <<5:32/native>>}, {raw, 6, 6, <<3:32/native>>},
+  {raw, 6, 18, <<25000:32/native>>}
+]}]}].
+"""
+
+
+def prepare(site: Site) -> None:
+    """Write the broker's configuration."""
+    home = _home(site)
+    home.mkdir(exist_ok=True)
+    listeners = "\n".join(
+        f"listeners.tcp.{number} = {address}:{site.ports['rabbitmq']}"
+        for number, address in enumerate(site.addresses, start=1)
+    )
+    configuration = CONFIGURATION.format(
+        host=HOST, listeners=listeners, password=site.broker_password, **site.ports
+    )
+    central = site.central is not None
+    advanced = DEAD_PEERS if central and sys.platform == "linux" else "[]."
+    for name, text in (
+        ("rabbitmq.conf", configuration + FOR_MACHINES * central),
+        ("advanced.config", advanced),
+    ):
+        file = home / name
+        file.touch(mode=0o600)
+        file.write_text(text, encoding="utf-8")
+    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
+
+
+def environment(site: Site) -> dict[str, str]:
+    """Return where RabbitMQ keeps all that is its own, so that it sees nothing of another one here."""
+    home = _home(site)
+    return {
+        "PATH": f"{epmd().parent}{os.pathsep}{os.environ.get('PATH', '')}",  # there is its Erlang too
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "RABBITMQ_ALLOW_INPUT": "1",
+        "RABBITMQ_NODENAME": "workshop@localhost",
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
+        "RABBITMQ_SCHEMA_DIR": str(home / "schema"),
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+        "RABBITMQ_DIST_PORT": str(site.ports["erlang"]),
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+            "-mnesia core_dir false +sbwt none +sbwtdcpu none +sbwtdio none"
+        ),
+        "ERL_EPMD_PORT": str(site.ports["epmd"]),
+        "ERL_EPMD_ADDRESS": HOST,
+        "ERL_CRASH_DUMP_SECONDS": "0",
+        # For every Erlang that this one starts, too: once a minute RabbitMQ starts one to make sure of its
+        # port mapper. It would listen to all addresses, or start a port mapper that outlives the stack.
+        "ERL_ZFLAGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+    }
+
+
+def probe(site: Site) -> None:
+    """Log in over AMQP, then ask the management interface for the virtual host."""
+    try:
+        with Connection(site.broker_url, connect_timeout=3) as connection:
+            connection.connect()
+        ask_rabbitmq(site, "/api/vhosts/celery_app")
+    except (OperationalError, OSError) as error:
+        raise NotReady(str(error)) from error
+
+
+def finish(site: Site) -> None:
+    """Declare the course's queues, and at a central make the machines' accounts."""
+    queues.declare(site.broker_url)
+    accounts.make_accounts(site)
+
+
+def probe_epmd(site: Site) -> None:
+    """Ask the port mapper for its list of names; that it is ours is shown by its process living on."""
+    with socket.create_connection((HOST, site.ports["epmd"]), timeout=1) as connection:
+        connection.sendall(b"\x00\x01n")
+        if not connection.recv(4):
+            raise NotReady("the port mapper gives no answer")
+
+
+def _home(site: Site) -> Path:
+    return site.state / "rabbitmq"
+
+
+EPMD = Service(
+    "epmd",
+    lambda site: [str(epmd()), "-port", str(site.ports["epmd"]), "-address", HOST],
+    probe_epmd,
+    environment=environment,
+    essential=True,
+)
+
+SERVICE = Service(
+    "rabbitmq",
+    lambda site: [str(rabbitmq()), "-noinput"],
+    probe,
+    environment=environment,
+    prepare=prepare,
+    finish=finish,
+    needs=("epmd",),
+    essential=True,
+)

@@ -1,0 +1,197 @@
+"""Whether the stack of this course runs, and where its services are."""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import starmap
+from pathlib import Path
+from typing import IO, Any
+
+from backstage.stack import containers, outside
+from backstage.stack.process import born
+from backstage.stack.site import HOST, Site, site_of_containers
+from workshop import machine
+from workshop.errors import WorkshopError
+
+CENTRAL = "central/stack.json"
+"""What describes the central services of challenge 3, while this machine runs them."""
+
+
+_LOOKING = 0.3
+"""Seconds in which another program that only looks at the lock has let go of it."""
+
+
+class AlreadyRunning(WorkshopError):
+    """The stack runs already; there is one per course folder."""
+
+    def __init__(self) -> None:
+        super().__init__("The services of this course are being started or stopped.", "workshop status")
+
+
+@contextmanager
+def only_one() -> Iterator[None]:
+    """Hold the lock of this course's stack; the kernel lets go of it however this process ends.
+
+    Raises
+    ------
+    AlreadyRunning
+        If another process holds it.
+    WorkshopError
+        If nobody can hold it, as on some network drives: there the database would not be safe either.
+    """
+    if machine.WINDOWS:  # no stack runs there
+        yield
+        return
+    path = machine.state_dir() / containers.own("lock")
+    try:
+        lock = path.open("a", encoding="utf-8")
+    except FileNotFoundError:  # a purge removed the folder just now
+        raise AlreadyRunning from None
+    with lock:
+        if not until(lambda: _takes(lock) and _is_at(path, lock), _LOOKING):
+            raise AlreadyRunning
+        yield
+
+
+def _is_at(path: Path, lock: IO[str]) -> bool:
+    """Return whether a lock is still the one that others will find: a purge removes it with its folder."""
+    return path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno()))
+
+
+def _takes(lock: IO[str]) -> bool:
+    import fcntl
+
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        raise WorkshopError(
+            f"The folder {machine.state_dir()} is on a disk without file locks ({error.strerror}), such as a "
+            "network drive.",
+            "set WORKSHOP_STATE to a folder on a disk of this computer",
+        ) from error
+    return True
+
+
+def is_locked() -> bool:
+    """Return whether a stack runs, starts or stops at this moment."""
+    try:
+        with only_one():
+            return False
+    except AlreadyRunning:
+        return True
+
+
+def running(file: str = "stack.json") -> dict[str, Any] | None:
+    """Return the content of ``stack.json``, or of `CENTRAL`, if its supervisor lives, else None."""
+    if containers.inside():
+        return containers.running() if file == "stack.json" else None
+    stack = machine.read(file)
+    return stack if stack and born(stack["pid"]) == stack["born"] else None
+
+
+def running_site() -> Site | None:
+    """Return the site of the running stack, if there is one."""
+    stack = running()
+    if stack is None:
+        return None
+    token = machine.read("token.json")["token"]
+    if containers.inside():
+        return site_of_containers(token)
+    return Site(machine.state_dir(), stack["ports"], token)
+
+
+def services() -> dict[str, str]:
+    """Return the state of each service by name, such as ``{"postgis": "ready"}``.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running.
+    """
+    stack = running()
+    if stack is None:
+        raise WorkshopError("The services are not running.", "workshop up")
+    return {name: service["state"] for name, service in stack["services"].items() if name != "epmd"}
+
+
+def conditions() -> str:
+    """Return how each service is and what last happened to it, a line for each.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running.
+    """
+    services()
+    return "\n".join(starmap(_condition, (running() or {"services": {}})["services"].items()))
+
+
+def _condition(name: str, service: dict[str, Any]) -> str:
+    times = service["restarts"]
+    restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
+    return f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip()
+
+
+def workers_ready() -> int | None:
+    """Return how many workers will answer: those of this machine; None if none is ready, or nobody knows."""
+    if machine.read("joined.json"):
+        return None
+    stack = running() or {"services": {}}
+    states = [service["state"] for name, service in stack["services"].items() if name.startswith("worker")]
+    return states.count("ready") or None
+
+
+def addresses() -> str:
+    """Return where to look at the running services, in words.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running.
+    """
+    inside, names = running_site(), services()
+    assert inside is not None
+    site = inside.outside()
+    lab = outside.address(site.lab_url, "lab/tree/notebooks/00-start-here.ipynb")
+    flower = outside.address(site.flower_url, "flower/")
+    management = outside.address(site.management_url, "rabbitmq/")
+    lines = {
+        "lab": f"JupyterLab  {lab}",
+        "flower": f"Flower      {flower}  user flower, password {site.flower_password}",
+        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password {site.broker_password}",
+        "postgis": f"PostGIS     host {HOST}, port {site.ports['postgis']}, database geopython-db,\n"
+        f"            schema geopython, user geopython, password {site.database_password}",
+    }
+    return "\n".join(line for name, line in lines.items() if name in names)
+
+
+def readiness() -> str:
+    """Return READY, and which services are not."""
+    states = {name: service["state"] for name, service in containers.own_services().items()}
+    broken = [name for name, state in states.items() if state != "ready"]
+    return f"READY, except {', '.join(broken)}. Next: workshop doctor" if broken else "READY"
+
+
+def elsewhere() -> list[str]:
+    """Return, in words, what sends tasks or rows elsewhere than to the services of this machine."""
+    found = [
+        f"{key} is set in the environment, so tasks use that address and not this machine's {name}"
+        for key, name in (("WORKSHOP_BROKER_URL", "RabbitMQ"), ("WORKSHOP_DATABASE_URL", "PostGIS"))
+        if os.environ.get(key) and not containers.inside()
+    ]
+    if machine.read("joined.json"):
+        found.append("this machine joined a central queue, so tasks go there")
+    return found
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds; return whether it did in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.1)
+    return True

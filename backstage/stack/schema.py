@@ -1,0 +1,66 @@
+"""The tables of the course, and the nations in them."""
+
+from json import loads
+
+from geoalchemy2 import WKTElement
+from shapely.geometry import shape
+from sqlalchemy import Connection, FromClause, Table, create_engine, func, inspect, select
+from sqlalchemy.dialects.postgresql import insert
+
+from backstage.stack.condition import START_AFRESH
+from workshop import db
+from workshop.data import BOUNDARY
+from workshop.errors import WorkshopError
+
+_ONE_AT_A_TIME = 27700
+"""The number of the lock that keeps two containers from creating the same table."""
+
+
+def create_schema(database_url: str) -> None:
+    """Create the tables that are missing, and load the nations if there are none.
+
+    Parameters
+    ----------
+    database_url : str
+        The database, with a role that may create tables in the schema `geopython`.
+
+    Raises
+    ------
+    WorkshopError
+        If a table is that of an older version of the course.
+    """
+    engine = create_engine(database_url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(func.pg_advisory_xact_lock(_ONE_AT_A_TIME).select())
+            db.Base.metadata.create_all(connection)
+            for table in (db.GridSquare.__table__, db.TaskLog.__table__):
+                _refuse_older(connection, table)
+            if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
+                connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())
+    finally:
+        engine.dispose()
+
+
+def _refuse_older(connection: Connection, table: FromClause) -> None:
+    assert isinstance(table, Table)
+    there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
+    if missing := [column.name for column in table.columns if column.name not in there]:
+        raise WorkshopError(
+            f"The table {table} was made by an older version of the course: it has no column "
+            f"{', '.join(missing)}. Nothing was changed.\n",
+            f"start that version once more and save the "
+            f"rows that you need, such as with QGIS. {START_AFRESH}",
+        )
+
+
+def nations() -> list[dict[str, object]]:
+    """Return the rows of `uk_boundary` from the file in `workshop.data` (EPSG:27700)."""
+    return [
+        {
+            "code": feature["properties"]["code"],
+            "name": feature["properties"]["name"],
+            "geom": WKTElement(shape(feature["geometry"]).wkt, srid=27700),
+        }
+        for feature in loads(BOUNDARY.read_text(encoding="utf-8"))["features"]
+    ]

@@ -1,0 +1,73 @@
+"""What the stack must know of a service, whichever program it is."""
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from backstage.stack.site import Site
+
+
+class NotReady(Exception):
+    """A service does not answer yet; the text says what is still missing."""
+
+
+def _nothing(site: Site) -> None:
+    pass
+
+
+def _no_variables(site: Site) -> dict[str, str]:
+    return {}
+
+
+@dataclass(frozen=True)
+class Service:
+    """One program of the stack.
+
+    Attributes
+    ----------
+    name : str
+        Its name, the same as in docker-compose.yml.
+    command : callable
+        Site to the program and its arguments; empty if someone else runs it, and it is only watched here.
+    probe : callable
+        Raises `NotReady` until the service does its work for real.
+    environment : callable
+        Site to what the program is told besides `backstage.stack.environment.of_child`.
+    prepare : callable
+        What to do before the program starts.
+    finish : callable
+        What to do once it is ready. `StartFailed` ends a first start; a service that was ready before goes
+        on, with the text as its message.
+    needs : tuple of str
+        Services that must be ready before.
+    essential : bool
+        Without it the others are of no use, so that the start as a whole fails with it.
+    reloads : bool
+        It runs the code that attendees edit, and starts again when that changes.
+    stop_signal : signal.Signals
+        What asks it to finish its work and end.
+    patience : float
+        Seconds until it must be ready, and until it must have ended.
+    """
+
+    name: str
+    command: Callable[[Site], list[str]]
+    probe: Callable[[Site], None]
+    environment: Callable[[Site], dict[str, str]] = _no_variables
+    prepare: Callable[[Site], None] = _nothing
+    finish: Callable[[Site], None] = _nothing
+    needs: tuple[str, ...] = field(default=())
+    essential: bool = False
+    reloads: bool = False
+    stop_signal: signal.Signals = signal.SIGTERM
+    patience: float = 60
+
+    def trouble(self, site: Site) -> str | None:
+        """Return why the service does not answer; None if it does."""
+        try:
+            self.probe(site)
+        except NotReady as reason:
+            return str(reason)
+        except Exception as error:  # each client library has its own ways to say that nobody is there
+            return f"{type(error).__name__}: {error}"
+        return None
