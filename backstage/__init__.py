@@ -1,1 +1,28 @@
-"""What runs the course; nobody has to read it to take part."""
+"""What runs the course; nobody has to read it to take part. Notebooks import from here what they need of it.
+
+Each name is looked up when it is asked for: a Python that is too old for the course has to get as far as
+``backstage.__main__``, which says so.
+"""
+
+from pkgutil import resolve_name
+
+_NAMES = {
+    "addresses": "backstage.stack.running:addresses",
+    "breaking": "backstage.stack.breaking",
+    "conditions": "backstage.stack.running:conditions",
+    "join": "backstage.classroom.join:join",
+    "leave": "backstage.classroom.join:leave",
+    "ledger": "workshop.delivery.ledger:ledger",
+    "limits": "backstage.stack.outside:limits",
+    "read_code": "backstage.classroom.card:read_code",
+    "rehearse": "backstage.classroom.rehearsal:rehearse",
+    "scale": "backstage.stack.scaling:scale",
+    "services": "backstage.stack.running:services",
+    "stop_rehearsal": "backstage.classroom.rehearsal:stop",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name in _NAMES:
+        return resolve_name(_NAMES[name])
+    raise AttributeError(f"backstage has no {name!r}; it has {', '.join(_NAMES)}")

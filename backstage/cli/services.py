@@ -133,13 +133,13 @@ def doctor() -> None:
 @services.command()
 def demo() -> None:
     """Do 2,500 tasks, and write the map demo.html."""
-    from backstage import main_job  # slow to import: maps and tables
+    from backstage.stack.demo import run  # slow to import: maps and tables
 
     started = control.running() is None
     try:
         if started:
             control.up_detached(["postgis", "rabbitmq", "worker"], echo)
-        main_job.run(echo)
+        run(echo)
     finally:
         if started:
             control.down(echo)
