@@ -4,38 +4,38 @@ unexport PYTHONHOME PYTHONPATH
 LINT = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lab:  ## everything, with JupyterLab in the browser
-	@sh setup.sh
+	@sh scripts/setup.sh
 	@.venv/bin/workshop up --open
 
 demo:  ## 2,500 tasks without a browser, then demo.html
-	@sh setup.sh
+	@sh scripts/setup.sh
 	@.venv/bin/workshop demo
 
 test: LEFT_OUT = -m "not nightly"
 test:  ## the test suite, with services of its own
 test-all:  ## the same, with what is slow and rarely breaks
 test test-all:
-	@sh setup.sh chromium libatomic1
+	@sh scripts/setup.sh chromium libatomic1
 	@$(LINT) && .venv/bin/python -m pytest tests/compose \
 	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 5 --dist loadfile --no-loadscope-reorder --durations=25 $(LEFT_OUT)
 
 test-fast:  ## unit tests and notebooks' form, no services
-	@sh setup.sh
+	@sh scripts/setup.sh
 	@$(LINT) && .venv/bin/python -m pytest tests/unit -m "not nightly"
 
 chaos:  ## 10,000 tasks while everything breaks, and what became of each; three to four minutes
-	@sh setup.sh
+	@sh scripts/setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
 
 bench:  ## how many tasks and machines a central bears
-	@sh setup.sh
+	@sh scripts/setup.sh
 	@.venv/bin/python -m benchmarks.central
 
 bundle:  ## all Python packages in the folder bundle, or BUNDLE, for machines without network
-	@sh bundle.sh
+	@sh scripts/bundle.sh
 
 lock:  ## requirements.lock with the newest versions that pyproject.toml allows
-	@sh setup.sh
+	@sh scripts/setup.sh
 	@.venv/bin/uv pip compile --quiet --upgrade --universal --generate-hashes --no-header --group dev -o requirements.lock pyproject.toml
 	@.venv/bin/python -m tests.unit.test_conda
 

@@ -14,13 +14,13 @@ OLDEST = (3, 11)
 def main() -> None:
     """Run the command; say in a sentence what this Python lacks."""
     if sys.version_info < OLDEST:
-        _refuse("The course needs Python 3.11 or newer", "sh setup.sh, then .venv/bin/workshop")
+        _refuse("The course needs Python 3.11 or newer", "sh scripts/setup.sh, then .venv/bin/workshop")
     _refuse_another_folder()
     _leave_out_other_projects()
     try:
         from backstage.cli import main as run
     except (ImportError, SyntaxError) as error:
-        _refuse(f"The course's Python packages are incomplete ({error})", "sh setup.sh")
+        _refuse(f"The course's Python packages are incomplete ({error})", "sh scripts/setup.sh")
     try:
         run(prog_name="workshop")
     except OSError as error:  # such as a full disk, or a folder that can't be written
@@ -32,7 +32,9 @@ def _refuse_another_folder() -> None:
     """Stop a copied command: it names the first folder's Python, and would speak to that one's services."""
     own = Path(sys.argv[0]).resolve().parent.parent
     if (own / "pyvenv.cfg").exists() and not own.samefile(sys.prefix):
-        _refuse(f"The folder of {own} was copied, and its packages belong to the first one", "sh setup.sh")
+        _refuse(
+            f"The folder of {own} was copied, and its packages belong to the first one", "sh scripts/setup.sh"
+        )
 
 
 def _leave_out_other_projects() -> None:

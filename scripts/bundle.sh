@@ -2,8 +2,8 @@
 # bundle.sh                 brings all Python packages of the course into the folder BUNDLE, or else bundle
 # bundle.sh check FOLDER    says whether that folder is for this machine and this version of the course
 set -eu
-cd "$(dirname "$0")"
-. backstage/stack/python.sh
+cd "$(dirname "$0")/.."
+. scripts/python.sh
 choose_python
 
 platform() {
@@ -33,7 +33,7 @@ PostGIS, and RabbitMQ, such a machine needs no network. In the folder of the cou
     make lab OFFLINE=FOLDER
 
 To install those programs on Debian or Ubuntu, while there is network (it starts no service):
-    sudo sh backstage/stack/apt-install.sh make python3-venv postgresql-postgis rabbitmq-server
+    sudo sh scripts/apt-install.sh make python3-venv postgresql-postgis rabbitmq-server
 
 Or carry the container images. Then a machine needs Docker and nothing else. Here:
     docker compose build && docker compose pull --ignore-buildable

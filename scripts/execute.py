@@ -1,7 +1,7 @@
 """Runs notebooks against services of their own and stores the outputs.
 
-``python notebooks/execute.py`` runs all, ``python notebooks/execute.py 01-enqueue`` or
-``python notebooks/execute.py instructor/projector`` one of them.
+``python scripts/execute.py`` runs all, ``python scripts/execute.py 01-enqueue`` or
+``python scripts/execute.py instructor/projector`` one of them.
 
 The points come from a fixed seed, so that the stored outputs are the same each time, as the tests require.
 """
@@ -16,7 +16,7 @@ import nbformat
 from nbclient import NotebookClient
 from tqdm import tqdm
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1] / "notebooks"
 SEED = "2018"
 LIMIT = 300
 """Seconds that one cell may take."""

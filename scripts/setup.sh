@@ -4,9 +4,9 @@
 # OFFLINE names a folder that `make bundle` wrote: then nothing comes from anywhere else.
 # It never starts or enables a PostgreSQL or RabbitMQ service of the machine.
 set -eu
-cd "$(dirname "$0")"
+cd "$(dirname "$0")/.."
 offline=${OFFLINE:-}
-. backstage/stack/python.sh
+. scripts/python.sh
 
 # Its programs name their Python by its full path: they don't survive a copy or a move of the folder.
 whole() {
@@ -18,7 +18,7 @@ install_programs() {
     sudo=; [ "$(id -u)" = 0 ] || sudo=sudo
     [ -z "$sudo" ] || command -v sudo >/dev/null || return
     echo "+ ${sudo:+sudo }apt-get install --yes --no-install-recommends $*"
-    $sudo sh backstage/stack/apt-install.sh "$@"
+    $sudo sh scripts/apt-install.sh "$@"
 }
 
 if whole; then python=.venv/bin/python; else choose_python; fi
@@ -30,7 +30,7 @@ if [ -n "$missing" ]; then
     [ -z "$offline" ] || fail "They are not in the bundle." "install them while there is network, see $offline/about.txt"
     # shellcheck disable=SC2086  # one word for each package
     install_programs $missing || fail "They could not be installed." \
-"on Debian or Ubuntu an administrator types, in this folder: sh backstage/stack/apt-install.sh $missing
+"on Debian or Ubuntu an administrator types, in this folder: sh scripts/apt-install.sh $missing
 Without rights: conda env create -f environment.yml. With Docker: docker compose up --build"
 fi
 
@@ -39,7 +39,7 @@ if ! whole || [ requirements.lock -nt .venv/complete ] || [ pyproject.toml -nt .
     trouble="The Python packages could not be installed."
     next="see above; a network's own index, proxy or certificate: README, 'Proxies and certificates'"
     if [ -n "$offline" ]; then
-        PYTHON=$python sh bundle.sh check "$offline"
+        PYTHON=$python sh scripts/bundle.sh check "$offline"
         set -- --no-index --find-links "$offline/packages"
         # Neither files nor variables may name another source.
         # shellcheck disable=SC2046  # one word for each variable

@@ -23,7 +23,8 @@ def browser() -> Iterator[Browser]:
     """Start Chromium; while it runs, Playwright's event loop does, and other tests want one of their own."""
     path = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
     assert path, (
-        "These tests need Chromium. Debian: apt-get install chromium; or run: sh setup.sh chromium libatomic1"
+        "These tests need Chromium. Debian: apt-get install chromium; "
+        "or run: sh scripts/setup.sh chromium libatomic1"
     )
     expect.set_options(timeout=30_000)
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])

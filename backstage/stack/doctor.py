@@ -64,7 +64,7 @@ def _program(find: Callable[[], Path]) -> Finding:
     try:
         return Finding(True, f"found {find()}")
     except binaries.Missing as error:
-        return Finding(False, str(error), "sh setup.sh")
+        return Finding(False, str(error), "sh scripts/setup.sh")
 
 
 def _folder() -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ class Binder(Course):
     def started(self, **different: str) -> Iterator[None]:
         """Run Binder's command in the way of its images; end everything afterwards."""
         command = [
-            "./start", "jupyter-lab", "--ip=127.0.0.1", f"--port={self.port}",
+            ".binder/start", "jupyter-lab", "--ip=127.0.0.1", f"--port={self.port}",
             "--ServerApp.base_url=/user/someone/", f"--ServerApp.token={TOKEN}",
         ]  # fmt: skip
         with (self.root / ".jupyter-server-log.txt").open("wb") as log:
@@ -71,7 +72,7 @@ class Binder(Course):
 
     def services(self) -> dict[str, str]:
         try:
-            found = json.loads((self.root / ".backstage/stack.json").read_text())["services"]
+            found = json.loads((self.root / ".workshop/stack.json").read_text())["services"]
         except FileNotFoundError:
             return {}
         return {name: service["state"] for name, service in found.items()}
@@ -80,9 +81,7 @@ class Binder(Course):
 @pytest.fixture(scope="module")
 def binder(tmp_path_factory: pytest.TempPathFactory) -> Binder:
     course = Binder(copy_parts(tmp_path_factory.mktemp("binder") / "someone"), config={})
-    for name in ("start", "postBuild", "environment.yml"):
-        (course.root / name).write_bytes((ROOT / name).read_bytes())
-        (course.root / name).chmod(0o755)
+    shutil.copytree(ROOT / ".binder", course.root / ".binder")
     command = course.root.parent / "bin" / "workshop"  # as if this clone were installed
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m backstage "$@"\n')
@@ -93,7 +92,7 @@ def binder(tmp_path_factory: pytest.TempPathFactory) -> Binder:
     author = ["-c", "user.name=Ann", "-c", "user.email=ann@localhost"]
     course.git(*author, "commit", "--quiet", "-m", "The course")
     course.git("checkout", "--quiet", "--detach")
-    course.run("./postBuild")
+    course.run(".binder/postBuild")
     return course
 
 

@@ -15,10 +15,10 @@ TOOLS = ("cat", "cmp", "dirname", "env", "grep", "head", "id", "mkdir", "sed", "
 
 
 def make_course(folder: Path) -> Path:
-    for name in ("setup.sh", "bundle.sh", "pyproject.toml", "README.md"):
-        folder.mkdir(exist_ok=True)
+    folder.mkdir(exist_ok=True)
+    for name in ("pyproject.toml", "README.md"):
         shutil.copy(ROOT / name, folder)
-    for room in ("workshop", "backstage"):
+    for room in ("workshop", "backstage", "scripts"):
         shutil.copytree(ROOT / room, folder / room, ignore=shutil.ignore_patterns("__pycache__"))
     locked = re.split(
         r"^(?=[a-z])", (ROOT / "requirements.lock").read_text(encoding="utf-8"), flags=re.MULTILINE
@@ -31,11 +31,11 @@ def make_course(folder: Path) -> Path:
 def run(
     course: Path, *command: str, path: Path | None = None, **changes: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command in a course, else ``sh setup.sh``; only the programs in `path` are there, if given."""
+    """Run a command in a course, else the set-up; only the programs in `path` are there, if given."""
     of_this_run = ("WORKSHOP_", "PYTHON", "OFFLINE", "MAKE")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(of_this_run)}
     return subprocess.run(
-        command or ("sh", "setup.sh"),
+        command or ("sh", "scripts/setup.sh"),
         cwd=course,
         env=kept | ({"PATH": str(path)} if path else {"PYTHON": sys.executable}) | changes,
         stdin=subprocess.DEVNULL,

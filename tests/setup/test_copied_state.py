@@ -76,4 +76,4 @@ def test_a_copied_command_says_so_before_it_is_set_up_anew(tmp_path: Path) -> No
     done = run(tmp_path, ".venv/bin/workshop", "down", WORKSHOP_STATE=str(tmp_path / "state"))
     assert done.returncode == 3
     assert f"The folder of {copy.parent} was copied" in done.stderr
-    assert "\nNext: sh setup.sh" in done.stderr
+    assert "\nNext: sh scripts/setup.sh" in done.stderr

@@ -19,7 +19,9 @@ CLOSED = "http://127.0.0.1:9"
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return what ``make bundle`` brings for a small course. Only this asks the network for packages."""
     folder = tmp_path_factory.mktemp("stick") / "the bundle"
-    made = run(make_course(folder.with_name("course")), "sh", "bundle.sh", BUNDLE=str(folder), PIP_USER="1")
+    made = run(
+        make_course(folder.with_name("course")), "sh", "scripts/bundle.sh", BUNDLE=str(folder), PIP_USER="1"
+    )
     assert made.returncode == 0, made.stderr
     assert "The bundle is complete:" in made.stdout
     return folder

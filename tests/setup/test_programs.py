@@ -28,13 +28,10 @@ def test_without_rights_it_says_what_to_type(tmp_path: Path, programs: Path, apt
     if apt:
         add_program(programs, "apt-get", APT)
     course = make_course(tmp_path / "course")
-    done = run(course, "sh", "setup.sh", "no-such-program", path=programs, ASKED=str(asked))
+    done = run(course, "sh", "scripts/setup.sh", "no-such-program", path=programs, ASKED=str(asked))
     assert done.returncode == 1
     assert "Missing: no-such-program" in done.stdout
-    assert (
-        "administrator types, in this folder: sh backstage/stack/apt-install.sh no-such-program"
-        in done.stderr
-    )
+    assert "administrator types, in this folder: sh scripts/apt-install.sh no-such-program" in done.stderr
     assert "conda env create -f environment.yml" in done.stderr
     assert "docker compose up --build" in done.stderr
     assert not asked.exists() and not (course / ".venv").exists()
@@ -45,7 +42,7 @@ def install(tmp_path: Path, programs: Path, apt: str) -> subprocess.CompletedPro
     add_program(
         programs, "apt-get", f'{APT}\ncase "$*" in *update*) echo "{DEAD}" >&2; exit 100 ;; esac\n{apt}'
     )
-    script = (ROOT / "backstage/stack/apt-install.sh").read_text(encoding="utf-8")
+    script = (ROOT / "scripts/apt-install.sh").read_text(encoding="utf-8")
     (tmp_path / "install.sh").write_text(script.replace("/usr/sbin/", f"{tmp_path}/"), encoding="utf-8")
     return run(tmp_path, "sh", "install.sh", "one", path=programs, ASKED=str(tmp_path / "asked"))
 

@@ -26,7 +26,7 @@ def programs(tmp_path: Path) -> Path:
 
 
 def refused(course: Path, programs: Path, **changes: str) -> str:
-    done = run(course, "sh", "setup.sh", "no-such-program", path=programs, **changes)
+    done = run(course, "sh", "scripts/setup.sh", "no-such-program", path=programs, **changes)
     assert done.returncode != 0
     assert not (course / "apt-get-was-asked").exists() and not (course / ".venv").exists()
     assert "\nNext: make lab PYTHON=" in done.stderr

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.posix
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     variables = {"PYTHON": sys.executable, "PATH": "/usr/bin:/bin:/usr/local/bin"} | environment
-    command = ["sh", str(ROOT / "bundle.sh"), *arguments]
+    command = ["sh", str(ROOT / "scripts/bundle.sh"), *arguments]
     return subprocess.run(command, env=variables, capture_output=True, text=True)
 
 

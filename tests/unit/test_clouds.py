@@ -23,7 +23,7 @@ def devcontainer() -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", ["start", "postBuild"])
 def test_binder_can_run_its_scripts(name: str) -> None:
-    script = ROOT / name
+    script = ROOT / ".binder" / name
     assert script.read_bytes().startswith(b"#!/bin/sh\n")
     assert b"\r" not in script.read_bytes()
     assert os.access(script, os.X_OK)

@@ -1,4 +1,4 @@
-"""environment.yml, which conda and Binder read, says the same as pyproject.toml and requirements.lock."""
+"""environment.yml, and Binder's copy of it, say the same as pyproject.toml and requirements.lock."""
 
 import re
 import tomllib
@@ -45,6 +45,10 @@ def test_binder_reads_one_version_of_python_that_the_course_allows(environment: 
 
 def test_pip_brings_the_course_and_the_versions_of_the_lock(environment: dict[str, Any]) -> None:
     assert pip_lines(environment) == ["--constraint constraints.txt", "--editable ."]
+    binders = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text())
+    assert pip_lines(binders) == ["--constraint ../constraints.txt", "--editable .."]
+    pip_lines(binders)[:] = pip_lines(environment)
+    assert binders == environment
     held = LINE.findall(CONSTRAINTS.read_text())
     assert len(held) > 100
     assert held == LINE.findall(LOCK.read_text()), "Next: python -m tests.unit.test_conda"

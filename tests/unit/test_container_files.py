@@ -89,7 +89,7 @@ def test_what_a_build_copies_is_sent_to_it(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCKERFILES, ids=lambda path: path.name)
 def test_hadolint_finds_nothing(path: Path) -> None:
     program = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
-    assert program, "hadolint is not installed. Next: sh setup.sh"
+    assert program, "hadolint is not installed. Next: sh scripts/setup.sh"
     command = [program, "--no-color", "--failure-threshold=warning", str(path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

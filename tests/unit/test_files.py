@@ -43,7 +43,13 @@ def test_every_text_has_unix_line_ends() -> None:
 @pytest.mark.parametrize("autocrlf", ["true", "false"])
 def test_git_for_windows_changes_no_line_end(tmp_path: Path, autocrlf: str) -> None:
     """A script with other line ends, mounted into a container, does not start."""
-    chosen = (".gitattributes", "setup.sh", "Makefile", "notebooks/images/workshop.png", "workshop/tasks.py")
+    chosen = (
+        ".gitattributes",
+        "scripts/setup.sh",
+        "Makefile",
+        "notebooks/images/workshop.png",
+        "workshop/tasks.py",
+    )
     original = {path: (ROOT / path).read_bytes() for path in chosen}
     for path, data in original.items():
         (tmp_path / "origin" / path).parent.mkdir(parents=True, exist_ok=True)

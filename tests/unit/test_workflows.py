@@ -46,7 +46,7 @@ def test_every_command_names_what_is_here(path: Path) -> None:
         ("make tests", ["make tests"]),
         ("make lab", []),
         ("workshop branch --push origin", ["workshop branch"]),
-        ("pip install -r requirements.txt.lock && sh setup.sh", ["requirements.txt.lock"]),
+        ("pip install -r requirements.txt.lock && sh scripts/setup.sh", ["requirements.txt.lock"]),
         ("python -m pytest tests/units", ["tests/units"]),
     ],
 )
