@@ -13,7 +13,7 @@ from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from workshop.connection import execute, unavailable
+from workshop.database import execute, unavailable
 
 CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
 """England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""

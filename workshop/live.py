@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from tqdm import tqdm
 
 from workshop import db, machine
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.delivery.record import Published, latest_run, uuids
 from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError

@@ -10,8 +10,8 @@ import geopandas as gpd
 import pandas as pd
 from sqlalchemy import ARRAY, Uuid, any_, literal, select
 
-from workshop.connection import engine
 from workshop.data import BOUNDARY
+from workshop.database import engine
 from workshop.db import GridSquare
 from workshop.delivery.record import uuids
 from workshop.grid import CRS

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
 from workshop import db
-from workshop.connection import engine, execute
+from workshop.database import engine, execute
 from workshop.tasks import AppBaseTask, application
 
 application.conf.beat_schedule = {

@@ -10,7 +10,7 @@ from backstage.challenges import checking, environment, outcome, progress
 from backstage.challenges.program import TASK
 from backstage.challenges.verdict import PASSED, Verdict, phrase, say
 from workshop import db
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.delivery.record import Published, Run
 from workshop.delivery.recorder import STARTED, in_notebook
 from workshop.grid import HEIGHT, WIDTH

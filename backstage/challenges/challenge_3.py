@@ -10,7 +10,7 @@ from backstage.challenges import checking, outcome, progress
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import running as stack
 from workshop import machine
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.db import GridSquare
 from workshop.delivery.record import Run, uuids
 

@@ -17,7 +17,7 @@ from backstage.stack import centrally, plan
 from backstage.stack.running import running, running_site, workers_ready
 from backstage.stack.watch import syntax_error
 from workshop import db, machine, settings
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.report import ask_workers, code_version
 

@@ -97,6 +97,6 @@ def _count_nations() -> int | None:
     from sqlalchemy import func, select
 
     from workshop import db  # slow to import, and attendees may have a mistake in it
-    from workshop.connection import execute
+    from workshop.database import execute
 
     return execute(select(func.count(db.UkBoundary.code))).scalar()

@@ -13,7 +13,7 @@ from tests.integration import odd_tasks
 from tests.integration.own_stack import EDINBURGH, done, task_of
 from tests.servers import odd_worker
 from workshop import db, maps
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.delivery.ledger import ledger
 from workshop.tasks import do_task
 

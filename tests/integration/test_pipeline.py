@@ -12,7 +12,7 @@ from backstage.stack import workers
 from backstage.stack.running import running_site
 from tests.conftest import wait_for
 from workshop import db, live, maps, settings
-from workshop.connection import engine, execute
+from workshop.database import engine, execute
 from workshop.delivery import dead
 from workshop.delivery.record import Published
 from workshop.periodic import NationCount, count_squares

@@ -14,7 +14,7 @@ from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from workshop import db, settings
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.delivery import dead, publisher
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers

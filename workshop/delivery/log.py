@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from workshop import db
-from workshop.connection import execute
+from workshop.database import execute
 from workshop.delivery.attempt import current_attempt
 
 _logger = logging.getLogger(__name__)

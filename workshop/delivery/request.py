@@ -18,7 +18,7 @@ from celery.utils.log import get_logger
 from celery.worker.state import task_ready
 from kombu.asynchronous import get_event_loop
 
-from workshop import connection
+from workshop import database
 from workshop.delivery.dead import bury
 
 LONGEST_PAUSE = 8
@@ -133,4 +133,4 @@ class _Running:
     def __exit__(self, *_: object) -> None:
         self._task.request_stack.pop()
         _task_stack.pop()
-        connection.engine().dispose()
+        database.engine().dispose()

@@ -13,8 +13,8 @@ from celery.utils.log import get_task_logger
 from kombu import pools
 from sqlalchemy.exc import SQLAlchemyError
 
-from workshop import connection, settings
-from workshop.connection import keep_database
+from workshop import database, settings
+from workshop.database import keep_database
 from workshop.delivery import publisher, recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
 from workshop.delivery.topology import keep_role
@@ -40,7 +40,7 @@ class Task(celery.Task):
         """Run the task; give it back if the database had an outage, whatever the task made of that."""
         if self.request.called_directly:
             return super().__call__(*args, **kwargs)
-        connection.forget_trouble()
+        database.forget_trouble()
         try:
             result = self.run(*args, **kwargs)
         except (Retry, Reject):
@@ -99,7 +99,7 @@ class Task(celery.Task):
             return
         if unsent := self.request.get("unsent"):
             raise Reject(unsent, requeue=True) from None
-        if (trouble := connection.trouble()) is None:
+        if (trouble := database.trouble()) is None:
             return
         if trouble.late:
             _late[self.request.id] = _late.get(self.request.id, 0) + 1
@@ -129,4 +129,4 @@ def _stay(**_: Any) -> None:
 def _log_in(**_: Any) -> None:
     """Open the connection to the database: no first task waits for it, and a card in use is seen there."""
     with suppress(SQLAlchemyError):
-        connection.engine().connect().close()
+        database.engine().connect().close()
