@@ -38,6 +38,7 @@ class Binder(Course):
         del others["WORKSHOP_STATE"]
         return others | {
             "PATH": programs,
+            "PYTHONPATH": str(self.root),  # kernels run this clone, as if it were installed
             "HOME": str(self.root),
             "REPO_DIR": str(self.root),
             "NB_USER": "someone",

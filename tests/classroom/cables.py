@@ -1,6 +1,7 @@
 """Machines with cables: network namespaces of Linux, joined by a switch at which the central listens."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,8 +54,8 @@ class Cables:
 
 @contextmanager
 def cables(machines: int) -> Iterator[Cables | None]:
-    """Yield a switch with a cable to each of some machines; None where this user can't have one."""
-    if os.geteuid() != 0:
+    """Yield a switch with a cable to each of some machines; None where there can't be one."""
+    if os.geteuid() != 0 or not shutil.which("ip"):
         yield None
         return
     made = Cables()

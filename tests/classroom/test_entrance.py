@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -113,7 +114,7 @@ def is_told_apart(address: str, shown: str) -> None:
 
 
 @pytest.mark.nightly
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="needs root and the command ip")
 def test_a_machine_that_is_not_there(card: Card) -> None:
     """Its address is in a network with this one."""
     with cables(1) as net:
