@@ -70,6 +70,8 @@ def test_a_reset_leaves_all_files_to_their_owner(project: Project) -> None:
     finally:
         project.exec("lab", "git", "switch", "--quiet", "main")
     assert project.foreign_files() == []
-    wait_for(
-        lambda: "runs the code as saved" in project.exec("lab", "workshop", "status"), 180, "main's code"
-    )
+
+    def status() -> str:
+        return project.exec("lab", "workshop", "status", code=None)
+
+    wait_for(lambda: "runs the code as saved" in status(), 180, "main's code")

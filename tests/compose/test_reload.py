@@ -39,7 +39,7 @@ def edited(project: Project, old: str, new: str) -> Iterator[Path]:
 
 
 def status(project: Project) -> str:
-    return project.exec("lab", "workshop", "status")
+    return project.exec("lab", "workshop", "status", code=None)  # 1 while the worker starts
 
 
 def is_running(project: Project) -> bool:

@@ -30,4 +30,8 @@ def test_three_workers_share_one_queue(project: Project) -> None:
         assert all(int(number) > 60 for _, number in shares), shares
     finally:
         project.compose("up", "--detach", "--wait", "--scale", "worker=1")
-    wait_for(lambda: project.exec("lab", "workshop", "status").count("worker1") == 2, 90, "one worker")
+
+    def workers() -> int:
+        return project.exec("lab", "workshop", "status", code=None).count("worker1")
+
+    wait_for(lambda: workers() == 2, 90, "one worker")

@@ -61,7 +61,7 @@ def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str
     wrong = f"NameError: name 'undefined_name' is not defined (workshop/tasks.py, line {line})"
     assert wrong in shown
     assert shown.splitlines()[-2].startswith("READY, except worker1")
-    assert wrong in machine.workshop("status")
+    assert wrong in machine.workshop("status", code=1)
     assert wrong in machine.workshop("doctor", code=3)
     assert "undefined_name" in machine.workshop("logs", "worker")
 
