@@ -6,7 +6,7 @@ import sys
 import sqlalchemy as sa
 from celery import Task
 
-from backstage.challenges import checking, environment, outcome, progress
+from backstage.challenges import checking, health, outcome, progress
 from backstage.challenges.program import TASK
 from backstage.challenges.verdict import PASSED, Verdict, phrase, say
 from workshop import db
@@ -70,7 +70,7 @@ def _unsendable(task: Published) -> tuple[str, str]:
 def _sent(tasks: list[Published]) -> Verdict | None:
     if wrong := [task.name for task in tasks if task.name != TASK]:
         code = "C1-DEFINED-HERE" if _is_defined_here(wrong[0]) else "C1-WRONG-NAME"
-        known = sorted({name for report in environment.reports().values() for name in report["tasks"]})
+        known = sorted({name for report in health.reports().values() for name in report["tasks"]})
         return say(code, sent=len(wrong), name=wrong[0], known=", ".join(known), task=TASK)
     if odd := [task for task in tasks if not task.is_point]:
         arguments = json.dumps([*odd[0].args, *([odd[0].kwargs] if odd[0].kwargs else [])])[:80]

@@ -4,7 +4,7 @@ import time
 
 from celery import Celery
 
-from backstage.challenges import checking, environment, outcome, program, progress
+from backstage.challenges import checking, health, outcome, program, progress
 from backstage.challenges.program import TaskCode
 from backstage.challenges.verdict import NOT_YET, Verdict, phrase, say
 from workshop import settings
@@ -48,7 +48,7 @@ def _judge() -> Verdict:
 
 def _worker_is_newer(run: Run) -> bool:
     """Return whether a worker started after the run, so that other code may have done the tasks."""
-    return any(report["since"] > run.at for report in environment.reports().values())
+    return any(report["since"] > run.at for report in health.reports().values())
 
 
 def _judge_run(run: Run, code: TaskCode) -> Verdict:

@@ -7,7 +7,7 @@ from numbers import Number
 from pathlib import Path
 from typing import Any
 
-from backstage.challenges import environment, progress
+from backstage.challenges import health, progress
 from backstage.challenges.source import notebook_of
 from backstage.challenges.verdict import PASSED, RUNNING, Verdict, phrase
 from workshop import settings
@@ -25,12 +25,12 @@ def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
     judge : callable
         Returns the verdict on the answer.
     """
-    verdict = environment.trouble(challenge) or judge()
+    verdict = health.trouble(challenge) or judge()
     if verdict.kind == RUNNING:
-        verdict = environment.trouble(challenge) or verdict
+        verdict = health.trouble(challenge) or verdict
     if verdict.kind == PASSED:
         progress.note(challenge, "passed")
-    return verdict.noting(*environment.notes())
+    return verdict.noting(*health.notes())
 
 
 def wanted(tasks: int) -> int:

@@ -44,7 +44,7 @@ class Level:
         return self.challenge + self.solved
 
     def note(self) -> dict[str, Any]:
-        """Return the content of `NOTE`."""
+        """Return what `NOTE` says of the folder: challenge, fault rate, and whether it is solved."""
         rate = _FAULT_RATE.get(self.challenge)
         note = {"challenge": self.challenge, "fault_rate": rate, "solved": self.solved}
         return {key: value for key, value in note.items() if value}

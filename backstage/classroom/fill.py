@@ -30,7 +30,7 @@ MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
 
 BATCH = 1000
-"""Squares that are sent, confirmed and noted together."""
+"""Squares that are sent, confirmed and noted together: no more are ever unconfirmed."""
 
 FILE = "central/fill.json"
 

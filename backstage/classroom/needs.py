@@ -1,4 +1,4 @@
-"""What a joined machine needs at its central beyond being let in: a queue, rights, one time, its own name."""
+"""What a joined machine needs at its central beyond being let in: a queue, rights, one time, a free card."""
 
 from datetime import UTC, datetime
 
@@ -36,7 +36,7 @@ def database_use_trouble(url: str) -> Trouble | None:
     engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"connect_timeout": 3})
     try:
         with engine.connect() as connection:
-            return _rights(connection) or _clock(connection) or _name(connection)
+            return _rights(connection) or _clock(connection) or _card_in_use(connection)
     except sa.exc.SQLAlchemyError as error:
         said = str(getattr(error, "orig", None) or error).partition("\n")[0]
         return database_trouble(url) or Trouble("rights", f"PostgreSQL refuses what a task needs: {said}.")
@@ -75,7 +75,7 @@ _ELSEWHERE = sa.text("""
 """)
 
 
-def _name(connection: sa.Connection) -> Trouble | None:
+def _card_in_use(connection: sa.Connection) -> Trouble | None:
     others = set(connection.scalars(_ELSEWHERE)) - network.own_addresses()
     if not others:
         return None

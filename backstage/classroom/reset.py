@@ -75,7 +75,7 @@ def prospect(level: Level) -> Prospect:
 
 
 def reset(level: Level, say: Say) -> None:
-    """Copy the work that is here, put a starter in place, and clear this machine's own services.
+    """Clear this machine's own services, copy the work that is here, and put a starter in place.
 
     Parameters
     ----------

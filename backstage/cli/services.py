@@ -71,7 +71,7 @@ def status() -> None:
 
     Exit code 1 if one is not ready yet, 3 if they are not running.
     """
-    from backstage.challenges import environment  # slow to import, as it looks at tables
+    from backstage.challenges import health  # slow to import, as it looks at tables
 
     if control.running() is None:
         reason = stack_logs.failed_start(machine.state_dir() / "stack.log")
@@ -81,7 +81,7 @@ def status() -> None:
     if joined := centrally.place():
         echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
         echo("The way back to its own queue: workshop leave")
-    for line in environment.versions():
+    for line in health.versions():
         echo(line)
     echo(control.addresses())
     if set(control.services().values()) != {"ready"}:

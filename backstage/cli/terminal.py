@@ -17,7 +17,7 @@ yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
 
 
 class Failure(click.ClickException):
-    """What keeps a command from its work: a sentence, and the exit code that blames the environment."""
+    """What keeps a command from its work: a sentence, and exit code 3. A check's verdicts have their own."""
 
     exit_code = ENVIRONMENT
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from backstage.challenges import challenge_1, environment, program
+from backstage.challenges import challenge_1, health, program
 from workshop import machine
 from workshop.delivery import recorder
 from workshop.delivery.record import uuids
@@ -36,7 +36,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A machine whose services are all right, as far as a check can see."""
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("WORKSHOP_TASKS", "40")
-    monkeypatch.setattr(environment, "trouble", lambda challenge: None)
+    monkeypatch.setattr(health, "trouble", lambda challenge: None)
     no_rows = SimpleNamespace(scalar_one=lambda: 0)
     monkeypatch.setattr(challenge_1, "execute", lambda query: no_rows)
     machine._state_dir.cache_clear()

@@ -97,6 +97,7 @@ def _workers() -> Verdict | None:
 
 
 def _look_at_workers() -> Verdict | None:
+    """Say if there is no worker, two have one name, or one runs older code."""
     found, own = reports(), _own_workers()
     at_central = settings.joined() and _own_states() == {"ready"}  # there no worker can be asked
     if not found and not at_central:
