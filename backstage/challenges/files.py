@@ -77,7 +77,17 @@ def differs(path: str, file: File | None) -> bool:
     if file is None or not is_here(path):
         return True
     place = machine.ROOT / path
-    return place.lstat().st_size != len(file.data) or read_file(place) != file
+    if place.lstat().st_size != len(file.data):
+        return True
+    here = read_file(place)
+    links = 0o120000 in (here.mode, file.mode)
+    return here.data != file.data or (here.mode != file.mode and (links or _modes_count()))
+
+
+def _modes_count() -> bool:
+    """Return whether this disk keeps which files are programs; of one of Windows, all are, or none is."""
+    plain = machine.ROOT / "workshop" / "__init__.py"
+    return not machine.WINDOWS and not plain.stat().st_mode & stat.S_IXUSR
 
 
 def write_file(path: Path, file: File) -> None:

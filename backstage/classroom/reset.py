@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from backstage.challenges import git, progress, source
 from backstage.challenges.files import differs, in_the_way, is_courses_own, is_here, place, remove, write_file
@@ -71,7 +72,9 @@ def prospect(level: Level) -> Prospect:
     if git.is_used():
         branches.refuse_if_stuck(f"challenge-{level.challenge}")
     check(sorted({*work.present(), *work.starter(level), *in_the_way(work.starter(level))}))
-    return Prospect(_own(level), _replaced(level), clearing.holdings())
+    own = _own(level)
+    work.require_room(own)
+    return Prospect(own, _replaced(level), clearing.holdings())
 
 
 def reset(level: Level, say: Say) -> None:
@@ -121,7 +124,14 @@ def _replace(level: Level, say: Say) -> None:
             place(path, partial(write_file, file=files[path]))
         elif is_here(path):
             remove(path)
+        _forget_checkpoint(machine.ROOT / path)
     say(f"The files of challenge {level.challenge} are in place.")
+
+
+def _forget_checkpoint(notebook: Path) -> None:
+    """Remove what JupyterLab would offer to go back to."""
+    name = f"{notebook.stem}-checkpoint{notebook.suffix}"
+    notebook.with_name(".ipynb_checkpoints").joinpath(name).unlink(missing_ok=True)
 
 
 def _own(level: Level) -> list[str]:

@@ -5,6 +5,7 @@ import shutil
 import stat
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -74,6 +75,24 @@ def keep(paths: list[str], challenge: int) -> str:
     return f"my-work/{target.name}"
 
 
+def require_room(paths: list[str]) -> None:
+    """Require that `keep` can copy files.
+
+    Raises
+    ------
+    WorkshopError
+        If not; nothing was changed.
+    """
+    if KEPT.exists() and not (KEPT.is_dir() and os.access(KEPT, os.W_OK | os.X_OK)):
+        raise WorkshopError(f"{KEPT} is no folder to write to. Nothing was changed.", "rename or remove it")
+    size, free = sum((ROOT / path).lstat().st_size for path in paths), shutil.disk_usage(ROOT).free
+    if size > free:
+        mega = f"{size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free"
+        raise WorkshopError(
+            f"A copy of your work takes {mega}. Nothing was changed.", "make room, then again"
+        )
+
+
 def saved() -> list[str]:
     """Return the names of saved work, newest first."""
     found = [path for path in KEPT.glob("[!.]*") if path.is_dir() or path.suffix == ".zip"]
@@ -119,7 +138,10 @@ def _opened(name: str) -> Iterator[Path]:
     elif zipfile.is_zipfile(place):
         KEPT.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT) as folder:
-            _unpack(place, Path(folder))
+            try:
+                _unpack(place, Path(folder))
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
+                raise WorkshopError(f"{name} can't be read: {error}.", "copy the ZIP file again") from error
             yield Path(folder)
     else:
         raise WorkshopError(f"There is no saved work {name}.", "workshop restore shows all names")

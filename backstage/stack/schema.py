@@ -7,10 +7,9 @@ from shapely.geometry import shape
 from sqlalchemy import Connection, FromClause, Table, create_engine, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 
-from backstage.stack.condition import START_AFRESH
+from backstage.stack.condition import START_AFRESH, StartFailed
 from workshop import db
 from workshop.data import BOUNDARY
-from workshop.errors import WorkshopError
 
 _ONE_AT_A_TIME = 27700
 """The number of the lock that keeps two containers from creating the same table."""
@@ -26,7 +25,7 @@ def create_schema(database_url: str) -> None:
 
     Raises
     ------
-    WorkshopError
+    StartFailed
         If a table is that of an older version of the course.
     """
     engine = create_engine(database_url)
@@ -46,11 +45,11 @@ def _refuse_older(connection: Connection, table: FromClause) -> None:
     assert isinstance(table, Table)
     there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
     if missing := [column.name for column in table.columns if column.name not in there]:
-        raise WorkshopError(
+        raise StartFailed(
             f"The table {table} was made by an older version of the course: it has no column "
             f"{', '.join(missing)}. Nothing was changed.\n",
-            f"start that version once more and save the "
-            f"rows that you need, such as with QGIS. {START_AFRESH}",
+            "start that version once more and save the rows that you need, such as with QGIS. "
+            f"{START_AFRESH}",
         )
 
 

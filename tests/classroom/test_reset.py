@@ -359,6 +359,42 @@ def test_a_zip_writes_only_where_work_is(course: Course, name: str) -> None:
         assert course.state() == before
 
 
+def test_a_damaged_zip_is_named(course: Course) -> None:
+    (course.root / "workshop/tasks.py").write_bytes(os.urandom(5000))
+    archive = course.root / course.workshop("save").removeprefix("Saved in ").strip()
+    data = bytearray(archive.read_bytes())
+    data[2000:2010] = bytes(10)
+    archive.write_bytes(data)
+    shown = course.workshop("restore", archive.name, code=3)
+    assert f"{archive.name} can't be read: " in shown and "Next: copy the ZIP file again" in shown
+
+
+def test_where_every_file_is_a_program_nothing_is_ones_own(course: Course) -> None:
+    """As on a disk of Windows, seen from a container."""
+    course.config["core.fileMode"] = "false"
+    for path in course.root.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            path.chmod(0o755)
+    course.workshop("reset", "1", "--yes")
+    assert course.saved() == []
+
+
+def test_what_keeps_a_copy_from_being_made_is_named_first(course: Course) -> None:
+    do_work(course.root)
+    (course.root / "my-work").write_text("a file")
+    before = course.state()
+    assert "my-work is no folder to write to" in course.workshop("reset", "1", "--yes", code=3)
+    assert course.state() == before
+
+
+def test_jupyterlab_can_t_go_back_to_what_was_before(course: Course) -> None:
+    checkpoint = course.root / "notebooks/.ipynb_checkpoints/01-enqueue-checkpoint.ipynb"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("{}")
+    course.workshop("reset", "1", "--yes")
+    assert not checkpoint.exists()
+
+
 def merge(course: Course) -> None:
     for branch, text in (("other", "other"), ("main", "main")):
         course.git("switch", "--quiet", "-C", branch, "origin/main")

@@ -31,7 +31,7 @@ def imported(module: str, everywhere: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names = {f"{node.module}.{alias.name}" for alias in node.names}
             found |= names & MODULES.keys() or {node.module}
-    return found & MODULES.keys() - {module, "workshop", "backstage"}
+    return found & MODULES.keys() - {module, "workshop"}
 
 
 def floor(module: str) -> int:
