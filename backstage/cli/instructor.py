@@ -94,7 +94,7 @@ def fill(part: str | None, everything: bool, tasks: int | None) -> None:
 
     if part and everything:
         raise click.UsageError("PART and --all are two different parts. Next: one of them")
-    part = country.ALL if everything else (part or country.LAND).upper()
+    part = country.ALL if everything else part.upper() if part else country.LAND
     try:
         fed, of = filling.fill(part, tasks)
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ from tests.computers.computer import WORKSHOP, Computer
 FOREIGN = "raise SystemExit('a module of another project was imported')\n"
 OLD = (
     "import sys, runpy; sys.version_info = (3, 10, 4, 'final', 0); sys.version = '3.10.4 (main)'; "
-    "sys.argv[0] = 'workshop'; runpy.run_module('workshop', run_name='__main__')"
+    "sys.argv[0] = 'workshop'; runpy.run_module('backstage', run_name='__main__')"
 )
 
 COMPUTERS = {

@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from backstage.challenges import challenge_1
 from backstage.challenges.verdict import Verdict
 from backstage.classroom import central, clearing, own_address
+from backstage.classroom import fill as filling
 from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
@@ -168,3 +169,13 @@ def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.Monkey
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     shown = workshop("class", "cards", "--show").output
     assert all(f"{card.machine:<10}{card.code}\n" in shown for card in CARDS) and "hushhush" in shown
+
+
+@pytest.mark.parametrize(("asked", "part"), [("", "land"), ("sct", "SCT"), ("--all", "all")])
+def test_fill_takes_all_land_a_part_or_everything(
+    asked: str, part: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts: list[str] = []
+    monkeypatch.setattr(filling, "fill", lambda part, tasks: (parts.append(part), (7, 7))[1])
+    assert "That is all." in workshop("class", "fill", *asked.split()).output
+    assert parts == [part]
