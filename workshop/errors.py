@@ -25,3 +25,7 @@ class WorkshopError(Exception):
     def _render_traceback_(self) -> list[str]:
         """Show the sentence in a notebook, and no traceback."""
         return [str(self)]
+
+
+class WrongUse(WorkshopError):
+    """What was asked for can't be, such as an unknown name; the command ends with 2, as click does."""

@@ -7,19 +7,13 @@ from typing import Any
 
 import click
 
-from workshop.errors import WorkshopError
+from workshop.errors import WorkshopError, WrongUse
 from workshop.visible import visible
 
 NOT_YET, ENVIRONMENT = 1, 3
 """Exit codes. 0 is passed or ready; click itself ends with 2 where a command was used wrongly."""
 
 yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
-
-
-class Failure(click.ClickException):
-    """What keeps a command from its work: a sentence, and exit code 3. A check's verdicts have their own."""
-
-    exit_code = ENVIRONMENT
 
 
 class Sections(click.CommandCollection):
@@ -39,7 +33,9 @@ class Sections(click.CommandCollection):
             error.message = visible(error.message)  # type: ignore[misc]
             raise
         except WorkshopError as error:
-            raise Failure(visible(str(error))) from error
+            failure = click.ClickException(visible(str(error)))
+            failure.exit_code = click.UsageError.exit_code if isinstance(error, WrongUse) else ENVIRONMENT
+            raise failure from error
 
 
 def _rows(group: click.Group, before: str = "") -> Iterator[tuple[str, str]]:
