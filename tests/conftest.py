@@ -34,7 +34,7 @@ import workshop.tasks  # noqa: E402, F401
 del os.environ["WORKSHOP_BROKER_URL"]
 
 from backstage.challenges.source import challenge_here  # noqa: E402
-from workshop.machine import WINDOWS  # noqa: E402
+from workshop.state_folder import WINDOWS  # noqa: E402
 
 if TYPE_CHECKING:
     import psutil

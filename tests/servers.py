@@ -25,7 +25,7 @@ from backstage.stack.running import running, running_site
 from backstage.stack.site import Site
 from tests.integration.machine import Machine, manage
 from tests.waiting import wait_for
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery.topology import DEAD, SQUARES
 
 HASTE = "20"
@@ -81,8 +81,8 @@ def room(site: Site, state: Path) -> Iterator[Machine]:
             queues.declare(broker_url)
             server.execute(f'CREATE DATABASE {name} TEMPLATE "geopython-db" OWNER geopython')
             server.execute(f"ALTER ROLE geopython IN DATABASE {name} SET search_path = geopython, public")
-            (machine.state_dir() / "logs").mkdir()
-            machine.write("token.json", {"token": site.token})
+            (state_folder.state_dir() / "logs").mkdir()
+            state_folder.write("token.json", {"token": site.token})
             addresses = {
                 "broker_url": broker_url,
                 "database_url": site.database_url.replace("/geopython-db", f"/{name}"),
@@ -98,7 +98,7 @@ def _note(ports: dict[str, int], addresses: dict[str, str], **pids: int) -> None
     """Write down what runs for a room."""
     ready = {"state": "ready", "message": "", "restarts": 0, "seconds": 0, "machine": workers.machine_name()}
     services = dict.fromkeys(("postgis", "rabbitmq"), None) | pids
-    machine.write(
+    state_folder.write(
         "stack.json",
         {"pid": os.getpid(), "born": born(os.getpid()), "ports": ports, "matches": {}}
         | addresses

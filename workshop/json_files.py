@@ -18,7 +18,8 @@ from workshop.errors import WorkshopError
 def read(path: Path) -> dict[str, Any]:
     """Return the content of a file, for the caller to keep or change.
 
-    It is empty where there is no file, or one that came with a copied folder, see `workshop.machine.here`.
+    It is empty where there is no file, or one that came with a copied folder, see
+    `workshop.state_folder.here`.
 
     Raises
     ------

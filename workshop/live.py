@@ -13,7 +13,7 @@ from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from sqlalchemy.exc import OperationalError as DatabaseError
 from tqdm import tqdm
 
-from workshop import db, machine
+from workshop import db, state_folder
 from workshop.database import execute
 from workshop.delivery.record import Published, latest_run, uuids
 from workshop.delivery.topology import SQUARES
@@ -201,7 +201,7 @@ def _short(now: Progress | None) -> str:
 
 def _not_ready() -> str:
     """Return which services of this machine are not ready, and what happened to them."""
-    services = machine.services().items()
+    services = state_folder.services().items()
     missing = {name: each for name, each in services if each["state"] != "ready"}
     said = {name: f" ({each['message']})" if each["message"] else "" for name, each in missing.items()}
     return "".join(f"; {name} is {each['state']}{said[name]}" for name, each in missing.items())

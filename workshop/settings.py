@@ -10,7 +10,7 @@ The first source that has a value wins:
 5. ``workshop/challenge.json``: the starter of a challenge brings its own, such as the faults of challenge 2;
 6. the defaults below. The addresses have none: other programs on this machine are not the course's.
 
-The first two and ``stack.json`` are in the folder `workshop.machine.state_dir`, usually ``.workshop``
+The first two and ``stack.json`` are in the folder `workshop.state_folder.state_dir`, usually ``.workshop``
 beside the notebooks.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 from workshop.errors import WorkshopError
 from workshop.json_files import changing, look_up
 from workshop.kinds import Number, Text
-from workshop.machine import CHALLENGE, read, state_dir, write
+from workshop.state_folder import CHALLENGE, read, state_dir, write
 
 SETTINGS: dict[str, Number | Text] = {
     "broker_url": Text(r".+", "an address such as amqp://user:password@host:5672/name"),

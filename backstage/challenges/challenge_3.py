@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from backstage.challenges import checking, outcome, progress
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import running as stack
-from workshop import machine
+from workshop import state_folder
 from workshop.database import execute
 from workshop.db import GridSquare
 from workshop.delivery.record import Run, uuids
@@ -41,7 +41,7 @@ def solution() -> progress.Text:
 
 
 def _judge(prediction: object, shares: object) -> Verdict:
-    tried = machine.read("join.json")
+    tried = state_folder.read("join.json")
     if not tried:
         return say("C3-NOT-ATTEMPTED")
     if failed := tried["failed"]:
@@ -54,7 +54,7 @@ def _judge(prediction: object, shares: object) -> Verdict:
 
 
 def _not_joined() -> Verdict | None:
-    joined, own = machine.read("joined.json"), stack.running() or {}
+    joined, own = state_folder.read("joined.json"), stack.running() or {}
     if not joined:
         return say("C3-NOT-JOINED", reason=phrase("left"))
     if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):
@@ -79,7 +79,7 @@ def _judge_run(run: Run, prediction: Any, shares: object) -> Verdict:
     rows = execute(query).all()
     by_machine, by_worker = Counter(row.machine for row in rows), Counter(row.worker for row in rows)
     sent, machines, counted = len(run.tasks), len(by_machine), counts(shares)
-    here = urlsplit(machine.read("joined.json")["database_url"]).username
+    here = urlsplit(state_folder.read("joined.json")["database_url"]).username
     if here not in by_machine:  # the database wrote the account of each row
         return say("C3-NO-ROWS-HERE", here=here, sent=sent, done=len(rows))
     if not checking.is_count(prediction) or prediction > sent:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from workshop import machine
+from workshop import state_folder
 
 NOTE = "workshop/challenge.json"
 """The file that tells a starter from the marked source, which has none."""
@@ -56,7 +56,7 @@ def ignored(folder: Path) -> Callable[[str, list[str]], set[str]]:
     rules = folder / ".gitignore"
     lines = rules.read_text(encoding="utf-8", errors="replace").split() if rules.exists() else []
     by_name = shutil.ignore_patterns(*_NEVER, *(line.strip("/") for line in lines))
-    state = machine.state_dir()
+    state = state_folder.state_dir()
 
     def skip(place: str, names: list[str]) -> set[str]:
         return by_name(place, names) | {name for name in names if Path(place) / name == state}
@@ -76,7 +76,7 @@ def differs(path: str, file: File | None) -> bool:
     """Return whether the course's folder has another file than this one; a huge one is not read for that."""
     if file is None or not is_here(path):
         return True
-    place = machine.ROOT / path
+    place = state_folder.ROOT / path
     if place.lstat().st_size != len(file.data):
         return True
     here = read_file(place)
@@ -86,8 +86,8 @@ def differs(path: str, file: File | None) -> bool:
 
 def _modes_count() -> bool:
     """Return whether this disk keeps which files are programs; of one of Windows, all are, or none is."""
-    plain = machine.ROOT / "workshop" / "__init__.py"
-    return not machine.WINDOWS and not plain.stat().st_mode & stat.S_IXUSR
+    plain = state_folder.ROOT / "workshop" / "__init__.py"
+    return not state_folder.WINDOWS and not plain.stat().st_mode & stat.S_IXUSR
 
 
 def write_file(path: Path, file: File) -> None:
@@ -110,10 +110,10 @@ def place(path: str, write: Callable[[Path], object]) -> None:
     write : callable
         Writes it to the path that it gets.
     """
-    target = machine.ROOT / path
-    for parent in target.relative_to(machine.ROOT).parents:
-        if is_file(machine.ROOT / parent):
-            (machine.ROOT / parent).unlink()
+    target = state_folder.ROOT / path
+    for parent in target.relative_to(state_folder.ROOT).parents:
+        if is_file(state_folder.ROOT / parent):
+            (state_folder.ROOT / parent).unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".draft.{os.getpid()}")
     try:
@@ -132,7 +132,7 @@ def in_the_way(paths: Iterable[str]) -> set[str]:
         around = [path, *(parent.as_posix() for parent in Path(path).parents)]
         found.update(filter(is_here, around))
         if not found.intersection(around):
-            found.update(f"{path}/{name}" for name in names(machine.ROOT / path))
+            found.update(f"{path}/{name}" for name in names(state_folder.ROOT / path))
     return found
 
 
@@ -143,17 +143,17 @@ def is_file(path: Path) -> bool:
 
 def is_here(path: str) -> bool:
     """Return whether the course's folder has a file or a link of that path; behind a link is elsewhere."""
-    place = machine.ROOT / path
+    place = state_folder.ROOT / path
     return is_file(place) and place.parent.resolve() == place.parent
 
 
 def remove(path: str) -> None:
     """Remove a file from the course's folder, and folders that are empty then."""
-    place = machine.ROOT / path
+    place = state_folder.ROOT / path
     place.unlink(missing_ok=True)
-    for folder in place.relative_to(machine.ROOT).parents:
+    for folder in place.relative_to(state_folder.ROOT).parents:
         try:
-            (machine.ROOT / folder).rmdir()
+            (state_folder.ROOT / folder).rmdir()
         except OSError:
             return
 

@@ -6,7 +6,7 @@ import traceback
 from itertools import takewhile
 from typing import Any
 
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ import subprocess
 from backstage.challenges.files import File, Files
 from backstage.stack.environment import of_child
 from workshop.errors import WorkshopError
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 NAME, EMAIL = "workshop", "workshop@localhost"
 """Who makes the commits that the course makes itself."""

@@ -16,7 +16,7 @@ from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import centrally, plan
 from backstage.stack.running import running, running_site, workers_ready
 from backstage.stack.watch import syntax_error
-from workshop import db, machine, settings
+from workshop import db, settings, state_folder
 from workshop.database import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.report import ask_workers, code_version
@@ -46,7 +46,7 @@ def notes() -> list[str]:
 
 def _wrong_branch(challenge: int) -> Verdict | None:
     here = challenge_here().get("challenge")
-    for path in (machine.ROOT / "notebooks").glob(f"0{challenge}-*.ipynb"):
+    for path in (state_folder.ROOT / "notebooks").glob(f"0{challenge}-*.ipynb"):
         stamp = json.loads(path.read_text("utf-8"))["metadata"].get("workshop", {}).get("challenge")
         if stamp != here:
             notebook, folder = (f"challenge-{n}" if n else phrase("solved-course") for n in (stamp, here))

@@ -12,7 +12,7 @@ from typing import Any
 
 from backstage.challenges.verdict import phrase
 from backstage.stack.environment import of_child
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 TASKS = ROOT / "workshop" / "tasks.py"
 TASK = "workshop.tasks.do_task"

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from backstage.challenges import source, starters
 from backstage.challenges.verdict import phrase, texts
-from workshop.machine import state_dir
+from workshop.state_folder import state_dir
 
 FILE = "progress.txt"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from backstage.challenges import git
 from backstage.challenges.files import NOTE, Files, ignored, read_folder
-from workshop import json_files, machine
+from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 _LARGEST = 50_000_000
 """Bytes; a larger file in a download is a person's own, and no part of the course."""
@@ -107,4 +107,4 @@ def keep_copy() -> None:
 
 
 def _copy() -> Path:
-    return machine.state_dir() / "course"
+    return state_folder.state_dir() / "course"

@@ -10,7 +10,7 @@ from backstage.challenges import git
 from backstage.challenges.source import Source, find, is_source
 from backstage.challenges.starters import CHALLENGES, Level, course
 from workshop.errors import WorkshopError
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 _MADE_BY = "Made by: workshop"
 _HALF_DONE = {

@@ -28,7 +28,7 @@ from backstage.stack.environment import of_child
 from backstage.stack.opening import FILE, Opening, opening
 from backstage.stack.running import CENTRAL, running, until
 from backstage.stack.site import HOST, Site
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 _PATIENCE = 60
@@ -142,7 +142,7 @@ def site() -> Site:
         If no central runs here.
     """
     _, stack = _opened()
-    return Site(central_folder(), stack["ports"], machine.read("central/token.json")["token"])
+    return Site(central_folder(), stack["ports"], state_folder.read("central/token.json")["token"])
 
 
 def _wished(before: Opening | None, machines: int, address: str, hours: float, flower: bool) -> Opening:
@@ -179,14 +179,14 @@ def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None
             raise WorkshopError(
                 f"The central that runs has room for {room} machines, not {machines}.\n{other}"
             )
-        machine.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
+        state_folder.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
     accounts.make_accounts(site())
     roles.make_roles(site())
 
 
 def _start(wished: Opening) -> None:
-    machine.claim(central_folder())
-    machine.write(f"central/{FILE}", wished.as_json())
+    state_folder.claim(central_folder())
+    state_folder.write(f"central/{FILE}", wished.as_json())
     ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
     own = {"WORKSHOP_STATE": str(central_folder()), "WORKSHOP_PORTS": ports}
     stack = running()
@@ -195,7 +195,7 @@ def _start(wished: Opening) -> None:
     names = ["postgis", "rabbitmq", *(["flower"] if wished.flower else [])]
     done = subprocess.run(
         [sys.executable, "-m", "backstage", "up", "--detach", *names],
-        cwd=machine.ROOT,
+        cwd=state_folder.ROOT,
         env=of_child(own, another_stack=True),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -217,7 +217,7 @@ def _keep_ports() -> bool:
     opened, stack = _opened()
     now = stack["ports"]
     if opened.ports != now:
-        machine.write(f"central/{FILE}", replace(opened, ports=now).as_json())
+        state_folder.write(f"central/{FILE}", replace(opened, ports=now).as_json())
     before = opened.ports or now
     return any(before[name] != now[name] for name in ("rabbitmq", "postgis"))
 

@@ -8,7 +8,7 @@ from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
 from backstage.stack.running import running, until
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
@@ -72,7 +72,7 @@ def clear() -> None:
             with Connection(url, connect_timeout=5) as broker:
                 until(lambda: _length(broker, SQUARES.name)[1] == 0, seconds=10)
                 _purge(broker)
-    (machine.state_dir() / FILE).unlink(missing_ok=True)
+    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
 
 
 def central_holdings() -> dict[str, int]:
@@ -105,7 +105,7 @@ def clear_central() -> None:
         for table in _existing(database):
             database.execute(f"DELETE FROM geopython.{table}")
             database.execute(f"VACUUM geopython.{table}")
-    (machine.state_dir() / FED).unlink(missing_ok=True)
+    (state_folder.state_dir() / FED).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -157,14 +157,14 @@ def leave_central() -> bool:
     A worker that runs ends what it does for the central there.
     """
     joined = settings.joined()
-    (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+    (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
     return joined
 
 
 def forget_settings() -> None:
     """Take back what was changed on this machine: settings, a pause of the workers, tries to join."""
     for name in ("join.json", "settings.json"):
-        (machine.state_dir() / name).unlink(missing_ok=True)
+        (state_folder.state_dir() / name).unlink(missing_ok=True)
 
 
 @contextmanager

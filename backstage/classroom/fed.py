@@ -17,7 +17,7 @@ from backstage.classroom import country, fill
 from backstage.classroom.central import site
 from backstage.stack.direct import ask_rabbitmq
 from backstage.stack.site import Site
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery import dead
 from workshop.delivery.batches import TASK
 
@@ -140,7 +140,7 @@ def mend(found: Balance, remove_forged: bool, say: fill.Say) -> None:
         say(f"{len(found.forged):,} rows were removed.")
         again = np.union1d(again, found.forged_squares)
     fill.feed(fill.read(), again, say)
-    (machine.state_dir() / fill.FILE).touch()  # `on_the_way` counts from here
+    (state_folder.state_dir() / fill.FILE).touch()  # `on_the_way` counts from here
     say(f"{len(again):,} squares were sent again. Next: workshop class ledger, in a while")
 
 
@@ -151,7 +151,7 @@ def on_the_way(central: Site) -> tuple[int, dict[str, int] | None]:
     was made after the last square was fed: a task that was not on its way at that time had ended by then.
     """
     if (waiting := fill.waiting(central.broker_url)) == 0:
-        file = machine.state_dir() / fill.FILE
+        file = state_folder.state_dir() / fill.FILE
         rest = file.stat().st_mtime + _FRESH - time.time() if file.exists() else 0
         time.sleep(min(max(rest, 0), _FRESH))
     queue = json.loads(ask_rabbitmq(central, "/api/queues/celery_app/squares"))

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from backstage.classroom import country
 from backstage.classroom.central import site
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery.addresses import broker_trouble
 from workshop.delivery.batches import NotTaken, Sender, Task
 from workshop.delivery.topology import SQUARES
@@ -79,7 +79,7 @@ class Fill:
 
 def read() -> Fill:
     """Return what was fed so far; a new run if nothing was."""
-    return Fill(**machine.read(FILE))
+    return Fill(**state_folder.read(FILE))
 
 
 def waiting(broker_url: str) -> int:
@@ -135,16 +135,16 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
             raise WorkshopError("The central was cleared meanwhile, so this feeding ends.")
         now.fed = kept.fed | {part: done + confirmed}
         now.todo = int(np.count_nonzero(~elsewhere[order[done + confirmed : end]]))
-        machine.write(FILE, asdict(now))
+        state_folder.write(FILE, asdict(now))
 
     now.fed[part] = done
-    machine.write(FILE, asdict(now))  # the run is on disk before the first of its ids is anywhere
+    state_folder.write(FILE, asdict(now))  # the run is on disk before the first of its ids is anywhere
     try:
         with tqdm(total=len(order), initial=done, unit=" squares", disable=None) as line:
             feed(now, order[done:end], say, note, line, leave_out=elsewhere)
     finally:
         if read().run == now.run:
-            machine.write(FILE, asdict(read()) | {"todo": 0})
+            state_folder.write(FILE, asdict(read()) | {"todo": 0})
     return now.fed.get(part, done), len(order)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from backstage.classroom import fill
 from backstage.classroom.board import Board, Standing
 from backstage.stack.running import CENTRAL, running, running_site
-from workshop import machine
+from workshop import state_folder
 from workshop.maps import NATIONS
 from workshop.raster import By, Raster, colour
 
@@ -171,7 +171,7 @@ class Frames:
 def unfed() -> int:
     """Return how many squares `workshop class fill` has still to put on the queue; 0 unless it is at it."""
     try:
-        if time.time() - (machine.state_dir() / fill.FILE).stat().st_mtime > _FEEDING:
+        if time.time() - (state_folder.state_dir() / fill.FILE).stat().st_mtime > _FEEDING:
             return 0
         return fill.read().todo
     except OSError:

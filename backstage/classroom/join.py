@@ -13,7 +13,7 @@ from typing import Any
 from backstage.classroom import entrance
 from backstage.classroom.entrance import Fault
 from backstage.stack.scaling import require_workers, until_ready
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery.url import broker_parts, database_parts
 from workshop.errors import WorkshopError
 
@@ -69,7 +69,7 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
 
 def _go(broker_url: str, database_url: str, say: Say) -> bool:
     """Use addresses that were tried; return whether the worker has followed."""
-    before = machine.read("joined.json")
+    before = state_folder.read("joined.json")
     try:
         _use({"broker_url": broker_url, "database_url": database_url, "machine": _name(broker_url)})
     except WorkshopError as error:
@@ -95,7 +95,7 @@ def leave(say: Say = print) -> None:
     say : callable
         Shows a line.
     """
-    if not machine.read("joined.json"):
+    if not state_folder.read("joined.json"):
         say("This machine uses its own queue and database.")
         return
     try:
@@ -112,7 +112,7 @@ def _note(broker_url: object, database_url: object, fault: Fault | None) -> None
         "database": database_parts(database_url),
         "failed": fault and asdict(fault),
     }
-    machine.write("join.json", content)
+    state_folder.write("join.json", content)
 
 
 def _use(addresses: dict[str, Any]) -> None:
@@ -123,9 +123,9 @@ def _use(addresses: dict[str, Any]) -> None:
 
 def _put(addresses: dict[str, Any]) -> None:
     if addresses:
-        machine.write("joined.json", addresses | machine.here())
+        state_folder.write("joined.json", addresses | state_folder.here())
     else:
-        (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+        (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
 
 
 def _place(url: object) -> str:

@@ -13,7 +13,7 @@ from backstage.classroom.card import Card
 from backstage.stack.environment import of_child
 from backstage.stack.process import kill_session
 from backstage.stack.running import running, until
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 _SIDE_BY_SIDE = 4
@@ -47,10 +47,10 @@ def start(cards: list[Card], leader: int, say: Callable[[str], None]) -> None:
 
 def _start(card: Card, leader: int) -> str:
     """Start the worker of a machine, which works for the central of its card; return the machine's name."""
-    state = machine.state_dir() / _FOLDER / card.machine
-    machine.claim(state)
+    state = state_folder.state_dir() / _FOLDER / card.machine
+    state_folder.claim(state)
     addresses = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
-    machine.write(str(state / "joined.json"), addresses)
+    state_folder.write(str(state / "joined.json"), addresses)
     own = {
         "WORKSHOP_STATE": str(state),
         "WORKSHOP_PORTS": "any",
@@ -60,7 +60,7 @@ def _start(card: Card, leader: int) -> str:
     }
     done = subprocess.run(
         [sys.executable, "-m", "backstage", "up", "--detach", "worker"],
-        cwd=machine.ROOT,
+        cwd=state_folder.ROOT,
         env=of_child(own, another_stack=True),
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -87,7 +87,7 @@ def end() -> None:
         for stack in filter(None, map(running, _stacks())):
             how(stack["pid"])
         until(lambda: not any(alive()), _STOP_PATIENCE)
-    shutil.rmtree(machine.state_dir() / _FOLDER, ignore_errors=True)
+    shutil.rmtree(state_folder.state_dir() / _FOLDER, ignore_errors=True)
 
 
 def _ask(pid: int) -> None:
@@ -97,5 +97,5 @@ def _ask(pid: int) -> None:
 
 def _stacks() -> list[str]:
     """Return the files in which the machines say what runs there."""
-    found = sorted((machine.state_dir() / _FOLDER).glob("machine*"))
+    found = sorted((state_folder.state_dir() / _FOLDER).glob("machine*"))
     return [f"{_FOLDER}/{path.name}/stack.json" for path in found]

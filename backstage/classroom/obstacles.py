@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from workshop.errors import WorkshopError
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 
 def check(paths: Iterable[str]) -> None:

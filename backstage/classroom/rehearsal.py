@@ -16,7 +16,7 @@ from backstage.classroom.card import Card, read_code
 from backstage.stack.ending import central_folder
 from backstage.stack.process import born
 from backstage.stack.running import CENTRAL, running, until
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 FILE = "rehearsal.json"
@@ -95,7 +95,7 @@ def stop(say: Say = print) -> None:
     say : callable
         Shows a line.
     """
-    note = machine.read(FILE)
+    note = state_folder.read(FILE)
     if not note:
         return
     leader = note["pid"]
@@ -120,12 +120,12 @@ def _begin(number: int, leader: int, say: Say) -> Card:
         "fresh": not (central_folder() / "postgis").exists(),
         "machines": number,
     }
-    machine.write(FILE, note)
+    state_folder.write(FILE, note)
     try:
         say("Starting the central ...")
         own, *others = central.start(machines=number + 1, say=say)[: number + 1]
         machines.start(others, leader, say)
-        machine.write(FILE, note | {"card": own.code})
+        state_folder.write(FILE, note | {"card": own.code})
     except BaseException:
         _end(say)
         raise
@@ -133,20 +133,20 @@ def _begin(number: int, leader: int, say: Say) -> Card:
 
 
 def _end(say: Say) -> None:
-    note = machine.read(FILE)
+    note = state_folder.read(FILE)
     if not note:
         return
     machines.end()
     central.stop()
     if note["fresh"]:  # else it holds squares of an earlier class
         shutil.rmtree(central_folder(), ignore_errors=True)
-    (machine.state_dir() / FILE).unlink(missing_ok=True)
+    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
     say("The rehearsal has ended.")
 
 
 def _running_with(number: int) -> Card | None:
     """Return this machine's card if a rehearsal with so many machines runs."""
-    note = machine.read(FILE)
+    note = state_folder.read(FILE)
     if not note.get("card") or note["machines"] != number or running(CENTRAL) is None:
         return None
     card = read_code(note["card"])

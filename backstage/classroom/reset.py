@@ -18,7 +18,7 @@ from backstage.classroom.obstacles import check
 from backstage.stack import scaling
 from backstage.stack.lab import RESETS
 from backstage.stack.running import running
-from workshop import machine, settings
+from workshop import settings, state_folder
 
 Say = Callable[[str], None]
 
@@ -111,7 +111,7 @@ def reset(level: Level, say: Say) -> None:
 
 def _replace(level: Level, say: Say) -> None:
     """Copy all work, then put a starter in place; JupyterLab saves nothing from before any more."""
-    machine.write(RESETS, {"resets": machine.read(RESETS).get("resets", 0) + 1})
+    state_folder.write(RESETS, {"resets": state_folder.read(RESETS).get("resets", 0) + 1})
     own, replaced, files = _own(level), _replaced(level), work.starter(level)
     if own:
         name = work.keep(own, level.challenge)
@@ -124,7 +124,7 @@ def _replace(level: Level, say: Say) -> None:
             place(path, partial(write_file, file=files[path]))
         elif is_here(path):
             remove(path)
-        _forget_checkpoint(machine.ROOT / path)
+        _forget_checkpoint(state_folder.ROOT / path)
     say(f"The files of challenge {level.challenge} are in place.")
 
 

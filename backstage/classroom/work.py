@@ -17,7 +17,7 @@ from backstage.challenges.files import Files, differs, ignored, in_the_way, is_h
 from backstage.challenges.starters import Level, course
 from backstage.classroom.obstacles import check
 from workshop.errors import WorkshopError
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 Say = Callable[[str], None]
 

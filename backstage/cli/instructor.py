@@ -68,13 +68,13 @@ def clear(yes: bool) -> None:
 def stop() -> None:
     """End the central and its accounts. Squares stay: `class clear`, before, removes them."""
     from backstage.classroom import central, fill
-    from workshop import machine
+    from workshop import state_folder
 
     if not central.stop():
         echo("No central runs on this machine.")
         return
     echo("The central is closed, and its cards are worth nothing any more.")
-    if machine.read(fill.FILE):
+    if state_folder.read(fill.FILE):
         echo("What waited is gone: after the next start, workshop class resend sends it again.")
 
 

@@ -13,7 +13,7 @@ from backstage.cli.terminal import echo
 from backstage.stack import centrally, containers, control
 from backstage.stack import logs as stack_logs
 from backstage.stack.doctor import examine
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 services = click.Group("services", help="Services")
@@ -58,7 +58,7 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
 @click.option("--purge", is_flag=True, help="Remove the database, the queues, the logs and all settings too.")
 def down(purge: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
-    if machine.read("rehearsal.json"):
+    if state_folder.read("rehearsal.json"):
         from backstage.classroom import rehearsal
 
         rehearsal.stop(echo)
@@ -74,7 +74,7 @@ def status() -> None:
     from backstage.challenges import health  # slow to import, as it looks at tables
 
     if control.running() is None:
-        reason = stack_logs.failed_start(machine.state_dir() / "stack.log")
+        reason = stack_logs.failed_start(state_folder.state_dir() / "stack.log")
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
     echo(control.conditions())

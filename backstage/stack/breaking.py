@@ -20,7 +20,7 @@ from backstage.stack import containers
 from backstage.stack.process import born
 from backstage.stack.running import elsewhere, running, until
 from backstage.stack.workers import machine_name
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.delivery.report import ask
 from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
@@ -74,7 +74,7 @@ def broken(since: str) -> set[str]:
         The moment (UTC, ISO 8601).
     """
     try:
-        lines = (machine.state_dir() / FILE).read_text(encoding="utf-8").splitlines()
+        lines = (state_folder.state_dir() / FILE).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         return set()
     return {note["what"] for note in map(json.loads, lines) if note["at"] >= since}
@@ -147,7 +147,7 @@ def _is_ready(service: str) -> bool:
 def _note(what: str, tasks: int) -> None:
     """Write down what was broken just now, and in the middle of how many tasks."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with (machine.state_dir() / FILE).open("a", encoding="utf-8") as file:
+    with (state_folder.state_dir() / FILE).open("a", encoding="utf-8") as file:
         file.write(json.dumps({"what": what, "tasks": tasks, "at": at}) + "\n")
 
 

@@ -1,7 +1,7 @@
 """Whether the central queue and database that this machine joined answer, in words."""
 
 from backstage.stack.service import NotReady
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.url import broker_parts
 
@@ -10,7 +10,7 @@ WAY_BACK = "workshop leave goes back to this machine's own queue"
 
 def place() -> str:
     """Return who this machine is at its central and where that is, such as ``machine07 at 10.0.0.1:5672``."""
-    joined = machine.read("joined.json")
+    joined = state_folder.read("joined.json")
     parts = broker_parts(joined.get("broker_url"))
     return f"{parts.get('user')} at {parts.get('host')}:{parts.get('port')}" if parts else ""
 

@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from workshop import machine
+from workshop import state_folder
 
 LISTEN = "0.0.0.0"
 """In a container all its addresses; what is published of it is on the host's 127.0.0.1."""
@@ -55,7 +55,7 @@ def running() -> dict[str, Any] | None:
     A second container's worker has the container's name in its own, such as ``worker1@3f2a``.
     """
     living = [file.name for file in sorted(_files()) if _is_held(_lock_of(file))]
-    stacks = [stack for name in living if (stack := machine.read(name))]  # one may end at this moment
+    stacks = [stack for name in living if (stack := state_folder.read(name))]  # one may end at this moment
     services: dict[str, Any] = {}
     for stack in stacks:
         for name, service in stack["services"].items():
@@ -72,7 +72,7 @@ def running() -> dict[str, Any] | None:
 
 def own_services() -> dict[str, Any]:
     """Return how the services of this container are."""
-    return machine.read(own("stack.json")).get("services", {})
+    return state_folder.read(own("stack.json")).get("services", {})
 
 
 def forget_the_gone() -> None:
@@ -94,7 +94,7 @@ def not_writable(course: Path) -> str:
 
 
 def _files() -> list[Path]:
-    return list(machine.state_dir().glob("stack@*.json"))
+    return list(state_folder.state_dir().glob("stack@*.json"))
 
 
 def _lock_of(file: Path) -> Path:
@@ -125,7 +125,7 @@ def main() -> int:
     for name, service in services.items():
         print(f"{name:<10} {service['state']:<9} {service['message']}".rstrip())
     ready = bool(services) and all(service["state"] == "ready" for service in services.values())
-    return 0 if ready and _is_held(machine.state_dir() / own("lock")) else 1
+    return 0 if ready and _is_held(state_folder.state_dir() / own("lock")) else 1
 
 
 if __name__ == "__main__":

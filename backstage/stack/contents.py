@@ -10,7 +10,7 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from tornado.web import HTTPError
 
 from backstage.stack.lab import RESETS
-from workshop.machine import read
+from workshop.state_folder import read
 
 _KEY = "workshop_resets"
 _REFUSAL = (

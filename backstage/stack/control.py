@@ -30,7 +30,7 @@ from backstage.stack.running import (
 from backstage.stack.scaling import scale
 from backstage.stack.site import Site, new_site
 from backstage.stack.supervisor import Supervisor
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 __all__ = [
@@ -99,15 +99,15 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
     """Remove what an earlier start left; in containers, what all share is the lab's."""
     if not containers.inside():
         end_leftovers(say)
-    elif not os.access(machine.ROOT, os.W_OK):
-        raise WorkshopError(containers.not_writable(machine.ROOT))
+    elif not os.access(state_folder.ROOT, os.W_OK):
+        raise WorkshopError(containers.not_writable(state_folder.ROOT))
     if "lab" in names or not containers.inside():
-        (machine.state_dir() / "settings.json").unlink(missing_ok=True)
+        (state_folder.state_dir() / "settings.json").unlink(missing_ok=True)
         containers.forget_the_gone()
 
 
 def _refuse_on_windows() -> None:
-    if machine.WINDOWS:
+    if state_folder.WINDOWS:
         raise WorkshopError(
             "On Windows the services run in Docker or in WSL2.",
             "docker compose up --build, or the same command in WSL2",
@@ -115,7 +115,7 @@ def _refuse_on_windows() -> None:
 
 
 def _refuse_on_full_disk() -> None:
-    state = machine.state_dir()
+    state = state_folder.state_dir()
     if (free := shutil.disk_usage(state).free) < _ROOM:
         raise WorkshopError(
             f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
@@ -157,11 +157,11 @@ def up_detached(arguments: list[str], say: Say) -> None:
     if is_locked():
         raise AlreadyRunning
     _refuse_on_full_disk()
-    log = machine.state_dir() / "stack.log"
+    log = state_folder.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "backstage", "up", *arguments],
-            cwd=machine.ROOT,
+            cwd=state_folder.ROOT,
             env=environment.of_child(),
             stdin=subprocess.DEVNULL,
             stdout=output,

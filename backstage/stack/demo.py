@@ -8,7 +8,7 @@ from uuid import uuid4
 import click
 
 from backstage.stack.environment import of_child
-from workshop import live, machine, maps, settings
+from workshop import live, maps, settings, state_folder
 from workshop.delivery.record import Published, runs
 from workshop.errors import WorkshopError
 
@@ -27,7 +27,7 @@ def run(say: Callable[[str], None]) -> None:
         If no task was sent, or one did not become a row.
     """
     settings.check()
-    changed = {name: machine.read("settings.json").get(name) for name in ("fault_rate", "pace")}
+    changed = {name: state_folder.read("settings.json").get(name) for name in ("fault_rate", "pace")}
     settings.change(fault_rate=0, pace=0)
     try:
         end, problem, tasks = _send_and_watch()
@@ -39,7 +39,7 @@ def run(say: Callable[[str], None]) -> None:
             f"workshop/demo.py sent {end.sent:,} tasks: {reason}. Next: workshop reset 2 has it solved"
         )
     squares = maps.read_squares(live.task_ids(tasks))
-    target = machine.ROOT / "demo.html"
+    target = state_folder.ROOT / "demo.html"
     maps.squares_map(squares).save(target)
     say(maps.count_by_nation(squares).to_string())
     say(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
@@ -56,7 +56,7 @@ def _send_and_watch() -> tuple[live.Progress, str, list[Published]]:
 
     producer = subprocess.Popen(
         [sys.executable, "-m", "workshop.demo"],
-        cwd=machine.ROOT,
+        cwd=state_folder.ROOT,
         env=of_child({"WORKSHOP_SOURCE": source}),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

@@ -11,7 +11,7 @@ from backstage.stack import binaries, centrally, containers, plan
 from backstage.stack.running import elsewhere, running, running_site
 from backstage.stack.site import Site
 from backstage.stack.watch import syntax_error
-from workshop import machine
+from workshop import state_folder
 
 ENOUGH_DISK = 500_000_000
 """Bytes that the services want to be free."""
@@ -68,8 +68,8 @@ def _program(find: Callable[[], Path]) -> Finding:
 
 
 def _folder() -> Iterator[Finding]:
-    folder = machine.state_dir()
-    wanted = os.environ.get("WORKSHOP_STATE") or machine.ROOT / ".workshop"
+    folder = state_folder.state_dir()
+    wanted = os.environ.get("WORKSHOP_STATE") or state_folder.ROOT / ".workshop"
     near = Path(wanted).expanduser().absolute()
     note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
     yield Finding(True, f"data and logs are in {folder}{note}")

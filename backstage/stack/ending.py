@@ -15,7 +15,7 @@ from backstage.stack.environment import of_child
 from backstage.stack.opening import opening
 from backstage.stack.process import born, kill_session
 from backstage.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
@@ -27,7 +27,7 @@ _IN_A_CONTAINER = (
 )
 _COPY = "course"
 _STATE_FOLDERS = ("central/", "rehearsal/*/")
-"""Those of `workshop.machine.FILES` that hold such files themselves."""
+"""Those of `workshop.state_folder.FILES` that hold such files themselves."""
 
 
 def down(say: Say, purge: bool = False) -> None:
@@ -80,7 +80,7 @@ def _purge(say: Say) -> None:
     WorkshopError
         If one has come already. Then nothing is removed.
     """
-    state = machine.state_dir()
+    state = state_folder.state_dir()
     kept = {_COPY} if _central_is_ours() or not running(CENTRAL) else {_COPY, central_folder().name}
     try:
         with only_one():
@@ -93,7 +93,9 @@ def _purge(say: Say) -> None:
 
 
 def _what_is_left(state: Path, kept: Collection[str]) -> str:
-    files = [path for path in state.rglob("*") if path.is_file() and path.name not in (machine.MARK, "lock")]
+    files = [
+        path for path in state.rglob("*") if path.is_file() and path.name not in (state_folder.MARK, "lock")
+    ]
     found = [path.relative_to(state) for path in files]
     others = sorted(str(path) for path in found if path.parts[0] not in kept)
     if others:
@@ -106,9 +108,9 @@ def _what_is_left(state: Path, kept: Collection[str]) -> str:
 
 def _remove(folder: Path, kept: Collection[str] = ()) -> None:
     """Remove what the course wrote into a state folder; the folder too, if it holds nothing else."""
-    for pattern in machine.FILES:
+    for pattern in state_folder.FILES:
         for path in folder.glob(pattern.rstrip("/")):
-            if path.name in (*kept, machine.MARK, "lock"):
+            if path.name in (*kept, state_folder.MARK, "lock"):
                 continue
             if pattern in _STATE_FOLDERS:
                 _remove(path)
@@ -119,8 +121,8 @@ def _remove(folder: Path, kept: Collection[str] = ()) -> None:
     for path in folder / "logs", folder / "rehearsal":
         with suppress(OSError):
             path.rmdir()
-    if {path.name for path in folder.iterdir()} <= {machine.MARK, "lock"}:
-        for name in (machine.MARK, "lock"):
+    if {path.name for path in folder.iterdir()} <= {state_folder.MARK, "lock"}:
+        for name in (state_folder.MARK, "lock"):
             (folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
@@ -130,18 +132,18 @@ def end_leftovers(say: Say) -> None:
     """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
     if _central_is_ours():
         if joined_here():
-            (machine.state_dir() / "joined.json").unlink(missing_ok=True)
+            (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
         remove_central(say)
-    for name, service in machine.read("stack.json").get("services", {}).items():
+    for name, service in state_folder.read("stack.json").get("services", {}).items():
         if service["pid"] and born(service["pid"]) == service["born"]:
             say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
             _end(service["pid"], service["born"], postgis.STOP if name == "postgis" else signal.SIGTERM)
-    (machine.state_dir() / "stack.json").unlink(missing_ok=True)
+    (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
 
 
 def central_folder() -> Path:
     """Return the folder of the central services of challenge 3."""
-    return machine.state_dir() / "central"
+    return state_folder.state_dir() / "central"
 
 
 def _central_is_ours() -> bool:
@@ -154,7 +156,7 @@ def joined_here() -> bool:
     """Return whether this machine joined central services that run on itself."""
     opened = opening(central_folder())
     own = ("127.0.0.1", "localhost", "::1", *([opened.address] if opened else []))
-    broker = machine.read("joined.json").get("broker_url", "")
+    broker = state_folder.read("joined.json").get("broker_url", "")
     return central_folder().exists() and urlsplit(broker).hostname in own
 
 
@@ -177,7 +179,7 @@ def remove_central(say: Say, purge: bool = True) -> bool:
         return True
     done = subprocess.run(
         [sys.executable, "-m", "backstage", "down", *(["--purge"] if purge else [])],
-        cwd=machine.ROOT,
+        cwd=state_folder.ROOT,
         env=of_child({"WORKSHOP_STATE": str(central_folder())}),
         stdin=subprocess.DEVNULL,
         capture_output=True,

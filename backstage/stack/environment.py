@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 
-from workshop import machine
+from workshop import state_folder
 
 ALLOWED = {
     "PATH": "where programs are",
@@ -85,7 +85,7 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
     inherited = {name: value for name, value in os.environ.items() if is_allowed(name)}
     if another_stack:
         inherited = {name: value for name, value in inherited.items() if not _is_of_this_stack(name)}
-    state = machine.state_dir()
+    state = state_folder.state_dir()
     unproxied = ",".join(dict.fromkeys([*_own_exceptions(), *LOOPBACK]))
     return {
         **inherited,

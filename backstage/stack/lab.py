@@ -7,7 +7,7 @@ from pathlib import Path
 from backstage.stack.direct import open_page
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 CONFIG = Path(__file__).with_name("jupyter")
 """The folder with what JupyterLab is told: its server's settings and defaults."""

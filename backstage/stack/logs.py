@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
-from workshop.machine import ROOT, state_dir
+from workshop.state_folder import ROOT, state_dir
 from workshop.visible import visible
 
 LIMIT = 5_000_000

@@ -16,7 +16,7 @@ import psutil
 from backstage.stack import containers, environment, logs
 from backstage.stack.service import Service
 from backstage.stack.site import Site
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None

@@ -11,7 +11,7 @@ from typing import IO, Any
 from backstage.stack import containers, outside
 from backstage.stack.process import born
 from backstage.stack.site import HOST, Site, site_of_containers
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 CENTRAL = "central/stack.json"
@@ -40,10 +40,10 @@ def only_one() -> Iterator[None]:
     WorkshopError
         If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
-    if machine.WINDOWS:  # no stack runs there
+    if state_folder.WINDOWS:  # no stack runs there
         yield
         return
-    path = machine.state_dir() / containers.own("lock")
+    path = state_folder.state_dir() / containers.own("lock")
     try:
         lock = path.open("a", encoding="utf-8")
     except FileNotFoundError:  # a purge removed the folder just now
@@ -68,8 +68,8 @@ def _takes(lock: IO[str]) -> bool:
         return False
     except OSError as error:
         raise WorkshopError(
-            f"The folder {machine.state_dir()} is on a disk without file locks ({error.strerror}), such as a "
-            "network drive.",
+            f"The folder {state_folder.state_dir()} is on a disk without file locks "
+            f"({error.strerror}), such as a network drive.",
             "set WORKSHOP_STATE to a folder on a disk of this computer",
         ) from error
     return True
@@ -88,7 +88,7 @@ def running(file: str = "stack.json") -> dict[str, Any] | None:
     """Return the content of ``stack.json``, or of `CENTRAL`, if its supervisor lives, else None."""
     if containers.inside():
         return containers.running() if file == "stack.json" else None
-    stack = machine.read(file)
+    stack = state_folder.read(file)
     return stack if stack and born(stack["pid"]) == stack["born"] else None
 
 
@@ -97,10 +97,10 @@ def running_site() -> Site | None:
     stack = running()
     if stack is None:
         return None
-    token = machine.read("token.json")["token"]
+    token = state_folder.read("token.json")["token"]
     if containers.inside():
         return site_of_containers(token)
-    return Site(machine.state_dir(), stack["ports"], token)
+    return Site(state_folder.state_dir(), stack["ports"], token)
 
 
 def services() -> dict[str, str]:
@@ -137,7 +137,7 @@ def _condition(name: str, service: dict[str, Any]) -> str:
 
 def workers_ready() -> int | None:
     """Return how many workers will answer: those of this machine; None if none is ready, or nobody knows."""
-    if machine.read("joined.json"):
+    if state_folder.read("joined.json"):
         return None
     stack = running() or {"services": {}}
     states = [service["state"] for name, service in stack["services"].items() if name.startswith("worker")]
@@ -182,7 +182,7 @@ def elsewhere() -> list[str]:
         for key, name in (("WORKSHOP_BROKER_URL", "RabbitMQ"), ("WORKSHOP_DATABASE_URL", "PostGIS"))
         if os.environ.get(key) and not containers.inside()
     ]
-    if machine.read("joined.json"):
+    if state_folder.read("joined.json"):
         found.append("this machine joined a central queue, so tasks go there")
     return found
 

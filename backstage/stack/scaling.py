@@ -2,7 +2,7 @@
 
 from backstage.stack import plan
 from backstage.stack.running import running, services, until
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 
@@ -74,7 +74,7 @@ def _workers() -> dict[str, str] | None:
     stack = running()
     if stack is None:
         raise WorkshopError("The services were stopped meanwhile.", "workshop up")
-    if stack["matches"] != {name: machine.read(f"{name}.json") for name in ("settings", "joined")}:
+    if stack["matches"] != {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}:
         return None
     services = stack["services"].items()
     return {name: service["state"] for name, service in services if name.startswith("worker")}

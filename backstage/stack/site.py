@@ -8,7 +8,7 @@ from pathlib import Path
 from backstage.stack import containers, outside
 from backstage.stack.opening import Opening, opening
 from backstage.stack.ports import HOST, USUAL_PORTS, free_ports
-from workshop import machine
+from workshop import state_folder
 
 
 @dataclass(frozen=True)
@@ -115,11 +115,11 @@ class Site:
 
 def new_site() -> Site:
     """Return a site with ports that are free now; the passwords are those of earlier starts."""
-    state = machine.state_dir()
+    state = state_folder.state_dir()
     (state / "logs").mkdir(exist_ok=True)
-    if not machine.read("token.json"):
-        machine.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
-    token = machine.read("token.json")["token"]
+    if not state_folder.read("token.json"):
+        state_folder.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
+    token = state_folder.read("token.json")["token"]
     if containers.inside():
         return site_of_containers(token)
     return Site(state, free_ports(opening(state)), token)
@@ -128,7 +128,7 @@ def new_site() -> Site:
 def site_of_containers(token: str) -> Site:
     """Return the site of the course in containers, where each program has its usual port."""
     return Site(
-        machine.state_dir(),
+        state_folder.state_dir(),
         {name: USUAL_PORTS[name] for name in containers.HOSTS},
         token,
         containers.HOSTS,

@@ -22,7 +22,7 @@ from backstage.stack.service import Service
 from backstage.stack.site import Site
 from backstage.stack.watch import code_changes, syntax_error
 from backstage.stack.workers import machine_name
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 
@@ -203,7 +203,7 @@ class Supervisor:
 
     def write(self) -> None:
         """Write ``stack.json``."""
-        content = machine.here() | {
+        content = state_folder.here() | {
             "pid": os.getpid(),
             "born": born(os.getpid()),
             "ports": self.site.ports,
@@ -216,7 +216,7 @@ class Supervisor:
             },
         }
         try:
-            machine.write(containers.own("stack.json"), content)
+            state_folder.write(containers.own("stack.json"), content)
             self._complain("disk", "")
         except OSError as error:
             self._complain(
@@ -238,4 +238,4 @@ class Supervisor:
 
 def _wishes() -> dict[str, Any]:
     """Return what people and notebooks want now, by file."""
-    return {name: machine.read(f"{name}.json") for name in ("settings", "joined")}
+    return {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}

@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 from watchfiles import Change, awatch
 
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 CODE = ROOT / "workshop"
 

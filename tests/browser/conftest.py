@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, HttpCredentials, Page
 from backstage.stack import control
 from backstage.stack.site import Site
 from tests.chromium import browser as browser
-from workshop import machine
+from workshop import state_folder
 
 
 @dataclass
@@ -52,7 +52,7 @@ def page(browser: Browser, site: Site, traffic: Traffic, request: pytest.Fixture
     page.set_default_timeout(60_000)
     traffic.watch(page)
     yield page
-    pictures = machine.ROOT / ".workshop" / "screenshots"
+    pictures = state_folder.ROOT / ".workshop" / "screenshots"
     pictures.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=pictures / f"{request.node.name}.png")
     page.close()

@@ -9,7 +9,7 @@ import psycopg
 
 from backstage.classroom.card import Card
 from tests.integration.machine import Machine
-from workshop.machine import claim
+from workshop.state_folder import claim
 
 RIGHTS = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}
 

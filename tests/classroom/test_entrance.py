@@ -23,7 +23,7 @@ from tests.classroom.guests import RIGHTS, with_superuser
 from tests.classroom.opened import beyond
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, manage
-from workshop import machine
+from workshop import state_folder
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def said(card: Card, code: str | None = None) -> str:
     joined = join.join(code or card.code, say=lines.append)
     shown = "\n".join(lines)
     print(shown)
-    note = (machine.state_dir() / "join.json").read_text()
+    note = (state_folder.state_dir() / "join.json").read_text()
     assert card.password not in shown + note
     assert joined is (not lines)
     if not joined:
-        assert machine.read("join.json")["failed"]["next_step"] in shown
-        assert not machine.read("joined.json")
+        assert state_folder.read("join.json")["failed"]["next_step"] in shown
+        assert not state_folder.read("joined.json")
     return shown
 
 
@@ -241,7 +241,7 @@ def relay(port: int, source: str) -> Iterator[int]:
 
 def test_without_services(monkeypatch: pytest.MonkeyPatch, card: Card) -> None:
     monkeypatch.undo()
-    monkeypatch.setenv("WORKSHOP_STATE", str(machine.state_dir() / "empty"))
+    monkeypatch.setenv("WORKSHOP_STATE", str(state_folder.state_dir() / "empty"))
     lines: list[str] = []
     assert not join.join(card.code, say=lines.append)
     assert lines == ["Not joined. The services are not running. Next: workshop up"]

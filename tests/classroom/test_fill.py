@@ -19,7 +19,7 @@ from backstage.classroom import clearing, country, fed, fill
 from backstage.cli import main
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine, manage
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery.batches import NotTaken, Sender
 from workshop.delivery.guard import fault
 from workshop.delivery.topology import DEAD, SQUARES
@@ -33,7 +33,7 @@ def fresh(request) -> Iterator[None]:
         yield
         return
     central: Machine = request.getfixturevalue("central")
-    (machine.state_dir() / fill.FILE).unlink(missing_ok=True)
+    (state_folder.state_dir() / fill.FILE).unlink(missing_ok=True)
     with central.amqp() as connection:
         for queue in (SQUARES, DEAD):
             connection.default_channel.queue_purge(queue.name)
@@ -146,7 +146,7 @@ def test_it_goes_on_where_it_stopped(central):
     points = {tuple(message.payload[0]) for message in messages}
     assert len(points) == 1800 == len({message.headers["id"] for message in messages})
     assert all(300_000 < x < 400_000 and 600_000 < y < 700_000 for x, y in points)
-    assert oct((machine.state_dir() / fill.FILE).stat().st_mode)[-3:] == "600"
+    assert oct((state_folder.state_dir() / fill.FILE).stat().st_mode)[-3:] == "600"
 
 
 def test_a_square_of_an_earlier_part_is_not_fed_again(central):
@@ -333,7 +333,7 @@ def test_what_others_wrote_moves_no_cursor(central):
 
 def test_a_batch_on_its_way_at_a_pause_accuses_nobody(central):
     fill.fill("NT", 4)
-    machine.write(fill.FILE, machine.read(fill.FILE) | {"fed": {"NT": 2}})
+    state_folder.write(fill.FILE, state_folder.read(fill.FILE) | {"fed": {"NT": 2}})
     work(central, 4)
     found = balance_after(central)
     assert (found.rows, found.strangers, found.forged) == (2, {}, {})
@@ -346,13 +346,13 @@ def test_feeding_ends_when_the_central_is_cleared(central):
     clearing.clear_central()
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 3 and "The central was cleared meanwhile" in text
-    assert not machine.read(fill.FILE)
+    assert not state_folder.read(fill.FILE)
 
 
 def test_a_country_takes_seconds(central):
     """Nothing is done for each square of its own, but where it must be."""
     now = fill.Fill(fed={"land": 250_000})
-    machine.write(fill.FILE, asdict(now))
+    state_folder.write(fill.FILE, asdict(now))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fed, "_FRESH", 0)
         before = psutil.Process().cpu_times().user

@@ -17,7 +17,7 @@ from backstage.classroom.card import Card
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
-from workshop import live, machine, maps, settings
+from workshop import live, maps, settings, state_folder
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published, published
@@ -33,7 +33,7 @@ def guest(cards: list[Card], tmp_path_factory: pytest.TempPathFactory) -> Iterat
     """A machine with a worker and nothing else; this process uses its settings, as its notebook would."""
     card = cards[1]
     guest = Machine(tmp_path_factory.mktemp("machine") / "state")
-    machine.claim(guest.state)
+    state_folder.claim(guest.state)
     joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
     (guest.state / "joined.json").write_text(json.dumps(joined))
     with at(guest.state, HASTE="10"):

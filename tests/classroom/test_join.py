@@ -17,7 +17,7 @@ from tests.classroom.guests import other_machine
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.servers import Lodger, at
-from workshop import live, machine, maps, settings
+from workshop import live, maps, settings, state_folder
 from workshop.delivery import addresses
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.record import Published, published
@@ -55,7 +55,7 @@ def database(parts: Card, **changed: object) -> str:
 
 
 def tried() -> dict[str, Any]:
-    return machine.read("join.json")
+    return state_folder.read("join.json")
 
 
 def send(number: int) -> list[str]:
@@ -131,10 +131,10 @@ def test_the_wrong_part_is_named(
     assert f"{which} address fails at this part: {part}" in shown
     seen = [str(value) for name, value in wrong.items() if name != "password" and value]
     assert all(value in shown for value in seen)
-    note = (machine.state_dir() / "join.json").read_text()
+    note = (state_folder.state_dir() / "join.json").read_text()
     for secret in (parts.password, "wrong-one"):
         assert secret not in shown + note
-    assert not machine.read("joined.json")
+    assert not state_folder.read("joined.json")
 
 
 def test_what_was_tried_is_noted_without_passwords(parts: Card) -> None:
@@ -164,7 +164,7 @@ def test_without_addresses_nothing_happens(own: Machine, capsys: pytest.CaptureF
     assert not join.join(None, None)
     assert "no addresses yet" in capsys.readouterr().out
     assert not join.join("", "")
-    assert not tried() and not machine.read("joined.json")
+    assert not tried() and not state_folder.read("joined.json")
     join.leave()
     assert "own queue and database" in capsys.readouterr().out
 

@@ -11,7 +11,7 @@ from backstage.classroom.card import Card
 from backstage.classroom.frames import Frames
 from tests.classroom.opened import database
 from tests.conftest import wait_for
-from workshop import machine
+from workshop import state_folder
 
 SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
 
@@ -53,7 +53,7 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
 ) -> None:
     fill.fill("IMN", 200)
     assert frames.unfed() == 0  # it has sent what it was asked for
-    machine.write(fill.FILE, machine.read(fill.FILE) | {"todo": 400})  # as one that is at it
+    state_folder.write(fill.FILE, state_folder.read(fill.FILE) | {"todo": 400})  # as one that is at it
     assert frames.unfed() == 400
     work(cards[0], 10, "worker1@machine01")
     wait_for(lambda: shown.latest().content.get("waiting") == 200, what="the queue's length")

@@ -13,7 +13,7 @@ from backstage.stack.running import CENTRAL, running
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine, listening, lives
 from tests.servers import at
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 
@@ -38,7 +38,7 @@ def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_remove
     process = own.popen("class", "rehearse", "--machines", "2")
     assert process.stdout
     try:
-        wait_for(lambda: machine.read(rehearsal.FILE).get("card"), 150, "two machines")
+        wait_for(lambda: state_folder.read(rehearsal.FILE).get("card"), 150, "two machines")
         assert "40 of 10,000" in own.workshop("class", "fill", "NT", "--tasks", "40")
         wait_for(lambda: sum(shares(own).values()) == 40, 60, "40 squares")
         assert shares(own).keys() == {"machine02", "machine03"}
@@ -56,7 +56,7 @@ def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_remove
 
 def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
     process = own.popen("class", "rehearse", "--machines", "1")
-    wait_for(lambda: machine.read(rehearsal.FILE).get("card"), 150, "a machine")
+    wait_for(lambda: state_folder.read(rehearsal.FILE).get("card"), 150, "a machine")
     there = Machine(own.state / "rehearsal" / "machine02")
     before = there.service("worker1")["pid"]
     psutil.Process(before).kill()
@@ -65,7 +65,7 @@ def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
     shown, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "The rehearsal has ended" in shown, shown
     own.until_gone(set(), 10)
-    assert not machine.read(rehearsal.FILE)
+    assert not state_folder.read(rehearsal.FILE)
 
 
 def test_alone_an_attendee_rehearses_with_two_machines_and_down_ends_all(own: Machine):
@@ -84,7 +84,7 @@ def test_alone_an_attendee_rehearses_with_two_machines_and_down_ends_all(own: Ma
     assert len(processes) > 10
     own.workshop("down")
     own.until_gone(processes, 20)
-    assert not running(CENTRAL) and not machine.read("joined.json")
+    assert not running(CENTRAL) and not state_folder.read("joined.json")
     assert not (own.state / "central").exists()
 
 
@@ -94,9 +94,9 @@ def test_the_central_ends_with_a_killed_stack(own: Machine):
     own.workshop("up", "--detach", "rabbitmq")
     (started,) = central.start(1)
     urls = started.broker.url, started.database.url
-    machine.write("joined.json", dict(zip(("broker_url", "database_url"), urls, strict=True)))
+    state_folder.write("joined.json", dict(zip(("broker_url", "database_url"), urls, strict=True)))
     processes = own.processes() | Machine(own.state / "central").processes()
-    assert machine.read("central/stack.json")["pid"] in {each.pid for each in processes}
+    assert state_folder.read("central/stack.json")["pid"] in {each.pid for each in processes}
     os.kill(own.stack()["pid"], signal.SIGKILL)
     if psutil.LINUX:
         own.until_gone(processes, 40)
@@ -120,7 +120,7 @@ def test_it_leaves_an_earlier_class_alone(own: Machine):
     cards = central.start(1)
     with pytest.raises(WorkshopError, match="A central runs on this machine(.|\n)*workshop class stop"):
         rehearsal.rehearse(machines=1)
-    assert central.cards() == cards and not machine.read(rehearsal.FILE)
+    assert central.cards() == cards and not state_folder.read(rehearsal.FILE)
 
 
 def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
@@ -130,4 +130,4 @@ def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
     with pytest.raises(WorkshopError, match="workshop scale 3"):
         rehearsal.rehearse()
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
-    assert not machine.read(rehearsal.FILE)
+    assert not state_folder.read(rehearsal.FILE)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.classroom.course import OWN, Course, copy_parts
-from workshop.machine import MARK
+from workshop.state_folder import MARK
 
 pytestmark = pytest.mark.solved_course
 

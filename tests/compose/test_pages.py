@@ -21,7 +21,9 @@ def answer(project: Project, path: str, name: str = "lab") -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def token(project: Project) -> str:
-    return project.python("from workshop import machine; print(machine.read('token.json')['token'])").strip()
+    return project.python(
+        "from workshop import state_folder; print(state_folder.read('token.json')['token'])"
+    ).strip()
 
 
 @pytest.mark.parametrize(

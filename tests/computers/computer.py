@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 WORKSHOP = (str(Path(sys.executable).with_name("workshop")),)
 

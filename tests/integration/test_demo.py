@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.integration.machine import copy_course
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.delivery.record import runs
 
 
@@ -28,7 +28,7 @@ SEND = "from workshop.tasks import do_task\nfor _ in range(30): do_task.delay(32
 @pytest.mark.challenge(1)
 def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
     """A notebook sends tasks at the same time; they are none of the demo's."""
-    target = machine.ROOT / "demo.html"
+    target = state_folder.ROOT / "demo.html"
     target.unlink(missing_ok=True)
     with Popen([sys.executable, "-m", "backstage", "demo"], stdout=PIPE, stderr=PIPE, text=True) as demo:
         try:
@@ -43,7 +43,7 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
     assert "2,500 tasks, 2,500 rows, 0 failed" in shown
     assert sum(int(number) for number in re.findall(r"^[A-Z][A-Za-z ]+ (\d+)$", shown, re.MULTILINE)) == 2500
     assert "<html" in target.read_text()
-    after = {name: value for name, value in machine.read("settings.json").items() if value is not None}
+    after = {name: value for name, value in state_folder.read("settings.json").items() if value is not None}
     assert after == {"fault_rate": 0.9, "pace": 3}, "what was set before is set again"
 
 

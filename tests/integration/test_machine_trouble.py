@@ -19,7 +19,7 @@ from tests.integration.odd_machine import (
     filled,
     small_disk,
 )
-from workshop.machine import claim
+from workshop.state_folder import claim
 
 NO_INOTIFY = "echo 0 > /proc/sys/user/max_inotify_instances"
 

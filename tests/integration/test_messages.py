@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.messages import MALFORMED, body, message, publish
-from workshop import live, machine, maps, settings
+from workshop import live, maps, settings, state_folder
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published
@@ -37,7 +37,7 @@ def test_each_is_refused_and_the_worker_lives(worker):
         seen.append(code)
     assert sorted(codes()) == sorted(seen)
     assert worker.children() == before
-    log = (machine.state_dir() / "logs" / "worker1.log").read_text()
+    log = (state_folder.state_dir() / "logs" / "worker1.log").read_text()
     assert 'Refused a message, now in the queue "dead": NO-ID: there is no header "id"' in log
 
 

@@ -18,7 +18,7 @@ from ptyprocess import PtyProcess
 
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line, lives
-from workshop.machine import MARK
+from workshop.state_folder import MARK
 
 NOTE = "kept"
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, copy_course
-from workshop.machine import MARK, claim
+from workshop.state_folder import MARK, claim
 
 
 @pytest.fixture

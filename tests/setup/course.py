@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 NEEDED = ("uv", "hatchling", "editables", "packaging", "pathspec", "pluggy", "tomlkit", "trove-classifiers")
 TOOLS = ("cat", "cmp", "dirname", "env", "grep", "head", "id", "mkdir", "sed", "sh", "tail", "tr")

@@ -10,12 +10,12 @@ import pytest
 from backstage.stack.process import born
 from tests.integration.machine import Machine
 from tests.setup.course import run
-from workshop import machine
+from workshop import state_folder
 
 LOOK = """
-from workshop import machine
+from workshop import state_folder
 from backstage.stack.running import running
-print(running(), machine.read("stack.json").get("database_url"))
+print(running(), state_folder.read("stack.json").get("database_url"))
 """
 
 
@@ -33,9 +33,9 @@ def first(tmp_path: Path) -> Iterator[Machine]:
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
     yield tmp_path / "state"
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
 
 
 def test_a_copy_never_takes_the_first_folders_services_for_its_own(first: Machine, tmp_path: Path) -> None:
@@ -53,19 +53,19 @@ def test_a_copy_never_takes_the_first_folders_services_for_its_own(first: Machin
 
 
 def test_a_copy_has_not_joined(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.write("joined.json", {"broker_url": "amqp://central"} | machine.here())
+    state_folder.write("joined.json", {"broker_url": "amqp://central"} | state_folder.here())
     shutil.copytree(state, tmp_path / "copy")
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "copy"))
-    assert machine.read("joined.json") == {}
+    assert state_folder.read("joined.json") == {}
 
 
 def test_a_folder_that_was_moved_keeps_what_it_holds(
     state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    machine.write("joined.json", {"broker_url": "amqp://central"} | machine.here())
+    state_folder.write("joined.json", {"broker_url": "amqp://central"} | state_folder.here())
     state.rename(tmp_path / "moved")
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "moved"))
-    assert machine.read("joined.json")["broker_url"] == "amqp://central"
+    assert state_folder.read("joined.json")["broker_url"] == "amqp://central"
 
 
 def test_a_copied_command_says_so_before_it_is_set_up_anew(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.setup.course import add_program, make_course, make_programs, run
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 APT = 'echo "$@" >> "$ASKED"'
 DEAD = "E: The repository 'http://dead.example stable Release' does not have a Release file."

@@ -7,7 +7,7 @@ import pytest
 
 from backstage.stack import breaking
 from backstage.stack.process import born
-from workshop import machine
+from workshop import state_folder
 
 BREAKS = [breaking.kill_worker, breaking.kill_process, breaking.restart_broker, breaking.restart_database]
 
@@ -17,14 +17,14 @@ def state(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
     monkeypatch.delenv("WORKSHOP_BROKER_URL", raising=False)
     monkeypatch.delenv("WORKSHOP_DATABASE_URL", raising=False)
-    return machine.state_dir()
+    return state_folder.state_dir()
 
 
 def write_stack(**states: str) -> None:
     """Describe a stack whose programs ended long ago; their numbers belong to this process now."""
     dead = {"pid": os.getpid(), "born": 1.0}
     services = {name: dead | {"state": state} for name, state in states.items()}
-    machine.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": services})
+    state_folder.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": services})
 
 
 @pytest.mark.parametrize("strike", BREAKS, ids=lambda strike: strike.__name__)
@@ -36,7 +36,7 @@ def test_services_that_do_not_run(strike, capsys):
 
 @pytest.mark.parametrize("strike", BREAKS, ids=lambda strike: strike.__name__)
 def test_services_of_others(strike, capsys):
-    machine.write("joined.json", {"broker_url": "amqp://central"})
+    state_folder.write("joined.json", {"broker_url": "amqp://central"})
     strike()
     assert capsys.readouterr().out == (
         "Nothing was broken: this machine joined a central queue, so tasks go there. "

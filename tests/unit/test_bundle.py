@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 pytestmark = pytest.mark.posix
 

@@ -19,7 +19,7 @@ from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import control
-from workshop import machine
+from workshop import state_folder
 
 CARDS = [
     Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
@@ -30,9 +30,9 @@ CARDS = [
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    machine._state_dir.cache_clear()
-    yield machine.state_dir()
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
+    yield state_folder.state_dir()
+    state_folder._state_dir.cache_clear()
 
 
 SECTIONS = {

@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from backstage.stack.plan import NAMES
-from workshop import machine
+from workshop import state_folder
 
-ROOT = machine.ROOT
+ROOT = state_folder.ROOT
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from backstage.stack import binaries
-from workshop import machine
+from workshop import state_folder
 
-ROOT = machine.ROOT
+ROOT = state_folder.ROOT
 LINE = re.compile(r"^([a-z0-9][a-z0-9._-]*==[^\\\n]+?)(?: *\\)?$", re.MULTILINE)
 LOCK, CONSTRAINTS = ROOT / "requirements.lock", ROOT / "constraints.txt"
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

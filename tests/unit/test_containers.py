@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from backstage.classroom import central
 from backstage.cli import main
 from backstage.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 Say = Callable[..., None]
@@ -27,7 +27,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "WORKSHOP_PUBLISHED", "postgis=5433 rabbitmq=5673 management=15673 flower=5556 lab=8889"
     )
     monkeypatch.setattr(socket, "gethostname", lambda: "here")
-    return machine.state_dir()
+    return state_folder.state_dir()
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def say(state: Path) -> Iterator[Say]:
                 name: {"state": state, "message": f"as {host} sees it", "machine": host, "restarts": 0}
                 for name, state in services.items()
             }
-            machine.write(f"stack@{host}.json", {"pid": 1, "matches": follows, "services": conditions})
+            state_folder.write(f"stack@{host}.json", {"pid": 1, "matches": follows, "services": conditions})
             if lives:
                 lock = living.enter_context((state / f"lock@{host}").open("a"))
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -101,8 +101,8 @@ def test_a_container_that_is_gone_says_nothing(say: Say, state: Path) -> None:
 def test_a_container_that_ends_at_this_moment_says_nothing(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
     say("ends", worker1="ready")
     say("stays", lab="ready")
-    read = machine.read
-    monkeypatch.setattr(machine, "read", lambda name: {} if name == "stack@ends.json" else read(name))
+    read = state_folder.read
+    monkeypatch.setattr(state_folder, "read", lambda name: {} if name == "stack@ends.json" else read(name))
     assert states() == {"lab": "ready"}
 
 
@@ -139,7 +139,7 @@ def test_a_container_without_a_supervisor_is_not_healthy(say: Say) -> None:
 
 def test_addresses_are_those_of_the_host(say: Say) -> None:
     say("here", postgis="ready", rabbitmq="ready", flower="ready", lab="ready")
-    machine.write("token.json", {"token": "abc"})
+    state_folder.write("token.json", {"token": "abc"})
     inside = control.running_site()
     assert inside is not None
     assert inside.broker_url == "amqp://celery_user:secret@rabbitmq:5672/celery_app"
@@ -173,7 +173,7 @@ def test_a_folder_of_someone_else_is_told_with_the_two_lines(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    owner = machine.ROOT.stat()
+    owner = state_folder.ROOT.stat()
     with pytest.raises(WorkshopError) as failed:
         control._begin(("worker",), print)
     assert f"\nCOURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\n" in str(failed.value)
@@ -182,7 +182,7 @@ def test_a_folder_of_someone_else_is_told_with_the_two_lines(
 
 @pytest.mark.parametrize(("part", "kept"), [("lab", False), ("worker", True)])
 def test_settings_end_with_the_lab(part: str, kept: bool, state: Path) -> None:
-    machine.write("settings.json", {"pace": 20})
+    state_folder.write("settings.json", {"pace": 20})
     control._begin((part,), print)
     assert (state / "settings.json").exists() == kept
 
@@ -240,9 +240,9 @@ def test_a_log_that_is_not_there_is_named(state: Path) -> None:
 
 
 def test_the_first_of_two_writers_wins(state: Path) -> None:
-    machine.write("token.json", {"token": "first"}, replace=False)
-    machine.write("token.json", {"token": "second"}, replace=False)
-    assert machine.read("token.json") == {"token": "first"}
-    assert {path.name for path in state.iterdir()} == {machine.MARK, "token.json"}
-    machine.write("token.json", {"token": "third"})
-    assert machine.read("token.json") == {"token": "third"}
+    state_folder.write("token.json", {"token": "first"}, replace=False)
+    state_folder.write("token.json", {"token": "second"}, replace=False)
+    assert state_folder.read("token.json") == {"token": "first"}
+    assert {path.name for path in state.iterdir()} == {state_folder.MARK, "token.json"}
+    state_folder.write("token.json", {"token": "third"})
+    assert state_folder.read("token.json") == {"token": "third"}

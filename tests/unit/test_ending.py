@@ -9,7 +9,7 @@ import pytest
 
 from backstage.stack import ending
 from tests.conftest import workshop
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 pytestmark = pytest.mark.posix
@@ -29,15 +29,15 @@ HOLD = "from backstage.stack.running import only_one\nwith only_one(): print('he
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    machine._state_dir.cache_clear()
-    yield machine.state_dir()
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
+    yield state_folder.state_dir()
+    state_folder._state_dir.cache_clear()
 
 
 @pytest.fixture
 def full(state: Path) -> Path:
     """A state folder with one of everything that the course writes."""
-    for pattern, meaning in machine.FILES.items():
+    for pattern, meaning in state_folder.FILES.items():
         assert meaning
         path = state / pattern.replace("/*", "/machine01").replace("*", "1").replace("[0-9]", "1")
         path.parent.mkdir(exist_ok=True)
@@ -45,7 +45,7 @@ def full(state: Path) -> Path:
             path.mkdir(exist_ok=True)
             path /= "data"
         path.write_text("{}", encoding="utf-8")
-    machine.claim(state / "central")
+    state_folder.claim(state / "central")
     return state
 
 
@@ -53,12 +53,12 @@ def test_what_the_course_wrote_is_removed(full: Path) -> None:
     said: list[str] = []
     (full / "central" / "data").unlink()
     ending.down(said.append, purge=True)
-    assert {path.name for path in full.iterdir()} == {"course", machine.MARK, "lock"}
+    assert {path.name for path in full.iterdir()} == {"course", state_folder.MARK, "lock"}
     assert said[-1] == f"Removed {full}, except the fresh copy of the course that a reset needs"
 
 
 def test_the_folder_goes_too_when_nothing_is_left_in_it(state: Path) -> None:
-    machine.write("settings.json", {"pace": 20})
+    state_folder.write("settings.json", {"pace": 20})
     said: list[str] = []
     ending.down(said.append, purge=True)
     assert not state.exists()
@@ -72,12 +72,12 @@ def test_what_a_person_saved_there_stays_and_is_named(full: Path) -> None:
         (full / name).write_text("mine", encoding="utf-8")
     ending.down(said.append, purge=True)
     found = {str(path.relative_to(full)) for path in full.rglob("*") if path.is_file()}
-    ours = {"course/data", "lock", machine.MARK, f"central/{machine.MARK}"}
+    ours = {"course/data", "lock", state_folder.MARK, f"central/{state_folder.MARK}"}
     assert found - ours == set(PEOPLES)
     assert all(name in said[-1] for name in sorted(PEOPLES)[:5])
     assert "not the course's" in said[-1]
-    machine._state_dir.cache_clear()
-    assert machine.state_dir() == full, "it is still the course's"
+    state_folder._state_dir.cache_clear()
+    assert state_folder.state_dir() == full, "it is still the course's"
 
 
 def test_a_purge_is_refused_when_a_start_comes_between(full: Path) -> None:
@@ -124,7 +124,7 @@ def test_who_waited_for_the_lock_of_a_removed_folder_does_not_start(
     takes = running._takes
 
     def take_late(lock: object) -> bool:
-        for name in ("lock", machine.MARK):
+        for name in ("lock", state_folder.MARK):
             (state / name).unlink(missing_ok=True)
         return takes(lock)  # type: ignore[arg-type]
 

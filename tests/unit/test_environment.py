@@ -11,7 +11,7 @@ from threading import Thread
 import pytest
 
 from backstage.stack import direct, environment
-from workshop import machine
+from workshop import state_folder
 
 FOREIGN = {
     "CELERY_BROKER_URL": "redis://localhost/0",
@@ -52,7 +52,7 @@ def test_each_permission_has_a_reason() -> None:
 def test_jupyter_and_python_keep_to_the_state_folder() -> None:
     own = environment.of_child()
     folders = [own[name] for name in ("IPYTHONDIR", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")]
-    assert all(Path(folder).is_relative_to(machine.state_dir()) for folder in folders)
+    assert all(Path(folder).is_relative_to(state_folder.state_dir()) for folder in folders)
     assert own["PYTHONNOUSERSITE"] == "1"
     assert not Path(own["PGPASSFILE"]).exists()
 
@@ -103,6 +103,6 @@ def test_importing_the_course_takes_its_addresses_from_nobody_else(monkeypatch: 
     code = "import workshop, os; print([name for name in os.environ if name.startswith(('PG', 'CELERY_'))])"
     told = environment.of_child() | {"PGSERVICE": "x", "CELERY_BROKER_URL": "redis://localhost"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=machine.ROOT, env=told, capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=state_folder.ROOT, env=told, capture_output=True, text=True
     )
     assert done.stdout == "[]\n", done.stderr

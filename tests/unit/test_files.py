@@ -10,7 +10,7 @@ import pytest
 
 from backstage.challenges import git
 from backstage.challenges.files import Files, read_file, read_folder
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 LONGEST = 120
 """Characters of a path in the course; Windows gives 260 to the whole."""

@@ -6,7 +6,7 @@ import pytest
 from traitlets.config import Config, PyFileConfigLoader
 
 from backstage.stack.lab import CONFIG
-from workshop import machine
+from workshop import state_folder
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def config() -> Config:
 
 
 def test_it_opens_without_services_and_knows_their_usual_ports() -> None:
-    machine.write("token.json", {"token": "t"})
+    state_folder.write("token.json", {"token": "t"})
     servers = config().ServerProxy.servers
     assert servers["flower"]["port"] == 5555
     assert servers["flower"]["request_headers_override"] == {"Authorization": "Basic Zmxvd2VyOnQ="}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workshop import live, machine
+from workshop import live, state_folder
 from workshop.errors import WorkshopError
 
 
@@ -13,7 +13,7 @@ def state(tmp_path, monkeypatch):
 
 def write_stack(**conditions: tuple[str, str]) -> None:
     services = {name: {"state": state, "message": message} for name, (state, message) in conditions.items()}
-    machine.write("stack.json", {"services": services})
+    state_folder.write("stack.json", {"services": services})
 
 
 def test_it_waits_for_a_service_that_is_away_and_says_so(monkeypatch, capsys):

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from backstage.challenges import challenge_1, health, program
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery import recorder
 from workshop.delivery.record import uuids
 
@@ -39,9 +39,9 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(health, "trouble", lambda challenge: None)
     no_rows = SimpleNamespace(scalar_one=lambda: 0)
     monkeypatch.setattr(challenge_1, "execute", lambda query: no_rows)
-    machine._state_dir.cache_clear()
-    yield machine.state_dir()
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
+    yield state_folder.state_dir()
+    state_folder._state_dir.cache_clear()
 
 
 def record(state: Path, *messages: tuple[list[Any], dict[str, Any]]) -> None:

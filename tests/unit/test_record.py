@@ -2,14 +2,14 @@
 
 import pytest
 
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery import record, recorder
 
 
 @pytest.fixture(autouse=True)
 def state(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    return machine.state_dir()
+    return state_folder.state_dir()
 
 
 def send(id: str, name: str = "workshop.tasks.do_task", point=(1, 2), keywords=None, **headers) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from backstage.stack.process import born
 from tests.conftest import workshop
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.delivery import recorder
 from workshop.errors import WorkshopError
 
@@ -22,21 +22,21 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for name in ("BROKER_URL", "DATABASE_URL", "FAULT_RATE", "PACE", "SEED"):
         monkeypatch.delenv(f"WORKSHOP_{name}", raising=False)
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "the state"))
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
     yield tmp_path / "the state"
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
 
 
 def test_the_first_source_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(WorkshopError, match="not running. Next: make lab, or workshop up"):
         settings.broker_url()
-    machine.write("stack.json", {"broker_url": "stack"})
+    state_folder.write("stack.json", {"broker_url": "stack"})
     assert settings.broker_url() == "stack"
     monkeypatch.setenv("WORKSHOP_BROKER_URL", "environment")
     assert settings.broker_url() == "environment"
     settings.change(broker_url="changed")
     assert settings.broker_url() == "changed"
-    machine.write("joined.json", {"broker_url": "joined"})
+    state_folder.write("joined.json", {"broker_url": "joined"})
     assert settings.broker_url() == "joined"
 
 
@@ -46,7 +46,7 @@ def test_a_starter_brings_its_own_numbers(state: Path, monkeypatch: pytest.Monke
     assert settings.fault_rate() == 0
     challenge.write_text('{"challenge": 2, "fault_rate": 0.1}', encoding="utf-8")
     assert settings.fault_rate() == 0.1
-    machine.write("stack.json", {"fault_rate": 0.2})
+    state_folder.write("stack.json", {"fault_rate": 0.2})
     assert settings.fault_rate() == 0.2
     settings.change(fault_rate=0)
     assert settings.fault_rate() == 0
@@ -94,13 +94,13 @@ def test_a_wrong_value_is_refused_and_nothing_is_changed(name: str, value: objec
         settings.change(**{"paused": 1, name: value})
     assert str(refused.value).startswith(f"{name} is {value!r}. It must be {right}")
     assert "Next: " in str(refused.value)
-    assert machine.read("settings.json") == {"pace": 20}
+    assert state_folder.read("settings.json") == {"pace": 20}
 
 
 def test_an_unknown_name_is_refused_and_the_known_ones_are_listed() -> None:
     with pytest.raises(WorkshopError, match="There is no setting 'pase'.*fault_rate, pace, seed"):
         settings.change(pase=20)
-    assert machine.read("settings.json") == {}
+    assert state_folder.read("settings.json") == {}
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_no_service_is_started_with_a_wrong_variable(command: list[str]) -> None
 @pytest.mark.posix
 def test_the_demo_does_not_begin_with_a_wrong_variable(state: Path) -> None:
     """Services run, so that it would send at once."""
-    machine.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": {}})
+    state_folder.write("stack.json", {"pid": os.getpid(), "born": born(os.getpid()), "services": {}})
     done = workshop("demo", WORKSHOP_SEED="abc")
     assert done.returncode == 3
     assert (
@@ -179,18 +179,18 @@ def test_changes_of_several_processes_at_the_same_time_are_all_kept() -> None:
     names = ["pace", "seed", "workers", "processes"]
     running = [subprocess.Popen([sys.executable, "-c", change, name]) for name in names]
     assert [process.wait(60) for process in running] == [0] * len(names)
-    assert machine.read("settings.json") == dict.fromkeys(names, 1)
+    assert state_folder.read("settings.json") == dict.fromkeys(names, 1)
 
 
 @pytest.mark.posix
 def test_files_are_private_and_replaced_as_a_whole(state: Path) -> None:
-    machine.write("joined.json", {"password": "long " * 1000})
+    state_folder.write("joined.json", {"password": "long " * 1000})
     with (state / "joined.json").open(encoding="utf-8") as reader:
-        machine.write("joined.json", {"password": "short"})
+        state_folder.write("joined.json", {"password": "short"})
         assert len(json.load(reader)["password"]) == 5000
-    assert machine.read("joined.json") == {"password": "short"}
+    assert state_folder.read("joined.json") == {"password": "short"}
     assert stat.S_IMODE((state / "joined.json").stat().st_mode) == 0o600
-    assert {path.name for path in state.iterdir()} == {machine.MARK, "joined.json"}
+    assert {path.name for path in state.iterdir()} == {state_folder.MARK, "joined.json"}
 
 
 def test_a_change_is_seen_at_once() -> None:
@@ -214,7 +214,7 @@ def test_a_folder_that_ignores_permissions_is_not_used(
     monkeypatch.setattr(Path, "mkdir", mkdir)
     monkeypatch.setattr(Path, "chmod", lambda path, mode: None if path == state else true_chmod(path, mode))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
-    far = machine.state_dir()
+    far = state_folder.state_dir()
     assert far.parent == tmp_path / "home" / "workshop"
     assert stat.S_IMODE(far.stat().st_mode) == 0o700
 
@@ -224,4 +224,4 @@ def test_no_usable_folder_at_all_is_said(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "file" / "state"))
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file" / "home"))
     with pytest.raises(WorkshopError, match="set WORKSHOP_STATE to a folder"):
-        machine.state_dir()
+        state_folder.state_dir()

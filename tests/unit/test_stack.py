@@ -16,7 +16,7 @@ from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
-from workshop import machine, settings
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 CONDA = (
@@ -119,7 +119,7 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
     logs.begin(log)
     with log.open("a", encoding="utf-8") as output:
         output.write(
-            f'  File "{machine.ROOT}/workshop/tasks.py", line 7, in <module>\n'
+            f'  File "{state_folder.ROOT}/workshop/tasks.py", line 7, in <module>\n'
             '  File "/usr/lib/python3/json.py", line 3, in loads\n'
             "json.decoder.JSONDecodeError: Expecting value\n"
         )

@@ -14,7 +14,7 @@ from backstage.cli import main
 from backstage.cli.terminal import echo
 from backstage.stack import control
 from tests.conftest import wait_for
-from workshop import machine
+from workshop import state_folder
 from workshop.delivery.ledger import Ledger
 from workshop.visible import visible
 
@@ -25,9 +25,9 @@ SHOWN = r"\x1b[2Jgone\x1b]0;title\x07\x08\x08\x9b31m\u202egnp"
 @pytest.fixture
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    machine._state_dir.cache_clear()
-    yield machine.state_dir()
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
+    yield state_folder.state_dir()
+    state_folder._state_dir.cache_clear()
 
 
 def test_control_characters_are_written_out() -> None:

@@ -16,7 +16,7 @@ from backstage.stack.service import Service
 from backstage.stack.site import Site
 from backstage.stack.supervisor import Supervisor
 from tests.conftest import wait_for
-from workshop import machine, settings
+from workshop import settings, state_folder
 
 pytestmark = pytest.mark.posix
 
@@ -32,7 +32,7 @@ class Stack:
         return sum(words in line for line in self.said)
 
     def state(self) -> str:
-        return machine.read("stack.json")["services"]["sleeper"]["state"]
+        return state_folder.read("stack.json")["services"]["sleeper"]["state"]
 
     async def until(self, condition: Callable[[], object]) -> None:
         await asyncio.to_thread(wait_for, condition, 20)
@@ -41,7 +41,7 @@ class Stack:
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     state, code = tmp_path / "state", tmp_path / "code"
-    machine.claim(state)
+    state_folder.claim(state)
     for folder in (state / "logs", code):
         folder.mkdir()
     monkeypatch.setenv("WORKSHOP_STATE", str(state))
@@ -76,7 +76,7 @@ def run(stack: Stack, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None
 def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full, write = True, machine.write
+    full, write = True, state_folder.write
 
     def to_a_full_disk(name: str, content: dict[str, Any], replace: bool = True) -> None:
         if full and name == "stack.json":
@@ -85,13 +85,13 @@ def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
 
     async def scenario() -> None:
         nonlocal full
-        monkeypatch.setattr(machine, "write", to_a_full_disk)
+        monkeypatch.setattr(state_folder, "write", to_a_full_disk)
         settings.change(pace=1)
         await stack.until(lambda: stack.count("sleeper    ready") == 2)
         assert stack.count("No space left") == 1
-        assert machine.read("stack.json")["matches"]["settings"] == {}
+        assert state_folder.read("stack.json")["matches"]["settings"] == {}
         full = False
-        await stack.until(lambda: machine.read("stack.json")["matches"]["settings"] == {"pace": 1})
+        await stack.until(lambda: state_folder.read("stack.json")["matches"]["settings"] == {"pace": 1})
         await stack.until(lambda: stack.state() == "ready")
 
     run(stack, scenario)
@@ -99,9 +99,9 @@ def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
 
 def test_a_spoilt_settings_file_is_said_once_and_the_next_good_one_counts(stack: Stack) -> None:
     async def scenario() -> None:
-        (machine.state_dir() / "settings.json").write_text("{")
+        (state_folder.state_dir() / "settings.json").write_text("{")
         await stack.until(lambda: stack.count("settings.json"))
-        settings_file = machine.state_dir() / "settings.json"
+        settings_file = state_folder.state_dir() / "settings.json"
         settings_file.unlink()
         settings.change(pace=2)
         await stack.until(lambda: stack.count("sleeper    ready") == 2)

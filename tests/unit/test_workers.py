@@ -7,7 +7,7 @@ import pytest
 from backstage.stack import centrally, plan
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 JOINED = {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/celery_app", "machine": "machine07"}
@@ -23,13 +23,13 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_at_a_central_it_is_the_name_on_the_card() -> None:
     assert machine_name() == "laptop"
-    machine.write("joined.json", JOINED)
+    state_folder.write("joined.json", JOINED)
     assert machine_name() == "machine07"
     assert centrally.place() == "machine07 at 10.77.0.1:5672"
 
 
 def test_containers_that_share_a_card_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    machine.write("joined.json", JOINED)
+    state_folder.write("joined.json", JOINED)
     monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
     assert machine_name() == "machine07-3f2a"
 
@@ -41,7 +41,7 @@ def test_a_worker_has_a_process_per_core_up_to_eight(
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.delenv("WORKSHOP_PROCESSES", raising=False)
-    assert plan.service("worker1").command(Site(machine.state_dir(), {}, "token"))[-2] == processes
+    assert plan.service("worker1").command(Site(state_folder.state_dir(), {}, "token"))[-2] == processes
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_workers_take_no_more_sessions_than_there_are(
     sentence: str | None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine.write("joined.json", joined)
+    state_folder.write("joined.json", joined)
     monkeypatch.setenv("WORKSHOP_WORKERS", str(workers))
     monkeypatch.setenv("WORKSHOP_PROCESSES", str(processes))
     if sentence is None:
@@ -74,5 +74,5 @@ def test_workers_take_no_more_sessions_than_there_are(
 
 def test_periodic_tasks_stay_at_home() -> None:
     assert "periodic" in plan.services(("worker",), periodic=True)
-    machine.write("joined.json", JOINED)
+    state_folder.write("joined.json", JOINED)
     assert set(plan.services(("worker",), periodic=True)) == {"worker1"}

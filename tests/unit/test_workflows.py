@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from backstage.cli import main
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))

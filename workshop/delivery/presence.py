@@ -9,7 +9,7 @@ from typing import Any
 
 from celery.signals import worker_ready
 
-from workshop import machine
+from workshop import state_folder
 
 
 def note_of(name: str) -> dict[str, Any]:
@@ -25,17 +25,17 @@ def note_of(name: str) -> dict[str, Any]:
     dict
         ``pid``, its process, and ``host``, where that runs.
     """
-    return machine.read(_file(name))
+    return state_folder.read(_file(name))
 
 
 def forget(name: str) -> None:
     """Remove a worker's note, before the worker starts anew."""
-    (machine.state_dir() / _file(name)).unlink(missing_ok=True)
+    (state_folder.state_dir() / _file(name)).unlink(missing_ok=True)
 
 
 @worker_ready.connect
 def _note(sender: Any, **_: Any) -> None:
-    machine.write(_file(sender.hostname), {"pid": os.getpid(), "host": socket.gethostname()})
+    state_folder.write(_file(sender.hostname), {"pid": os.getpid(), "host": socket.gethostname()})
 
 
 def _file(name: str) -> str:

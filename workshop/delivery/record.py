@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from workshop.delivery import recorder
-from workshop.machine import state_dir
+from workshop.state_folder import state_dir
 
 
 @dataclass

@@ -15,7 +15,7 @@ from celery.signals import after_task_publish, before_task_publish
 
 from workshop import settings
 from workshop.delivery.publisher import NotSent
-from workshop.machine import state_dir
+from workshop.state_folder import state_dir
 
 FILE = "published.jsonl"
 

@@ -16,7 +16,7 @@ from kombu import Connection
 
 from workshop.delivery.request import given_back
 from workshop.delivery.topology import is_guest
-from workshop.machine import ROOT
+from workshop.state_folder import ROOT
 
 CODE = ROOT / "workshop"
 

@@ -18,7 +18,7 @@ from nbformat.sign import NotebookNotary
 from backstage.stack import outside
 from backstage.stack.running import running_site
 from backstage.stack.site import USUAL_PORTS, Site
-from workshop.machine import ROOT, read, state_dir
+from workshop.state_folder import ROOT, read, state_dir
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
 

@@ -1,4 +1,4 @@
-"""The folder where the course keeps what belongs to this machine, and the small JSON files in it."""
+"""The state folder, where the course keeps what belongs to this machine, and the small JSON files in it."""
 
 import os
 from collections.abc import Mapping

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import workshop
-from workshop import machine
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 
 @pytest.fixture(autouse=True)
 def afresh() -> Iterator[None]:
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
     yield
-    machine._state_dir.cache_clear()
+    state_folder._state_dir.cache_clear()
 
 
 def mode(folder: Path) -> int:
@@ -38,25 +38,25 @@ def test_a_folder_with_someone_elses_files_is_left_as_it_is(folder: Path, name: 
     """As a home, /tmp, or the folder of another program that keeps a token."""
     (folder / name).write_text('{"token": "ya29", "refresh_token": "1//0e"}', encoding="utf-8")
     with pytest.raises(WorkshopError, match=rf"WORKSHOP_STATE is '{folder}'.*holds '{name}'.*Next: "):
-        machine.state_dir()
+        state_folder.state_dir()
     assert mode(folder) == 0o777
     assert [path.name for path in folder.iterdir()] == [name]
 
 
 @pytest.mark.posix
 def test_an_empty_folder_and_one_that_does_not_exist_are_taken(folder: Path) -> None:
-    assert machine.state_dir() == folder
+    assert state_folder.state_dir() == folder
     assert mode(folder) == 0o700
     folder.rename(folder.with_name("moved"))
-    machine._state_dir.cache_clear()
-    assert mode(machine.state_dir()) == 0o700
+    state_folder._state_dir.cache_clear()
+    assert mode(state_folder.state_dir()) == 0o700
 
 
 def test_a_folder_of_the_course_is_taken_again(folder: Path) -> None:
-    machine.state_dir()
+    state_folder.state_dir()
     (folder / "results.json").touch()
-    machine._state_dir.cache_clear()
-    assert machine.state_dir() == folder
+    state_folder._state_dir.cache_clear()
+    assert state_folder.state_dir() == folder
 
 
 def test_the_command_says_it_in_a_sentence(folder: Path) -> None:
