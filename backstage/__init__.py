@@ -7,9 +7,9 @@ Each name is looked up when it is asked for: a Python that is too old for the co
 from pkgutil import resolve_name
 
 _NAMES = {
-    "addresses": "backstage.stack.running:addresses",
+    "addresses": "backstage.stack.status:addresses",
     "breaking": "backstage.stack.breaking",
-    "conditions": "backstage.stack.running:conditions",
+    "conditions": "backstage.stack.status:conditions",
     "join": "backstage.classroom.join:join",
     "leave": "backstage.classroom.join:leave",
     "ledger": "workshop.delivery.ledger:ledger",
@@ -17,7 +17,7 @@ _NAMES = {
     "read_code": "backstage.classroom.card:read_code",
     "rehearse": "backstage.classroom.rehearsal:rehearse",
     "scale": "backstage.stack.scaling:scale",
-    "services": "backstage.stack.running:services",
+    "services": "backstage.stack.status:services",
     "stop_rehearsal": "backstage.classroom.rehearsal:stop",
 }
 

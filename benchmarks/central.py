@@ -60,7 +60,7 @@ def rows(database_url: str) -> int:
 def measure(number: int, tasks: int) -> dict[str, float]:
     """Return what `tasks` tasks, done by a number of machines, cost the central."""
     from backstage.classroom import central, fill, machines
-    from backstage.stack.running import CENTRAL, running
+    from backstage.stack.status import CENTRAL, running
 
     cards = central.start(machines=number)[:number]
     stack = running(CENTRAL)

@@ -21,8 +21,8 @@ import pytest
 
 from backstage.stack import postgis, queues, workers
 from backstage.stack.process import born, kill_session, spawn
-from backstage.stack.running import running, running_site
 from backstage.stack.site import Site
+from backstage.stack.status import running, running_site
 from tests.integration.machine import Machine, manage
 from tests.waiting import wait_for
 from workshop import state_folder

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from backstage.challenges import checking, outcome, progress
 from backstage.challenges.verdict import Verdict, phrase, say
-from backstage.stack import running as stack
+from backstage.stack.status import running
 from workshop import state_folder
 from workshop.database import execute
 from workshop.db import GridSquare
@@ -54,7 +54,7 @@ def _judge(prediction: object, shares: object) -> Verdict:
 
 
 def _not_joined() -> Verdict | None:
-    joined, own = state_folder.read("joined.json"), stack.running() or {}
+    joined, own = state_folder.read("joined.json"), running() or {}
     if not joined:
         return say("C3-NOT-JOINED", reason=phrase("left"))
     if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):

@@ -14,7 +14,7 @@ from backstage.challenges import program
 from backstage.challenges.source import challenge_here
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import centrally, plan
-from backstage.stack.running import running, running_site, workers_ready
+from backstage.stack.status import running, running_site, workers_ready
 from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
 from workshop.database import execute

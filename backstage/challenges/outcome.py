@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tqdm import tqdm
 
 from backstage.challenges.verdict import Verdict, phrase
-from backstage.stack.running import workers_ready
+from backstage.stack.status import workers_ready
 from workshop.delivery.ledger import Ledger, LogLine, ledger
 from workshop.delivery.record import Published
 

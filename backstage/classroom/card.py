@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 from urllib.parse import quote
 
-from backstage.stack.opening import machine_called
+from backstage.stack.central_config import machine_called
 from workshop.errors import WorkshopError
 
 _LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password

@@ -4,7 +4,7 @@ from html import escape
 from pathlib import Path
 
 from backstage.classroom.card import Card
-from backstage.stack.ending import central_folder
+from backstage.stack.shutdown import central_folder
 
 NAME = "cards.html"
 

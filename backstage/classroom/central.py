@@ -23,11 +23,11 @@ from backstage.classroom.card import Card, new_password
 from backstage.classroom.join import leave
 from backstage.classroom.own_address import require_own
 from backstage.stack import containers
-from backstage.stack.ending import central_folder, joined_here, remove_central
+from backstage.stack.central_config import FILE, CentralConfig
 from backstage.stack.environment import of_child
-from backstage.stack.opening import FILE, Opening, opening
-from backstage.stack.running import CENTRAL, running, until
+from backstage.stack.shutdown import central_folder, joined_here, remove_central
 from backstage.stack.site import HOST, Site
+from backstage.stack.status import CENTRAL, running, until
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -63,7 +63,7 @@ def start(
     if not 1 <= machines <= 255:
         raise WorkshopError(f"A central is for 1 to 255 machines, not {machines}.")
     require_own(address)
-    before = opening(central_folder())
+    before = CentralConfig.read(central_folder())
     if running(CENTRAL) and before:
         _take_in(before, machines, address, flower)
     else:
@@ -117,7 +117,7 @@ def stop() -> bool:
     """
     if joined_here():
         leave()
-    opened = opening(central_folder())
+    opened = CentralConfig.read(central_folder())
     if opened is None or opened.with_stack:
         remove_central(print)
         return opened is not None
@@ -145,25 +145,27 @@ def site() -> Site:
     return Site(central_folder(), stack["ports"], state_folder.read("central/token.json")["token"])
 
 
-def _wished(before: Opening | None, machines: int, address: str, hours: float, flower: bool) -> Opening:
+def _wished(
+    before: CentralConfig | None, machines: int, address: str, hours: float, flower: bool
+) -> CentralConfig:
     """Return how to open; with the passwords and ports of one that was not stopped, and has not ended."""
     ours = before.with_stack if before else not (central_folder() / "postgis").exists()
     with_stack = address == HOST and running() is not None and ours  # else squares of a class would go, too
     if before and before.expired:
         before = None
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
-    wished = Opening(address, until, {}, flower, with_stack)
+    wished = CentralConfig(address, until, {}, flower, with_stack)
     if before:
         wished = replace(wished, machines=before.machines, until=before.until, ports=before.ports)
     return _with_machines(wished, machines)
 
 
-def _with_machines(opened: Opening, number: int) -> Opening:
+def _with_machines(opened: CentralConfig, number: int) -> CentralConfig:
     more = {each: new_password() for each in range(len(opened.machines) + 1, number + 1)}
     return replace(opened, machines=opened.machines | more)
 
 
-def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None:
+def _take_in(opened: CentralConfig, machines: int, address: str, flower: bool) -> None:
     """Make accounts for more machines at a central that runs."""
     other = "workshop class stop, then start it again. All machines need new cards then"
     if opened.expired:
@@ -184,7 +186,7 @@ def _take_in(opened: Opening, machines: int, address: str, flower: bool) -> None
     roles.make_roles(site())
 
 
-def _start(wished: Opening) -> None:
+def _start(wished: CentralConfig) -> None:
     state_folder.claim(central_folder())
     state_folder.write(f"central/{FILE}", wished.as_json())
     ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
@@ -205,8 +207,8 @@ def _start(wished: Opening) -> None:
         raise WorkshopError(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
 
 
-def _opened() -> tuple[Opening, dict[str, Any]]:
-    opened, stack = opening(central_folder()), running(CENTRAL)
+def _opened() -> tuple[CentralConfig, dict[str, Any]]:
+    opened, stack = CentralConfig.read(central_folder()), running(CENTRAL)
     if opened is None or stack is None:
         raise WorkshopError("No central runs on this machine.", "workshop class start")
     return opened, stack

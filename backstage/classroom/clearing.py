@@ -7,7 +7,7 @@ import psycopg
 from amqp.exceptions import AMQPError, NotFound
 from kombu import Connection
 
-from backstage.stack.running import running, until
+from backstage.stack.status import running, until
 from workshop import settings, state_folder
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES

@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backstage.classroom import fill
 from backstage.classroom.board import Board, Standing
-from backstage.stack.running import CENTRAL, running, running_site
+from backstage.stack.status import CENTRAL, running, running_site
 from workshop import state_folder
 from workshop.maps import NATIONS
 from workshop.raster import By, Raster, colour

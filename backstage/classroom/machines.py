@@ -12,7 +12,7 @@ from contextlib import suppress
 from backstage.classroom.card import Card
 from backstage.stack.environment import of_child
 from backstage.stack.process import kill_session
-from backstage.stack.running import running, until
+from backstage.stack.status import running, until
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 

@@ -17,8 +17,8 @@ from tornado.web import Application, HTTPError, RequestHandler
 
 from backstage.classroom.frames import Frames, Source, source
 from backstage.stack import containers, outside
-from backstage.stack.running import running_site
 from backstage.stack.site import HOST
+from backstage.stack.status import running_site
 from workshop.errors import WorkshopError
 from workshop.raster import By
 

@@ -17,7 +17,7 @@ from backstage.classroom import branches, clearing, work
 from backstage.classroom.obstacles import check
 from backstage.stack import scaling
 from backstage.stack.lab import RESETS
-from backstage.stack.running import running
+from backstage.stack.status import running
 from workshop import settings, state_folder
 
 Say = Callable[[str], None]

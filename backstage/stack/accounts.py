@@ -24,8 +24,8 @@ import secrets
 from base64 import b64encode
 from typing import Any
 
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.direct import ask_rabbitmq
-from backstage.stack.opening import Opening
 from backstage.stack.site import Site
 from workshop.delivery.topology import SQUARES
 
@@ -53,8 +53,8 @@ def make_accounts(site: Site) -> None:
     ask_rabbitmq(site, "/api/definitions", _definitions(site.central))
 
 
-def _definitions(opening: Opening) -> dict[str, Any]:
-    names = opening.accounts
+def _definitions(central: CentralConfig) -> dict[str, Any]:
+    names = central.accounts
     return {
         "users": [
             {

@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from backstage.stack import containers
 from backstage.stack.process import born
-from backstage.stack.running import elsewhere, running, until
+from backstage.stack.status import elsewhere, running, until
 from backstage.stack.workers import machine_name
 from workshop import settings, state_folder
 from workshop.delivery.report import ask

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import IO
 
 from backstage.stack import containers, environment
-from backstage.stack.ending import down, end_leftovers
 from backstage.stack.plan import NAMES
 from backstage.stack.ports import is_free
-from backstage.stack.running import (
+from backstage.stack.scaling import scale
+from backstage.stack.shutdown import down, end_leftovers
+from backstage.stack.site import Site, new_site
+from backstage.stack.status import (
     AlreadyRunning,
     addresses,
     conditions,
@@ -27,8 +29,6 @@ from backstage.stack.running import (
     running_site,
     services,
 )
-from backstage.stack.scaling import scale
-from backstage.stack.site import Site, new_site
 from backstage.stack.supervisor import Supervisor
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError

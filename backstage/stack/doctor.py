@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backstage.stack import binaries, centrally, containers, plan
-from backstage.stack.running import elsewhere, running, running_site
 from backstage.stack.site import Site
+from backstage.stack.status import elsewhere, running, running_site
 from backstage.stack.watch import syntax_error
 from workshop import state_folder
 

@@ -5,7 +5,7 @@ import sys
 
 from backstage.stack import containers, lab, postgis, rabbitmq, workers
 from backstage.stack.condition import StartFailed
-from backstage.stack.neighbours import NEIGHBOURS
+from backstage.stack.forward import WATCHED
 from backstage.stack.service import Service
 from workshop import settings
 
@@ -38,7 +38,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     """
     wanted = [name for name in names if name in _FIXED]
     if containers.inside():
-        wanted = [*NEIGHBOURS, *(name for name in wanted if name not in NEIGHBOURS)]
+        wanted = [*WATCHED, *(name for name in wanted if name not in WATCHED)]
     elif "rabbitmq" in names:
         wanted.append("epmd")
     if "worker" in names and not settings.get("paused"):
@@ -52,8 +52,8 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
 
 def service(name: str, machine: str | None = None) -> Service:
     """Return a service by its name, such as ``postgis`` or ``worker2``; of another container where named."""
-    if containers.inside() and name in NEIGHBOURS:
-        return NEIGHBOURS[name]
+    if containers.inside() and name in WATCHED:
+        return WATCHED[name]
     name = name.partition("@")[0]
     if name == "periodic":
         return workers.periodic()

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from backstage.stack.opening import Opening
+from backstage.stack.central_config import CentralConfig
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -21,7 +21,7 @@ HOST = "127.0.0.1"
 _UNUSUAL, _STARTS, _APART, _BEYOND = 26000, 600, 11, 32768
 
 
-def free_ports(central: Opening | None = None) -> dict[str, int]:
+def free_ports(central: CentralConfig | None = None) -> dict[str, int]:
     """Return a port for each program: that of before at a central, the usual one, or the next that is free.
 
     All ports are below those that systems give to outgoing connections. With ``WORKSHOP_PORTS=any`` in the

@@ -7,7 +7,7 @@ still do is in `backstage.stack.accounts`.
 import psycopg
 from psycopg import sql
 
-from backstage.stack.opening import Opening
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.postgis import SESSIONS, connect
 from backstage.stack.site import Site
 from workshop import db
@@ -72,12 +72,12 @@ def _grant(database: psycopg.Connection) -> None:
         database.execute(f"GRANT {grant} TO machines")  # type: ignore[arg-type]
 
 
-def _settle(database: psycopg.Connection, name: str, password: str, opening: Opening) -> None:
+def _settle(database: psycopg.Connection, name: str, password: str, central: CentralConfig) -> None:
     """Set what a machine may change of its own role, too, to what it is meant to be."""
     role = sql.Identifier(name)
     for statement in (
         sql.SQL("ALTER ROLE {} PASSWORD {} CONNECTION LIMIT {} VALID UNTIL {}").format(
-            role, password, SESSIONS, opening.until.isoformat()
+            role, password, SESSIONS, central.until.isoformat()
         ),
         sql.SQL("ALTER ROLE {} RESET ALL").format(role),
         sql.SQL("ALTER ROLE {} SET search_path = geopython, public").format(role),

@@ -1,7 +1,7 @@
 """Changes how many workers this machine runs, and lets them pause."""
 
 from backstage.stack import plan
-from backstage.stack.running import running, services, until
+from backstage.stack.status import running, services, until
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backstage.stack import containers, outside
-from backstage.stack.opening import Opening, opening
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.ports import HOST, USUAL_PORTS, free_ports
 from workshop import state_folder
 
@@ -48,9 +48,9 @@ class Site:
         return replace(self, ports=self.ports | containers.published(), hosts=here)
 
     @property
-    def central(self) -> Opening | None:
+    def central(self) -> CentralConfig | None:
         """For whom this stack opens; None if it is for this machine alone."""
-        return opening(self.state)
+        return CentralConfig.read(self.state)
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -122,7 +122,7 @@ def new_site() -> Site:
     token = state_folder.read("token.json")["token"]
     if containers.inside():
         return site_of_containers(token)
-    return Site(state, free_ports(opening(state)), token)
+    return Site(state, free_ports(CentralConfig.read(state)), token)
 
 
 def site_of_containers(token: str) -> Site:

@@ -15,8 +15,8 @@ from typing import Any
 
 from backstage.stack import containers, plan
 from backstage.stack.condition import StartFailed
+from backstage.stack.forward import forward
 from backstage.stack.keeper import TICK, Keeper
-from backstage.stack.neighbours import forward
 from backstage.stack.process import allow_many_files, born, end_with_leader
 from backstage.stack.service import Service
 from backstage.stack.site import Site

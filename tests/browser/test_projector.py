@@ -11,8 +11,8 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from backstage.stack.running import running_site
 from backstage.stack.site import Site
+from backstage.stack.status import running_site
 from tests import squares
 from tests.browser.conftest import Traffic
 from tests.conftest import wait_for

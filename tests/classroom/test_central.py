@@ -17,10 +17,10 @@ import pytest
 
 from backstage.classroom import central
 from backstage.classroom.card import Card, read_code
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.direct import ask_rabbitmq
-from backstage.stack.ending import central_folder
-from backstage.stack.opening import opening
-from backstage.stack.running import CENTRAL, running
+from backstage.stack.shutdown import central_folder
+from backstage.stack.status import CENTRAL, running
 from tests.classroom.opened import broker, database, lan, settled
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
@@ -138,7 +138,7 @@ def ends_with_its_cards(own: Machine, card: Card) -> None:
     assert its.sql("SELECT rolvaliduntil FROM pg_roles WHERE rolname = 'machine01'") == [(card.until,)]
     its.sql("INSERT INTO task_log (task_id, state, attempt, error, worker) "
             "VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me')")  # fmt: skip
-    now = opening(central_folder())
+    now = CentralConfig.read(central_folder())
     assert now and not now.expired
     past = replace(now, until=datetime.now(UTC) - timedelta(minutes=1))
     (central_folder() / "central.json").write_text(json.dumps(past.as_json()))

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from backstage.classroom import central, fill, join, rehearsal
-from backstage.stack.running import CENTRAL, running
+from backstage.stack.status import CENTRAL, running
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine, listening, lives
 from tests.servers import at

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from backstage.stack import workers
-from backstage.stack.running import running_site
+from backstage.stack.status import running_site
 from tests.conftest import wait_for
 from workshop import db, live, maps, settings
 from workshop.database import engine, execute

@@ -11,7 +11,7 @@ import pytest
 
 from backstage.stack import rabbitmq
 from backstage.stack.binaries import rabbitmq as rabbitmq_server
-from backstage.stack.running import running_site
+from backstage.stack.status import running_site
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen
 from tests.integration.own_stack import EDINBURGH, refusal, sent_again_makes_one_row

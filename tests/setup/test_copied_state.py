@@ -14,7 +14,7 @@ from workshop import state_folder
 
 LOOK = """
 from workshop import state_folder
-from backstage.stack.running import running
+from backstage.stack.status import running
 print(running(), state_folder.read("stack.json").get("database_url"))
 """
 

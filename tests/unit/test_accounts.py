@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backstage.stack import accounts, opening
-from backstage.stack.opening import Opening
+from backstage.stack import accounts, central_config
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.ports import USUAL_PORTS
 from backstage.stack.site import Site
 from workshop import json_files
@@ -25,8 +25,8 @@ def test_tasks_are_bounded_and_dead_letters_are_not(tmp_path: Path, monkeypatch:
         return json.dumps([]).encode()
 
     monkeypatch.setattr(accounts, "ask_rabbitmq", ask)
-    opened = Opening("127.0.0.1", datetime.now(UTC) + timedelta(hours=1), {1: "secret"}, False, True)
-    json_files.write(tmp_path / opening.FILE, opened.as_json())
+    opened = CentralConfig("127.0.0.1", datetime.now(UTC) + timedelta(hours=1), {1: "secret"}, False, True)
+    json_files.write(tmp_path / central_config.FILE, opened.as_json())
     accounts.make_accounts(Site(tmp_path, USUAL_PORTS, "token"))
     (policy,) = asked["/api/definitions"]["policies"]
     assert re.search(policy["pattern"], SQUARES.name) and policy["definition"]["overflow"] == "reject-publish"

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 
 from backstage.classroom import central
 from backstage.cli import main
-from backstage.stack import breaking, containers, control, doctor, ending, lab, plan, running, site
+from backstage.stack import breaking, containers, control, doctor, lab, plan, shutdown, site, status
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -86,7 +86,7 @@ def test_a_second_worker_is_called_after_its_container(say: Say) -> None:
     say("a", worker1="ready")
     say("b", worker1="starting", worker2="ready")
     assert states() == {"worker1": "ready", "worker1@b": "starting", "worker2": "ready"}
-    assert running.workers_ready() == 2
+    assert status.workers_ready() == 2
 
 
 def test_a_container_that_is_gone_says_nothing(say: Say, state: Path) -> None:
@@ -192,7 +192,7 @@ def test_settings_end_with_the_lab(part: str, kept: bool, state: Path) -> None:
 )
 def test_down_is_for_the_host(purge: bool, command: str) -> None:
     with pytest.raises(WorkshopError) as refused:
-        ending.down(print, purge)
+        shutdown.down(print, purge)
     assert str(refused.value).endswith(command)
 
 

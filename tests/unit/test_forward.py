@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from backstage.stack.neighbours import forward
+from backstage.stack.forward import forward
 from backstage.stack.site import HOST, Site
 
 PIECES = 40

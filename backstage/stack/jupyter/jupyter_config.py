@@ -16,8 +16,8 @@ from jupyter_core.paths import jupyter_data_dir
 from nbformat.sign import NotebookNotary
 
 from backstage.stack import outside
-from backstage.stack.running import running_site
 from backstage.stack.site import USUAL_PORTS, Site
+from backstage.stack.status import running_site
 from workshop.state_folder import ROOT, read, state_dir
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.stack import keeper, neighbours
+from backstage.stack import forward, keeper
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 
@@ -58,9 +58,9 @@ def test_it_is_followed_as_it_goes_and_comes(monkeypatch: pytest.MonkeyPatch) ->
     assert kept.condition.pid is None
 
 
-@pytest.mark.parametrize("name", neighbours.NEIGHBOURS)
+@pytest.mark.parametrize("name", forward.WATCHED)
 def test_one_that_does_not_answer_is_told_in_words(name: str) -> None:
-    service = neighbours.NEIGHBOURS[name]
+    service = forward.WATCHED[name]
     assert service.command(SITE) == []
     trouble = service.trouble(SITE)
     assert trouble

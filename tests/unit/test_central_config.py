@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from backstage.stack import accounts, postgis, rabbitmq
-from backstage.stack.opening import Opening, opening
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.site import USUAL_PORTS, Site
 
-OPENED = Opening(
+OPENED = CentralConfig(
     "192.168.8.10",
     datetime(2026, 9, 20, 18, 30, tzinfo=UTC),
     {1: "one-password", 2: "another"},
@@ -30,14 +30,14 @@ def central(own: Site) -> Site:
 
 
 def test_what_is_written_is_read(central: Site) -> None:
-    assert opening(central.state) == central.central == OPENED
+    assert CentralConfig.read(central.state) == central.central == OPENED
     assert OPENED.accounts == {"machine01": "one-password", "machine02": "another"}
 
 
 def test_an_opening_ends(own: Site) -> None:
     soon = datetime.now(UTC) + timedelta(hours=1)
-    assert not Opening("127.0.0.1", soon, {}).expired
-    assert Opening("127.0.0.1", soon - timedelta(hours=2), {}).expired
+    assert not CentralConfig("127.0.0.1", soon, {}).expired
+    assert CentralConfig("127.0.0.1", soon - timedelta(hours=2), {}).expired
 
 
 def test_a_stack_of_ones_own_is_for_this_machine_alone(own: Site) -> None:

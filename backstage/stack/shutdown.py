@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backstage.stack import containers, postgis
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.environment import of_child
-from backstage.stack.opening import opening
 from backstage.stack.process import born, kill_session
-from backstage.stack.running import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
+from backstage.stack.status import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -148,13 +148,13 @@ def central_folder() -> Path:
 
 def _central_is_ours() -> bool:
     """Return whether the central services, if there are any, end with the stack of this machine."""
-    opened = opening(central_folder())
+    opened = CentralConfig.read(central_folder())
     return opened is None or opened.with_stack
 
 
 def joined_here() -> bool:
     """Return whether this machine joined central services that run on itself."""
-    opened = opening(central_folder())
+    opened = CentralConfig.read(central_folder())
     own = ("127.0.0.1", "localhost", "::1", *([opened.address] if opened else []))
     broker = state_folder.read("joined.json").get("broker_url", "")
     return central_folder().exists() and urlsplit(broker).hostname in own

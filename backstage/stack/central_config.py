@@ -15,7 +15,7 @@ FILE = "central.json"
 
 
 @dataclass(frozen=True)
-class Opening:
+class CentralConfig:
     """For whom a central opens.
 
     Attributes
@@ -41,6 +41,15 @@ class Opening:
     with_stack: bool = False
     ports: dict[str, int] | None = None
 
+    @classmethod
+    def read(cls, state: Path) -> "CentralConfig | None":
+        """Return for whom the stack in a state folder opens; None if it is for this machine alone."""
+        content = json_files.read(state / FILE)
+        if not content:
+            return None
+        machines = {each["number"]: each["password"] for each in content["machines"]}
+        return cls(**content | {"until": datetime.fromisoformat(content["until"]), "machines": machines})
+
     @property
     def accounts(self) -> dict[str, str]:
         """The password of each account, by its name."""
@@ -55,15 +64,6 @@ class Opening:
         """Return the content of the file."""
         machines = [{"number": number, "password": word} for number, word in self.machines.items()]
         return vars(self) | {"until": self.until.isoformat(), "machines": machines}
-
-
-def opening(state: Path) -> Opening | None:
-    """Return for whom the stack in a state folder opens; None if it is for this machine alone."""
-    content = json_files.read(state / FILE)
-    if not content:
-        return None
-    machines = {each["number"]: each["password"] for each in content["machines"]}
-    return Opening(**content | {"until": datetime.fromisoformat(content["until"]), "machines": machines})
 
 
 def machine_called(number: int) -> str:

@@ -33,7 +33,7 @@ def _finish_postgis(site: Site) -> None:
     create_schema(site.database_url)
 
 
-NEIGHBOURS = {
+WATCHED = {
     "postgis": Service("postgis", _nothing, _probe_postgis, finish=_finish_postgis, patience=_PATIENCE),
     "rabbitmq": Service("rabbitmq", _nothing, rabbitmq.probe, finish=rabbitmq.finish, patience=_PATIENCE),
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.stack import ending
+from backstage.stack import shutdown
 from tests.conftest import workshop
 from workshop import state_folder
 from workshop.errors import WorkshopError
@@ -23,7 +23,7 @@ PEOPLES = (
     "central/results.json",
 )
 
-HOLD = "from backstage.stack.running import only_one\nwith only_one(): print('held', flush=True); input()"
+HOLD = "from backstage.stack.status import only_one\nwith only_one(): print('held', flush=True); input()"
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def full(state: Path) -> Path:
 def test_what_the_course_wrote_is_removed(full: Path) -> None:
     said: list[str] = []
     (full / "central" / "data").unlink()
-    ending.down(said.append, purge=True)
+    shutdown.down(said.append, purge=True)
     assert {path.name for path in full.iterdir()} == {"course", state_folder.MARK, "lock"}
     assert said[-1] == f"Removed {full}, except the fresh copy of the course that a reset needs"
 
@@ -60,7 +60,7 @@ def test_what_the_course_wrote_is_removed(full: Path) -> None:
 def test_the_folder_goes_too_when_nothing_is_left_in_it(state: Path) -> None:
     state_folder.write("settings.json", {"pace": 20})
     said: list[str] = []
-    ending.down(said.append, purge=True)
+    shutdown.down(said.append, purge=True)
     assert not state.exists()
     assert said[-1] == f"Removed {state}"
 
@@ -70,7 +70,7 @@ def test_what_a_person_saved_there_stays_and_is_named(full: Path) -> None:
     (full / "central" / "data").unlink()
     for name in PEOPLES:
         (full / name).write_text("mine", encoding="utf-8")
-    ending.down(said.append, purge=True)
+    shutdown.down(said.append, purge=True)
     found = {str(path.relative_to(full)) for path in full.rglob("*") if path.is_file()}
     ours = {"course/data", "lock", state_folder.MARK, f"central/{state_folder.MARK}"}
     assert found - ours == set(PEOPLES)
@@ -93,7 +93,7 @@ def test_a_purge_is_refused_when_a_start_comes_between(full: Path) -> None:
 
     try:
         with pytest.raises(WorkshopError, match="being started meanwhile, so nothing was removed. Next: "):
-            ending.down(start_meanwhile, purge=True)
+            shutdown.down(start_meanwhile, purge=True)
     finally:
         for holder in holders:
             holder.communicate("\n", timeout=30)
@@ -102,15 +102,15 @@ def test_a_purge_is_refused_when_a_start_comes_between(full: Path) -> None:
 
 def test_a_start_is_refused_while_a_purge_removes(full: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[subprocess.CompletedProcess[str]] = []
-    remove = ending.shutil.rmtree
+    remove = shutdown.shutil.rmtree
 
     def start_meanwhile(*arguments: object, **options: object) -> None:
         if not started:
             started.append(workshop("up", "rabbitmq", timeout=60))
         remove(*arguments, **options)  # type: ignore[arg-type, call-overload]
 
-    monkeypatch.setattr(ending.shutil, "rmtree", start_meanwhile)
-    ending.down(lambda line: None, purge=True)
+    monkeypatch.setattr(shutdown.shutil, "rmtree", start_meanwhile)
+    shutdown.down(lambda line: None, purge=True)
     assert "are being started or stopped" in started[0].stderr
     assert not (full / "rabbitmq").exists()
 
@@ -119,15 +119,15 @@ def test_who_waited_for_the_lock_of_a_removed_folder_does_not_start(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It opened the lock before the purge and takes it after that, where no other start would find it."""
-    from backstage.stack import running
+    from backstage.stack import status
 
-    takes = running._takes
+    takes = status._takes
 
     def take_late(lock: object) -> bool:
         for name in ("lock", state_folder.MARK):
             (state / name).unlink(missing_ok=True)
         return takes(lock)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(running, "_takes", take_late)
-    with pytest.raises(running.AlreadyRunning), running.only_one():
+    monkeypatch.setattr(status, "_takes", take_late)
+    with pytest.raises(status.AlreadyRunning), status.only_one():
         pytest.fail("it started")
