@@ -34,7 +34,7 @@ class Sections(click.CommandCollection):
             raise
         except WorkshopError as error:
             failure = click.ClickException(visible(str(error)))
-            failure.exit_code = click.UsageError.exit_code if isinstance(error, WrongUse) else ENVIRONMENT
+            failure.exit_code = click.UsageError.exit_code if isinstance(error, WrongUse) else ENVIRONMENT  # type: ignore[misc]
             raise failure from error
 
 

@@ -144,3 +144,4 @@ def test_a_retry_that_can_t_be_sent_gives_the_message_back(machine, said):
     end = done([task_of(id)])
     assert (end.done, end.failed) == (1, 0)
     assert list(maps.read_squares([id]).attempt) == [4]
+    assert not said("Pool process"), "no time limit struck a process that had no task"

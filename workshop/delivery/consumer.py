@@ -8,7 +8,7 @@ from typing import Any
 import celery.worker.consumer
 from celery.platforms import EX_FAILURE
 from celery.utils.log import get_logger
-from kombu import Message
+from kombu import Connection, Message
 
 from workshop.delivery.dead import bury
 from workshop.delivery.guard import fault
@@ -31,6 +31,17 @@ class Consumer(celery.worker.consumer.Consumer):
                 receive(message)
 
         return receive_guarded
+
+    def connection_for_write(self, url: str | None = None, heartbeat: int | None = None) -> Connection:
+        """Connect for events, which nobody confirms.
+
+        Celery would wait for each confirmation in this one thread. While RabbitMQ is silent it would read no
+        results, and a time limit would then strike a process that has long done its work.
+        """
+        unconfirmed = {"confirm_publish": False}
+        return self.ensure_connected(
+            self.app.connection_for_write(url=url, heartbeat=heartbeat, transport_options=unconfirmed)
+        )
 
     def on_connection_error_after_connected(self, exc: Exception) -> None:
         """End this worker, as RabbitMQ is gone; its supervisor starts it anew when RabbitMQ is back.
