@@ -1,7 +1,7 @@
 """Runs notebooks against services of their own and stores the outputs.
 
 ``python scripts/execute.py`` runs all, ``python scripts/execute.py 01-enqueue`` or
-``python scripts/execute.py instructor/projector`` one of them.
+``python scripts/execute.py instructor/wall`` one of them.
 
 The points come from a fixed seed, so that the stored outputs are the same each time, as the tests require.
 """

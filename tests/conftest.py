@@ -49,7 +49,7 @@ _FIRST_OPEN = _HERE["challenge"] + _HERE.get("solved", False) if _HERE else 99
 _SHARED = {
     "classroom": (
         *("classroom/test_attacks", "classroom/test_entrance", "classroom/test_fill", "classroom/test_guest"),
-        *("classroom/test_join", "classroom/test_projector", "classroom/test_reset_services"),
+        *("classroom/test_join", "classroom/test_wall", "classroom/test_reset_services"),
     ),
     "breakable": ("integration/test_breaking", "integration/test_outages", "integration/test_producer"),
     "all_services": ("integration/test_stack", "browser/test_lab", "notebooks/test_notebooks"),
@@ -64,7 +64,7 @@ _SHARED = {
 _LONG = (
     *("one_attendee", "classroom", "classroom/test_starters", "all_services", "breakable"),
     *("browser/test_binder", "faults/test_chaos", "classroom/test_central"),
-    *("classroom/test_rehearsal", "integration/test_stack_ends", "browser/test_projector"),
+    *("classroom/test_rehearsal", "integration/test_stack_ends", "browser/test_wall"),
 )
 """What takes longest, and so begins first."""
 

@@ -142,14 +142,14 @@ def resend(remove_forged: bool) -> None:
 )
 @click.option("--open", "browser", is_flag=True, help="Open it in the browser.")
 def wall(port: int, browser: bool) -> None:
-    """Show the live map and the board of machines, until Ctrl-C."""
-    from backstage.classroom.projector import Projector  # slow to import: maps and tables
+    """Show the live map and the scoreboard, until Ctrl-C."""
+    from backstage.classroom.wall_page import WallPage  # slow to import: maps and tables
 
     ended = Event()
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda number, frame: ended.set())
-    page = Projector(port)
-    echo(f"Projector   {page.url}  F11 fills the screen, Ctrl-C ends it.")
+    page = WallPage(port)
+    echo(f"Wall   {page.url}  F11 fills the screen, Ctrl-C ends it.")
     if browser:
         webbrowser.open(page.url)
     while not ended.wait(0.5):  # on Windows, Ctrl-C is noticed between two waits

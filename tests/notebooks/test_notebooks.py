@@ -48,7 +48,7 @@ def code_cells(path: Path) -> list[nbformat.NotebookNode]:
 
 
 def test_all_notebooks_are_found():
-    names = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "projector"]
+    names = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "wall"]
     assert [path.stem for path in NOTEBOOKS] == names
 
 

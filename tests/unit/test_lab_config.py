@@ -25,7 +25,7 @@ def test_it_opens_without_services_and_knows_their_usual_ports() -> None:
     assert servers["flower"]["port"] == 5555
     assert servers["flower"]["request_headers_override"] == {"Authorization": "Basic Zmxvd2VyOnQ="}
     assert servers["rabbitmq"]["port"] == 15672
-    assert servers["projector"]["command"][-2:] == ["--port", "{port}"]
+    assert servers["wall"]["command"][-2:] == ["--port", "{port}"]
 
 
 def test_only_the_page_of_this_codespace_may_talk_to_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workshop import maps, raster
-from workshop.raster import Raster
+from backstage.classroom import raster
+from backstage.classroom.raster import Raster
+from workshop import maps
 
 EDINBURGH = 673 * 700 + 325
 

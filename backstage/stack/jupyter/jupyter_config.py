@@ -74,11 +74,11 @@ c.ServerProxy.servers = {
         "rewrite_response": do_not_store,
         "launcher_entry": {"title": "RabbitMQ"},
     },
-    "projector": {
+    "wall": {
         "command": [sys.executable, "-m", "backstage", "class", "wall", "--port", "{port}"],
         "timeout": 60,
         "request_headers_override": {"Host": "localhost"},
         "new_browser_tab": False,
-        "launcher_entry": {"title": "Projector"},
+        "launcher_entry": {"title": "Wall"},
     },
 }

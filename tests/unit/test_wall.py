@@ -1,14 +1,14 @@
-"""What the page of the projector is told, and that all browsers are told the same."""
+"""What the page of the wall is told, and that all browsers are told the same."""
 
 import json
 
 import numpy as np
 
-from backstage.classroom.board import Line, Standing
-from backstage.classroom.frames import Frame, Frames, content
+from backstage.classroom.raster import Raster
+from backstage.classroom.scoreboard import Line, Standing
+from backstage.classroom.wall import Frame, Frames, content
 from tests.conftest import wait_for
 from workshop.maps import NATIONS
-from workshop.raster import Raster
 
 
 def standing(rate: float) -> Standing:

@@ -1,4 +1,4 @@
-"""The board of the projector: what each machine did, counted anew each second from few rows.
+"""The scoreboard of the wall: what each machine did, counted anew each second from few rows.
 
 What is older than ten seconds is counted once and kept; later rows may still be on their way into the
 tables, so they are counted at each look. A look costs the same however many squares there are; only the
@@ -13,8 +13,8 @@ import numpy as np
 import sqlalchemy as sa
 from pandas import DataFrame
 
+from backstage.classroom.raster import Raster
 from workshop.maps import NATIONS
-from workshop.raster import Raster
 
 SECONDS = 10
 """After so many seconds a row is settled: a statement ends within 4 s. A rate is that of these seconds."""
@@ -144,7 +144,7 @@ class _Tally:
         self.seen[machine] = max(at, self.seen.get(machine, at))
 
 
-class Board:
+class Scoreboard:
     """Counts rows and log lines of one database; from one thread at a time.
 
     Parameters
@@ -155,7 +155,7 @@ class Board:
 
     def __init__(self, database_url: str) -> None:
         # JIT takes longer than it saves; an unprepared statement is planned for the few rows that it reads.
-        options = f"-c statement_timeout={_PATIENCE} -c jit=off -c application_name=projector"
+        options = f"-c statement_timeout={_PATIENCE} -c jit=off -c application_name=wall"
         self._engine = sa.create_engine(
             database_url,
             pool_size=1,

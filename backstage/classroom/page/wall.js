@@ -30,7 +30,7 @@ function make(name, parent) {
 }
 
 function totals() {
-  text(byId("source"), frame.source === undefined ? "Projector" : `Squares · ${frame.source}`);
+  text(byId("source"), frame.source === undefined ? "Wall" : `Squares · ${frame.source}`);
   text(byId("done"), frame.done === undefined ? "–" : number(frame.done));
   text(byId("rate"), frame.rate === undefined ? "–" : number(frame.rate, frame.rate < 100 ? 1 : 0));
   text(byId("waiting"), Number.isFinite(frame.waiting) ? number(frame.waiting) : "?");
@@ -55,8 +55,8 @@ function nations() {
   });
 }
 
-function board() {
-  const rows = frame.machines || [], place = byId("board");
+function scoreboard() {
+  const rows = frame.machines || [], place = byId("scoreboard");
   const tables = rows.length <= 14 ? 1 : rows.length <= 60 ? 2 : 3;
   const length = Math.ceil(rows.length / tables);
   const names = JSON.stringify(rows.map(row => row.machine));
@@ -137,11 +137,11 @@ async function look() {
     if (frame.age > 5 && !trouble) trouble = `These figures are ${ago(frame.age)} old.`;
     totals();
     nations();
-    board();
+    scoreboard();
     note();
     await picture();
   } catch {
-    trouble = "The projector's program does not answer. Next: workshop class wall";
+    trouble = "The wall's program does not answer. Next: workshop class wall";
   }
   speak(trouble);
 }

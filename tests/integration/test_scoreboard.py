@@ -1,4 +1,4 @@
-"""The board over a real PostGIS and RabbitMQ: what is counted once, and what is counted anew."""
+"""The scoreboard over a real PostGIS and RabbitMQ: what is counted once, and what is counted anew."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,10 +7,10 @@ import psycopg
 import pytest
 from sqlalchemy.exc import SQLAlchemyError
 
-from backstage.classroom import board as boards
-from backstage.classroom import frames
-from backstage.classroom.board import Board, Line
-from backstage.classroom.frames import Frames
+from backstage.classroom import scoreboard as scoreboards
+from backstage.classroom import wall
+from backstage.classroom.scoreboard import Line, Scoreboard
+from backstage.classroom.wall import Frames
 from tests import squares
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
@@ -26,96 +26,98 @@ def url(room: Machine) -> str:
 
 
 @pytest.fixture
-def board(url: str) -> Iterator[Board]:
-    made = Board(url)
+def scoreboard(url: str) -> Iterator[Scoreboard]:
+    made = Scoreboard(url)
     yield made
     made.close()
 
 
-def line(board: Board, machine: str) -> Line:
-    return next(line for line in board.look().lines if line.machine == machine)
+def line(scoreboard: Scoreboard, machine: str) -> Line:
+    return next(line for line in scoreboard.look().lines if line.machine == machine)
 
 
-def test_an_empty_table_has_an_empty_board(board: Board) -> None:
-    empty = board.look()
+def test_an_empty_table_has_an_empty_board(scoreboard: Scoreboard) -> None:
+    empty = scoreboard.look()
     assert (empty.lines, empty.done, empty.rate, len(empty.raster)) == ([], 0, 0, 0)
 
 
-def test_each_machine_has_its_line(board: Board, url: str) -> None:
+def test_each_machine_has_its_line(scoreboard: Scoreboard, url: str) -> None:
     squares.add(url, "machine02", EDINBURGH, (500_000, 500_000), (0, 0), ago=60)
     squares.add(url, "machine10", EDINBURGH, code="SCT")
     squares.log(url, "machine02", "RETRY", ago=5)
     squares.log(url, "machine02", "RETRY", ago=500)
     squares.log(url, "machine02", "FAILURE", ago=90)
-    standing = board.look()
+    standing = scoreboard.look()
     assert [each.machine for each in standing.lines] == ["machine02", "machine10"]
     first, second = standing.lines
     assert (first.done, first.share, first.retries, first.failures, first.rate) == (3, 0.75, 2, 1, 0)
     assert 5 <= first.seen < 30
-    assert (second.done, second.rate) == (1, 1 / boards.SECONDS)
+    assert (second.done, second.rate) == (1, 1 / scoreboards.SECONDS)
     assert (standing.done, standing.nations["ENG"], standing.nations["SCT"]) == (4, 3, 1)
     assert len(standing.raster) == 3, "two of the four rows are in one square"
 
 
-def test_a_machine_that_only_fails_is_on_the_board(board: Board, url: str) -> None:
+def test_a_machine_that_only_fails_is_on_the_board(scoreboard: Scoreboard, url: str) -> None:
     squares.log(url, "machine03", "FAILURE")
-    assert line(board, "machine03").failures == 1
+    assert line(scoreboard, "machine03").failures == 1
 
 
-def test_counts_stay_right_over_many_looks(board: Board, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(boards, "SECONDS", 3)
+def test_counts_stay_right_over_many_looks(
+    scoreboard: Scoreboard, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoreboards, "SECONDS", 3)
     for number in range(40):
         squares.load(url, 50, 5, first=50 * number, spread=0.2)
-        board.look()
-    wait_for(lambda: board.look().rate == 0, what="rows that are all settled")
-    standing = board.look()
+        scoreboard.look()
+    wait_for(lambda: scoreboard.look().rate == 0, what="rows that are all settled")
+    standing = scoreboard.look()
     assert (standing.done, len(standing.raster)) == (2000, 2000)
     assert sum(each.retries + each.failures for each in standing.lines) == 200
 
 
-def test_a_row_whose_statement_takes_long_is_counted(board: Board, url: str) -> None:
+def test_a_row_whose_statement_takes_long_is_counted(scoreboard: Scoreboard, url: str) -> None:
     with psycopg.connect(url.replace("+psycopg", "")) as slow:
         slow.execute("SELECT now()")  # begins the transaction, whose time the row gets
         squares.add(url, "machine01", EDINBURGH)
-        assert board.look().done == 1
+        assert scoreboard.look().done == 1
         slow.execute(
             "INSERT INTO geopython.grid_squares SELECT gen_random_uuid(), grid_ref, style_cat, x, y, geom,"
             " worker, attempt, 'machine02', now() FROM geopython.grid_squares"
         )
-        assert board.look().done == 1
+        assert scoreboard.look().done == 1
         slow.commit()
-    assert board.look().done == 2
+    assert scoreboard.look().done == 2
 
 
-def test_emptied_tables_are_noticed(board: Board, url: str) -> None:
+def test_emptied_tables_are_noticed(scoreboard: Scoreboard, url: str) -> None:
     squares.load(url, 1000, 100, until=30)
-    mark = board.look().mark
+    mark = scoreboard.look().mark
     squares.clear(url)
     squares.load(url, 1000, until=30)
-    standing = board.look()
+    standing = scoreboard.look()
     assert standing.done == 1000
     assert sum(each.retries for each in standing.lines) == 0
     assert standing.mark != mark
 
 
-def test_removed_rows_are_noticed(board: Board, url: str) -> None:
+def test_removed_rows_are_noticed(scoreboard: Scoreboard, url: str) -> None:
     """`workshop class clear` deletes, as does `workshop class resend --remove-forged`."""
     squares.load(url, 1000, until=30)
-    assert board.look().done == 1000
+    assert scoreboard.look().done == 1000
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
         database.execute("DELETE FROM geopython.grid_squares WHERE machine = 'machine07'")
-    wait_for(lambda: "machine07" not in [each.machine for each in board.look().lines], what="one less")
-    standing = board.look()
+    wait_for(lambda: "machine07" not in [each.machine for each in scoreboard.look().lines], what="one less")
+    standing = scoreboard.look()
     assert 900 < standing.done < 1000
     assert len(standing.raster) == standing.done
 
 
 @pytest.mark.parametrize("point", [(float("nan"), 5), (-1, 5), (1e300, 5), (5, float("inf")), (700_000, 5)])
 def test_a_row_off_the_grid_counts_but_is_not_drawn(
-    board: Board, url: str, point: tuple[float, float]
+    scoreboard: Scoreboard, url: str, point: tuple[float, float]
 ) -> None:
     squares.add(url, "machine01", point, (699_999.9, 1_299_999.9))
-    standing = board.look()
+    standing = scoreboard.look()
     assert (standing.done, len(standing.raster)) == (2, 1)
 
 
@@ -124,31 +126,31 @@ def test_a_following_look_reads_only_late_rows(url: str) -> None:
     squares.load(url, 50, first=20_000, spread=1)
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
         database.execute("ANALYZE geopython.grid_squares")  # PostgreSQL does it by itself, each minute
-        look = str(boards._DONE.text).replace(":cut", "%(cut)s").replace(":since", "%(since)s")
+        look = str(scoreboards._DONE.text).replace(":cut", "%(cut)s").replace(":since", "%(since)s")
         late = datetime.now(UTC) - timedelta(seconds=20)
         found = database.execute("EXPLAIN (ANALYZE) " + look, {"cut": late, "since": late}).fetchall()
     plan = "\n".join(line for (line,) in found)
     assert "Index" in plan and "Rows Removed" not in plan, plan
 
 
-def test_after_an_outage_it_goes_on(board: Board, url: str) -> None:
+def test_after_an_outage_it_goes_on(scoreboard: Scoreboard, url: str) -> None:
     squares.load(url, 100, until=30)
-    assert board.look().done == 100
+    assert scoreboard.look().done == 100
     with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as database:
         database.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'projector'"
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'wall'"
         )
     with pytest.raises(SQLAlchemyError):
-        board.look()
+        scoreboard.look()
     squares.add(url, "machine01", EDINBURGH)
-    assert board.look().done == 101
+    assert scoreboard.look().done == 101
 
 
 def test_a_frame_says_what_is_away_and_keeps_the_rest(url: str) -> None:
-    found = frames.Source("This machine", url, settings.broker_url(), "once")
+    found = wall.Source("This machine", url, settings.broker_url(), "once")
     assert "geopython:geopython" not in repr(found)
     squares.load(url, 100, until=30)
-    sources = [found, frames.Source("x", url, "amqp://nobody:x@127.0.0.1:9/x", found.begun)]
+    sources = [found, wall.Source("x", url, "amqp://nobody:x@127.0.0.1:9/x", found.begun)]
     shown = Frames(lambda: sources[0])
     try:
         wait_for(lambda: shown.latest().content.get("done") == 100, what="a frame")

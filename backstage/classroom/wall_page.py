@@ -1,4 +1,4 @@
-"""The projector: a page with the map of the country and the board of machines, for the wall.
+"""The wall: a page with the map of the country and the scoreboard of machines, for a projector.
 
 Only this machine can open it. Names on it come from the database, and the page takes them as text.
 """
@@ -15,18 +15,18 @@ from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, HTTPError, RequestHandler
 
-from backstage.classroom.frames import Frames, Source, source
+from backstage.classroom.raster import By
+from backstage.classroom.wall import Frames, Source, source
 from backstage.stack import containers, outside
 from backstage.stack.site import HOST
 from backstage.stack.status import running_site
 from workshop.errors import WorkshopError
-from workshop.raster import By
 
 _PAGE = Path(__file__).with_name("page")
 _FILES = {
-    "": ("projector.html", "text/html"),
-    "projector.css": ("projector.css", "text/css"),
-    "projector.js": ("projector.js", "text/javascript"),
+    "": ("wall.html", "text/html"),
+    "wall.css": ("wall.css", "text/css"),
+    "wall.js": ("wall.js", "text/javascript"),
 }
 _HEADERS = {
     "Content-Security-Policy": (
@@ -40,7 +40,7 @@ _HEADERS = {
 }
 
 
-class Projector:
+class WallPage:
     """The page, served by a thread of this process until `stop`; a notebook shows a link to it.
 
     Parameters
@@ -68,7 +68,7 @@ class Projector:
         self.port: int = self._sockets[0].getsockname()[1]
         self._frames = Frames(find)
         self._loop = asyncio.new_event_loop()
-        self._thread = Thread(target=self._serve, name="projector page", daemon=True)
+        self._thread = Thread(target=self._serve, name="wall page", daemon=True)
         self._thread.start()
 
     @property
@@ -76,12 +76,12 @@ class Projector:
         """The address for a browser of this computer; in containers and clouds that of JupyterLab's tile."""
         site = running_site()
         if containers.inside() and site:
-            return f"http://{site.outside().place('lab')}/projector/"
-        return outside.address(f"http://{HOST}:{self.port}/", "projector/")
+            return f"http://{site.outside().place('lab')}/wall/"
+        return outside.address(f"http://{HOST}:{self.port}/", "wall/")
 
     def _repr_html_(self) -> str:
         """Show a link to the page."""
-        return f'<a href="{escape(self.url)}" target="_blank">The projector, in a tab of its own</a>'
+        return f'<a href="{escape(self.url)}" target="_blank">The wall, in a tab of its own</a>'
 
     def stop(self) -> None:
         """End the page."""
@@ -95,7 +95,7 @@ class Projector:
         handlers: list[Any] = [
             (r"/frame\.json", _FrameHandler, {"frames": self._frames}),
             (r"/map\.png", _MapHandler, {"frames": self._frames}),
-            (r"/(projector\.(?:css|js)|)", _FileHandler),
+            (r"/(wall\.(?:css|js)|)", _FileHandler),
         ]
         pages = Application(handlers, default_handler_class=_NoPage, log_function=lambda handler: None)
         server = HTTPServer(pages)
@@ -118,7 +118,7 @@ class _Handler(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: object) -> None:
         self.set_header("Content-Type", "text/plain")
-        self.finish(f"{status_code}. The projector is at http://{HOST} only, and has one page.\n")
+        self.finish(f"{status_code}. The wall is at http://{HOST} only, and has one page.\n")
 
 
 class _NoPage(_Handler):

@@ -1,4 +1,4 @@
-"""The projector at a real central: it shows that one, and machines by the accounts that they have there."""
+"""The wall at a real central: it shows that one, and machines by the accounts that they have there."""
 
 from collections.abc import Iterator
 from uuid import uuid4
@@ -6,9 +6,9 @@ from uuid import uuid4
 import pytest
 from shapely import box
 
-from backstage.classroom import clearing, fill, frames
+from backstage.classroom import clearing, fill, wall
 from backstage.classroom.card import Card
-from backstage.classroom.frames import Frames
+from backstage.classroom.wall import Frames
 from tests.classroom.opened import database
 from tests.conftest import wait_for
 from workshop import state_folder
@@ -52,9 +52,9 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
     cards: list[Card], shown: Frames
 ) -> None:
     fill.fill("IMN", 200)
-    assert frames.unfed() == 0  # it has sent what it was asked for
+    assert wall.unfed() == 0  # it has sent what it was asked for
     state_folder.write(fill.FILE, state_folder.read(fill.FILE) | {"todo": 400})  # as one that is at it
-    assert frames.unfed() == 400
+    assert wall.unfed() == 400
     work(cards[0], 10, "worker1@machine01")
     wait_for(lambda: shown.latest().content.get("waiting") == 200, what="the queue's length")
     wait_for(lambda: shown.latest().content["left"], what="an estimate")
@@ -66,5 +66,5 @@ def test_a_cleared_central_has_an_empty_board(cards: list[Card], shown: Frames) 
     work(cards[2], 1, "worker1@machine03")
     wait_for(lambda: shown.latest().content.get("done"), what="a square")
     clearing.clear_central()
-    wait_for(lambda: shown.latest().content["done"] == 0, what="an empty board")
+    wait_for(lambda: shown.latest().content["done"] == 0, what="an empty scoreboard")
     assert shown.latest().content["machines"] == []

@@ -1,6 +1,6 @@
 """The whole grid as one picture, a pixel for each square of 1 km: as small with 910,000 squares as with one.
 
-`workshop.maps` draws squares one by one, which is right up to some thousands. This is for the projector.
+`workshop.maps` draws squares one by one, which is right up to some thousands. This is for the wall.
 """
 
 import re

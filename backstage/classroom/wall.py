@@ -1,4 +1,4 @@
-"""What the projector shows, worked out once a second for all browsers, and only while one looks."""
+"""What the wall shows, worked out once a second for all browsers, and only while one looks."""
 
 import json
 import time
@@ -15,11 +15,11 @@ from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
 
 from backstage.classroom import fill
-from backstage.classroom.board import Board, Standing
+from backstage.classroom.raster import By, Raster, colour
+from backstage.classroom.scoreboard import Scoreboard, Standing
 from backstage.stack.status import CENTRAL, running, running_site
 from workshop import state_folder
 from workshop.maps import NATIONS
-from workshop.raster import By, Raster, colour
 
 EVERY = 1.0
 """Seconds from one frame to the next, unless it takes half of that or more to work one out."""
@@ -108,10 +108,10 @@ class Frames:
     def __init__(self, find: Callable[[], Source | None] = source) -> None:
         self._find = find
         self._source: Source | None = None
-        self._board: Board | None = None
+        self._scoreboard: Scoreboard | None = None
         self._latest = Frame({"trouble": "Counting all squares so far ..."}, Raster())
         self._asked, self._wanted, self._ended = 0.0, Event(), Event()
-        self._thread = Thread(target=self._run, name="projector frames", daemon=True)
+        self._thread = Thread(target=self._run, name="wall frames", daemon=True)
         self._thread.start()
 
     def latest(self) -> Frame:
@@ -146,14 +146,14 @@ class Frames:
             self._source, before = found, Frame({}, Raster())
         if found is None:
             return Frame({"trouble": _NOT_RUNNING}, Raster())
-        self._board = self._board or Board(found.database_url)
+        self._scoreboard = self._scoreboard or Scoreboard(found.database_url)
         waiting = None
         try:
             waiting = fill.waiting(found.broker_url)
         except (OSError, AMQPError, KombuError):
             trouble.append(_SILENT.format("RabbitMQ"))
         try:
-            standing = self._board.look()
+            standing = self._scoreboard.look()
         except SQLAlchemyError:
             trouble.append(_SILENT.format("PostGIS"))
             kept = before.content | {"waiting": waiting, "end": None, "trouble": " ".join(trouble)}
@@ -162,10 +162,10 @@ class Frames:
         return Frame(words | {"trouble": " ".join(trouble)}, standing.raster)
 
     def _let_go(self) -> None:
-        if self._board:
+        if self._scoreboard:
             with suppress(Exception):
-                self._board.close()
-        self._board = None
+                self._scoreboard.close()
+        self._scoreboard = None
 
 
 def unfed() -> int:

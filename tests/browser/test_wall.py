@@ -1,4 +1,4 @@
-"""The projector as a class sees it: in a browser, with forty machines and names that mean harm."""
+"""The wall as a class sees it: in a browser, with forty machines and names that mean harm."""
 
 import json
 import re
@@ -11,6 +11,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from backstage.classroom import raster
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
 from tests import squares
@@ -18,7 +19,6 @@ from tests.browser.conftest import Traffic
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
 from tests.integration.own_stack import own_stack
-from workshop import raster
 
 HARM = [
     "<img src=x onerror=alert(1)>",
@@ -29,7 +29,7 @@ HARM = [
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    with own_stack(tmp_path_factory.mktemp("projector"), "postgis", "rabbitmq", "lab") as machine:
+    with own_stack(tmp_path_factory.mktemp("wall"), "postgis", "rabbitmq", "lab") as machine:
         site = running_site()
         assert site is not None
         squares.load(site.database_url, 2_500, 400, until=20)
@@ -125,7 +125,7 @@ def test_all_machines_fit_on_the_screen(shown: Page, width: int, height: int) ->
 def test_it_is_a_page_of_jupyterlab(browser: Browser, site: Site, traffic: Traffic) -> None:
     page = browser.new_page()
     traffic.watch(page)
-    page.goto(f"http://127.0.0.1:{site.ports['lab']}/projector/?token={site.token}", timeout=90_000)
+    page.goto(f"http://127.0.0.1:{site.ports['lab']}/wall/?token={site.token}", timeout=90_000)
     expect(page.locator("tbody tr")).to_have_count(squares.MACHINES + len(HARM), timeout=60_000)
     expect(page.get_by_role("img", name=re.compile("coloured by machine"))).to_be_visible()
     assert traffic.elsewhere == []
@@ -140,7 +140,7 @@ def ask(address: str, path: str, host: str | None = None) -> tuple[int, dict[str
     return answer.status, dict(answer.getheaders()), answer.read()
 
 
-@pytest.mark.parametrize("path", ["/", "/frame.json", "/map.png", "/projector.js"])
+@pytest.mark.parametrize("path", ["/", "/frame.json", "/map.png", "/wall.js"])
 def test_another_name_of_this_machine_is_refused(address: str, path: str) -> None:
     assert ask(address, path)[0] == 200
     assert ask(address, path, "localhost:80")[0] == 200
@@ -198,13 +198,13 @@ def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Mac
 def test_it_ends_with_jupyterlab(browser: Browser, services: Machine, site: Site) -> None:
     """The last test here: it ends the services."""
     page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{site.ports['lab']}/projector/?token={site.token}", timeout=90_000)
+    page.goto(f"http://127.0.0.1:{site.ports['lab']}/wall/?token={site.token}", timeout=90_000)
     page.close()
     every = psutil.Process(services.service("lab")["pid"]).children(recursive=True)
     programs = [each for each in every if "wall" in command_line(each).split()]
     assert len(programs) == 1
     services.workshop("down")
-    wait_for(lambda: not programs[0].is_running(), what="the end of the projector")
+    wait_for(lambda: not programs[0].is_running(), what="the end of the wall")
 
 
 def _rgb(colour: str) -> str:
