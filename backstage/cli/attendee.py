@@ -121,7 +121,7 @@ def ledger(requeue: bool) -> None:
 
     Rows, dead letters, the queue and the workers count. Exit code 1 if a task is missing.
     """
-    from backstage.classroom.ledgers import published
+    from backstage.classroom.audit_text import published
     from workshop import settings
     from workshop.delivery import ledger as book  # slow to import
     from workshop.delivery.addresses import broker_trouble, database_trouble

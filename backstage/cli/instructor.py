@@ -112,10 +112,10 @@ def ledger() -> None:
 
     Rows, dead letters, the queue and the machines count. Exit code 1 if it does not balance.
     """
-    from backstage.classroom import fed
-    from backstage.classroom.ledgers import fed_squares
+    from backstage.classroom import audit
+    from backstage.classroom.audit_text import fed_squares
 
-    found = fed.balance()
+    found = audit.balance()
     echo("\n".join(fed_squares(found)))
     sys.exit(terminal.NOT_YET if len(found.missing) or found.forged else 0)
 
@@ -128,10 +128,10 @@ def resend(remove_forged: bool) -> None:
 
     Each task keeps its id, so that none makes two rows.
     """
-    from backstage.classroom import fed
+    from backstage.classroom import audit
 
-    found = fed.balance()
-    fed.mend(found, remove_forged, echo)
+    found = audit.balance()
+    audit.mend(found, remove_forged, echo)
     if found.waiting:
         echo("What has no answer is known only when nothing waits: a machine has to be at work.")
 

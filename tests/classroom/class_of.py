@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.classroom import central, fed
+from backstage.classroom import audit, central
 from backstage.classroom.card import Card
 from tests.classroom.cables import Cables, cables
 from tests.conftest import wait_for
@@ -38,12 +38,12 @@ class Class:
         """Return how many squares have more than one row."""
         return self.at.sql("SELECT count(*) - count(DISTINCT grid_ref) FROM geopython.grid_squares")[0][0]
 
-    def balanced(self, seconds: float) -> fed.Balance:
+    def balanced(self, seconds: float) -> audit.Balance:
         """Return the ledger once nothing is on its way."""
-        found: list[fed.Balance] = []
+        found: list[audit.Balance] = []
 
         def over() -> bool:
-            found[:] = [fed.balance()]
+            found[:] = [audit.balance()]
             return found[0].waiting == 0 and found[0].held == {}
 
         wait_for(over, seconds, f"a ledger with nothing on its way: {found}")

@@ -14,8 +14,8 @@ import pytest
 from click.testing import CliRunner
 from kombu import Connection
 
+from backstage.classroom import audit, clearing, country, fill
 from backstage.classroom import central as at
-from backstage.classroom import clearing, country, fed, fill
 from backstage.cli import main
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine, manage
@@ -221,12 +221,12 @@ class policy:  # noqa: N801
         manage(self.central, method, "policies/celery_app/test", content)
 
 
-def balance_after(central: Machine, settled: bool = True) -> fed.Balance:
+def balance_after(central: Machine, settled: bool = True) -> audit.Balance:
     """Return the balance once RabbitMQ has counted what the test did."""
-    found: list[fed.Balance] = []
+    found: list[audit.Balance] = []
 
     def counted() -> bool:
-        found[:] = [fed.balance()]
+        found[:] = [audit.balance()]
         return not settled or (found[0].waiting == 0 and found[0].held == {})
 
     wait_for(counted, 40, "a balance after all")
@@ -257,8 +257,8 @@ def test_what_a_machine_holds_is_not_missing(central):
     with Connection(at.cards()[0].broker.url) as connection:
         assert SQUARES(connection.default_channel).get(no_ack=False)
         assert take(central, 2)
-        wait_for(lambda: fed.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
-        assert len(fed.balance().missing) == 0
+        wait_for(lambda: audit.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
+        assert len(audit.balance().missing) == 0
         assert "Held for long? workshop class resend" in shown("ledger")
         assert "3 squares were sent again" in shown("resend")
         assert "What has no answer is known only when nothing waits" in shown("resend")
@@ -297,7 +297,7 @@ def test_rows_of_tasks_not_fed_here_are_strangers(central):
     assert (found.strangers, list(found.forged)) == ({"machine02": 1}, [UUID("0" * 31 + "2")])
     text = shown("ledger", code=1)
     assert "strangers        1  rows of tasks not fed here: notebooks send such tasks" in text
-    fed.mend(found, True, print)
+    audit.mend(found, True, print)
     assert central.sql("SELECT count(*) FROM geopython.grid_squares") == [(1,)]
 
 
@@ -354,9 +354,9 @@ def test_a_country_takes_seconds(central):
     now = fill.Fill(fed={"land": 250_000})
     state_folder.write(fill.FILE, asdict(now))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fed, "_FRESH", 0)
+        patch.setattr(audit, "_FRESH", 0)
         before = psutil.Process().cpu_times().user
-        found = fed.balance()
+        found = audit.balance()
         assert psutil.Process().cpu_times().user - before < 20
     assert (found.fed, len(found.unanswered)) == (250_000, 250_000)
 

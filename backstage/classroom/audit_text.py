@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from backstage.classroom.fed import Balance
+from backstage.classroom.audit import Balance
 from workshop.delivery.ledger import Ledger
 from workshop.visible import visible
 
@@ -39,7 +39,7 @@ def fed_squares(found: Balance) -> Iterator[str]:
 
     Parameters
     ----------
-    found : backstage.classroom.fed.Balance
+    found : backstage.classroom.audit.Balance
         What became of them.
     """
     held, unsure = Counter(found.held or {}), "RabbitMQ does not know yet" if found.held is None else ""
