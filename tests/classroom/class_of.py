@@ -38,15 +38,15 @@ class Class:
         """Return how many squares have more than one row."""
         return self.at.sql("SELECT count(*) - count(DISTINCT grid_ref) FROM geopython.grid_squares")[0][0]
 
-    def balanced(self, seconds: float) -> audit.Balance:
-        """Return the ledger once nothing is on its way."""
-        found: list[audit.Balance] = []
+    def balanced(self, seconds: float) -> audit.Audit:
+        """Return the audit once it balances."""
+        found: list[audit.Audit] = []
 
         def over() -> bool:
-            found[:] = [audit.balance()]
-            return found[0].waiting == 0 and found[0].held == {}
+            found[:] = [audit.audit()]
+            return found[0].balanced
 
-        wait_for(over, seconds, f"a ledger with nothing on its way: {found}")
+        wait_for(over, seconds, f"an audit that balances: {found}")
         return found[0]
 
 
