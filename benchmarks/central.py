@@ -70,7 +70,7 @@ def measure(number: int, tasks: int) -> dict[str, float]:
         machines.start(cards, os.getpid(), lambda line: None)
         joined = of_services(stack["pid"], memory)
         before, began = of_services(stack["pid"], processor_time), time.perf_counter()
-        fill.fill(tasks=tasks, say=lambda line: None)
+        fill.fill(tasks=tasks)
         while rows(stack["database_url"]) < tasks:
             time.sleep(0.2)
         seconds = time.perf_counter() - began

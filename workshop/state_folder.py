@@ -41,7 +41,6 @@ FILES = {
     "progress.txt": "what was passed, and which help was looked at",
     "central.json": "a central's cards",
     "cards.html": "the same, to print",
-    "fill.json": "how far a central's map is fed",
     "rehearsal.json": "a rehearsal's own note",
     "beat-schedule*": "the clock of the periodic tasks",
     "postgis.password": "PostgreSQL's first password",

@@ -1,85 +1,79 @@
 """Work worth sharing: puts every square of the country, or of a part of it, on the central queue.
 
-The squares come in one shuffled order, so that the map fills evenly. At most `MOST_WAITING` of them wait at a
-time: not to feed is the pause. ``fill.json`` in the central's folder says how far each part is. A square's
-task has an id made of the secret run and the square's reference, so nothing is written down for each of them,
-and one that is sent twice makes one row.
+The squares come shuffled, so that the map fills evenly. At most `MOST_WAITING` of them wait at a time: not to
+feed is the pause. The table `fill_tasks` of the central's database has each task before it is sent, and the
+time at which RabbitMQ had it. What was on its way when a feeding ended is sent again by the next one, under
+the same id, which makes one row.
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from uuid import UUID, uuid4, uuid5
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from uuid import UUID
 
 import numpy as np
+import psycopg
+from amqp import Channel
 from amqp.exceptions import AMQPError
-from kombu import Connection
+from celery import Celery
+from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from backstage.classroom import country
 from backstage.classroom.central import site
-from workshop import state_folder
-from workshop.delivery.addresses import broker_trouble
-from workshop.delivery.batches import NotTaken, Sender, Task
+from workshop import grid
+from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
 
-BATCH = 1000
-"""Squares that are sent, confirmed and noted together: no more are ever unconfirmed."""
+BATCH_TASKS = 1000
+"""Tasks that are noted, sent and confirmed together."""
 
-FILE = "central/fill.json"
+TASK, SOFT_TIME_LIMIT = "workshop.tasks.do_task", 5
+"""The name of the task, and its limit in seconds; its module is not imported here: attendees edit it."""
 
-Say = Callable[[str], None]
+_ANSWER_SECONDS = 10
+"""How long RabbitMQ may take for an answer; after that a batch is sent again."""
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS geopython.fill_tasks (
+    task_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), x float8, y float8, grid_ref text, style_cat text,
+    sent timestamptz, UNIQUE (x, y))
+"""
+_NOTE = """
+INSERT INTO geopython.fill_tasks (x, y, grid_ref, style_cat) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
+"""
+_UNSENT = "SELECT task_id, x, y FROM geopython.fill_tasks WHERE sent IS NULL LIMIT %s"
+_SENT = "UPDATE geopython.fill_tasks SET sent = now() WHERE task_id = ANY(%s)"
+
+_SESSION = "class fill "
+"""How a feeding's session at the database is called, before the number of squares that are left."""
+
+_LEFT = """
+SELECT coalesce(sum(replace(application_name, %(name)s, '')::int), 0) FROM pg_stat_activity
+WHERE starts_with(application_name, %(name)s) AND usename = current_user
+"""
+
+Task = tuple[UUID, float, float]
+"""A task's id and its point in metres (EPSG:27700)."""
 
 
-@dataclass
-class Fill:
-    """What was fed to the central of this machine.
+@contextmanager
+def database() -> Iterator[psycopg.Connection]:
+    """Open the central's database, which has the table `fill_tasks` then.
 
-    Attributes
-    ----------
-    run : str
-        A random UUID. Who knows it knows the id of every square's task.
-    seed : int
-        Makes the order of all squares.
-    fed : dict of str to int
-        How many squares of each part, counted along the order, RabbitMQ has confirmed.
-    todo : int
-        How many squares the feeding that goes on now has still to send.
+    Raises
+    ------
+    WorkshopError
+        If no central runs on this machine.
     """
-
-    run: str = field(default_factory=lambda: str(uuid4()))
-    seed: int = field(default_factory=lambda: uuid4().int % 2**32)
-    fed: dict[str, int] = field(default_factory=dict)
-    todo: int = 0
-
-    def order(self, part: str) -> country.Numbers:
-        """Return the numbers of a part's squares in the order in which they are fed."""
-        every = np.random.default_rng(self.seed).permutation(country.COLUMNS * country.ROWS)
-        return every[country.squares_of(part)[every]]
-
-    def squares(self, ahead: int = 0) -> NDArray[np.bool_]:
-        """Return for each square of the grid whether it was fed, or is among the next `ahead` of its part."""
-        found = np.zeros(country.COLUMNS * country.ROWS, dtype=bool)
-        for part, fed in self.fed.items():
-            found[self.order(part)[: fed + ahead]] = True
-        return found
-
-    def tasks(self, numbers: country.Numbers) -> list[Task]:
-        """Return the tasks of squares: each an id, and the square's centre in metres (EPSG:27700)."""
-        run, (x, y) = UUID(self.run), country.centres(numbers)
-        ids = [uuid5(run, reference) for reference in country.references(x, y)]
-        return list(zip(ids, x.tolist(), y.tolist(), strict=True))
-
-
-def read() -> Fill:
-    """Return what was fed so far; a new run if nothing was."""
-    return Fill(**state_folder.read(FILE))
+    with _connect(site().database_url) as connection:
+        connection.execute(_TABLE)
+        yield connection
 
 
 def waiting(broker_url: str) -> int:
@@ -90,25 +84,25 @@ def waiting(broker_url: str) -> int:
     OSError, amqp.exceptions.AMQPError, kombu.exceptions.KombuError
         If RabbitMQ does not answer or has no such queue.
     """
-    limits = {"read_timeout": 5, "write_timeout": 5}
-    with (
-        Connection(broker_url, connect_timeout=3, transport_options=limits) as connection,
-        connection.channel() as channel,
-    ):
+    with _broker(broker_url) as channel:
         return SQUARES(channel).queue_declare(passive=True).message_count
 
 
-def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.write) -> tuple[int, int]:
-    """Feed the squares of a part, those that were not fed yet, until all are on the queue.
+def unfed(database_url: str) -> int:
+    """Return how many squares `workshop class fill` has still to put on the queue; 0 unless it is at it."""
+    with _connect(database_url) as connection:
+        return connection.execute(_LEFT, {"name": _SESSION}).fetchall()[0][0]
+
+
+def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
+    """Feed the squares of a part, those that were not fed yet, until all are on the queue, or to Ctrl-C.
 
     Parameters
     ----------
     part : str
-        As `backstage.classroom.country.squares_of` takes it.
+        As `backstage.classroom.country.centres` takes it.
     tasks : int, optional
         After how many to stop; by default none is left.
-    say : callable
-        Shows a line, such as why it waits.
 
     Returns
     -------
@@ -117,101 +111,98 @@ def fill(part: str = country.LAND, tasks: int | None = None, say: Say = tqdm.wri
 
     Raises
     ------
+    WrongUse
+        If there is no such part.
     WorkshopError
-        If no central runs on this machine, or it has ended meanwhile,
-        or if there is no such part,
-        or if the central was cleared meanwhile.
+        If no central runs on this machine, or it has ended or was cleared meanwhile.
     """
-    site()
-    now = read()
-    order, done = now.order(part), now.fed.get(part, 0)
-    others = {name: fed for name, fed in now.fed.items() if name != part}
-    elsewhere = Fill(now.run, now.seed, others).squares()
-    end = len(order) if tasks is None else min(done + tasks, len(order))
-
-    def note(confirmed: int) -> None:
-        kept = read()
-        if kept.run != now.run:
-            raise WorkshopError("The central was cleared meanwhile, so this feeding ends.")
-        now.fed = kept.fed | {part: done + confirmed}
-        now.todo = int(np.count_nonzero(~elsewhere[order[done + confirmed : end]]))
-        state_folder.write(FILE, asdict(now))
-
-    now.fed[part] = done
-    state_folder.write(FILE, asdict(now))  # the run is on disk before the first of its ids is anywhere
-    try:
-        with tqdm(total=len(order), initial=done, unit=" squares", disable=None) as line:
-            feed(now, order[done:end], say, note, line, leave_out=elsewhere)
-    finally:
-        if read().run == now.run:
-            state_folder.write(FILE, asdict(read()) | {"todo": 0})
-    return now.fed.get(part, done), len(order)
+    points = set(map(tuple, country.centres(part).tolist()))
+    with database() as connection:
+        noted = connection.execute("SELECT x, y FROM geopython.fill_tasks").fetchall()
+    rest = np.random.default_rng().permutation(list(points.difference(noted)))
+    with suppress(KeyboardInterrupt):
+        feed([*rest[:tasks]])
+    with database() as connection:
+        sent = connection.execute("SELECT x, y FROM geopython.fill_tasks WHERE sent IS NOT NULL").fetchall()
+    return len(points.intersection(sent)), len(points)
 
 
-def feed(
-    now: Fill,
-    numbers: country.Numbers,
-    say: Say,
-    note: Callable[[int], None] = lambda confirmed: None,
-    line: tqdm = None,
-    leave_out: NDArray[np.bool_] | None = None,
-) -> None:
-    """Put squares on the central queue in batches, through faults of the broker, never too many at a time.
+def feed(points: list[np.ndarray]) -> None:
+    """Send the tasks that RabbitMQ has not confirmed, then those of new squares, through faults of services.
 
     Parameters
     ----------
-    now : Fill
-        Whose ids the tasks get.
-    numbers : array of int
-        The squares.
-    say : callable
-        Shows a line.
-    note : callable
-        Called after each batch with the number of squares that RabbitMQ has confirmed so far.
-    line : tqdm, optional
-        The progress bar.
-    leave_out : array of bool, optional
-        For each square of the grid whether it counts as fed already.
+    points : list of array
+        The centres of the new squares, in metres (EPSG:27700). Those that are noted leave the list.
     """
-    sender, done, said = None, 0, ""
-    try:
-        while done < len(numbers):
+    told: tuple[str, int] | None = None
+    with tqdm(total=len(points), unit=" squares", disable=None) as bar:
+        while True:
             try:
-                sender = sender or Sender(site().broker_url)
-                waiting = sender.waiting()
-                batch = numbers[done : done + BATCH]
-                if waiting + len(batch) > MOST_WAITING:
-                    _show(line, f"{waiting:,} wait in the queue")
-                    note(done)  # it still feeds
-                    time.sleep(0.2)
-                    continue
-                fresh = batch if leave_out is None else batch[~leave_out[batch]]
-                sender.send(now.tasks(fresh))
-            except (AMQPError, OperationalError, OSError, NotTaken) as error:
-                if sender:
-                    sender.close()
-                sender, known, said = None, said, _why(error)
-                if said != known:
-                    say(f"{said} Nothing is lost: it goes on when RabbitMQ does. Ctrl-C is the pause.")
+                return _feed(points, bar)
+            except psycopg.errors.UndefinedTable as error:
+                raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
+            except (AMQPError, OperationalError, OSError, psycopg.OperationalError):
+                now = (_trouble(), len(points))
+                if now != told:
+                    tqdm.write(f"{now[0]} Nothing is lost: it goes on by itself. Ctrl-C is the pause.")
+                told = now
                 time.sleep(1)
+
+
+def _feed(points: list[np.ndarray], bar: tqdm) -> None:
+    here = site()
+    with (
+        _connect(here.database_url) as connection,
+        _broker(here.broker_url) as channel,
+        Celery(broker=here.broker_url, set_as_current=False) as app,
+    ):
+        app.config_from_object("workshop.delivery.configuration")
+        options = {  # as `do_task.delay` sends it
+            "time_limit": app.conf.task_time_limit,
+            "soft_time_limit": SOFT_TIME_LIMIT,
+            "ignore_result": False,
+            "producer": Producer(channel, auto_declare=False),
+            "retry": False,
+        }
+        channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
+        while batch := _next(connection, points):
+            queued = SQUARES(channel).queue_declare(passive=True).message_count
+            bar.set_postfix_str(f"{queued:,} wait in the queue")
+            if queued + len(batch) > MOST_WAITING:
+                time.sleep(0.5)
                 continue
-            done, said = done + len(batch), ""
-            note(done)
-            if line is not None:
-                line.update(len(batch))
-            _show(line, f"{waiting + len(fresh):,} wait in the queue")
-    finally:
-        if sender:
-            sender.close()
+            for id, x, y in batch:
+                app.send_task(TASK, (x, y), task_id=str(id), **options)
+            channel.tx_commit()
+            connection.execute(_SENT, [[id for id, _, _ in batch]])
+            bar.update(len(batch))
 
 
-def _show(line: tqdm, text: str) -> None:
-    if line is not None:
-        line.set_postfix_str(text)
+def _next(connection: psycopg.Connection, points: list[np.ndarray]) -> list[Task]:
+    """Return tasks that RabbitMQ has not confirmed; once there are none, those of the next points."""
+    while not (batch := connection.execute(_UNSENT, [BATCH_TASKS]).fetchall()) and points:
+        fresh = np.array(points[:BATCH_TASKS])
+        references = [grid.reference(*point) for point in fresh.tolist()]
+        rows = zip(*fresh.T.tolist(), references, country.nations_at(fresh), strict=True)
+        connection.cursor().executemany(_NOTE, list(rows))
+        del points[:BATCH_TASKS]
+    left = f"{_SESSION}{len(points) + len(batch)}"
+    connection.execute("SELECT set_config('application_name', %s, false)", [left])
+    return batch
 
 
-def _why(error: Exception) -> str:
-    if isinstance(error, NotTaken):
-        return str(error)
-    trouble = broker_trouble(site().broker_url)
-    return trouble.text if trouble else "The connection to RabbitMQ broke."
+def _connect(database_url: str) -> psycopg.Connection:
+    return psycopg.connect(database_url.replace("+psycopg", ""), connect_timeout=5, autocommit=True)
+
+
+@contextmanager
+def _broker(broker_url: str) -> Iterator[Channel]:
+    limits = {"read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS}
+    with Connection(broker_url, connect_timeout=3, transport_options=limits) as connection:
+        yield connection.channel()
+
+
+def _trouble() -> str:
+    found = broker_trouble(site().broker_url) or database_trouble(site().database_url)
+    return found.text if found else "RabbitMQ did not take a batch: perhaps its queue is full."

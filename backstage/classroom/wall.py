@@ -10,6 +10,7 @@ from functools import cache
 from threading import Event, Lock, Thread
 from typing import Any
 
+import psycopg
 from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,7 +19,6 @@ from backstage.classroom import fill
 from backstage.classroom.raster import By, Raster, colour
 from backstage.classroom.scoreboard import Scoreboard, Standing
 from backstage.stack.status import CENTRAL, running, running_site
-from workshop import state_folder
 from workshop.maps import NATIONS
 
 EVERY = 1.0
@@ -28,8 +28,6 @@ _WATCHED = 5
 """Seconds after which a browser that asked for nothing looks no more."""
 
 _DAY = 86_400
-_FEEDING = 60
-"""Seconds after which a feeder that noted nothing is taken to pause."""
 
 _NOT_RUNNING = "The services do not run on this machine. Next: workshop up. This page goes on by itself."
 _SILENT = "{} does not answer. This page goes on by itself."
@@ -153,12 +151,12 @@ class Frames:
         except (OSError, AMQPError, KombuError):
             trouble.append(_SILENT.format("RabbitMQ"))
         try:
-            standing = self._scoreboard.look()
-        except SQLAlchemyError:
+            standing, unfed = self._scoreboard.look(), fill.unfed(found.database_url)
+        except (SQLAlchemyError, psycopg.Error):
             trouble.append(_SILENT.format("PostGIS"))
             kept = before.content | {"waiting": waiting, "end": None, "trouble": " ".join(trouble)}
             return Frame(kept, before._raster)
-        words = content(found.name, standing, waiting, unfed() if found.central else 0)
+        words = content(found.name, standing, waiting, unfed)
         return Frame(words | {"trouble": " ".join(trouble)}, standing.raster)
 
     def _let_go(self) -> None:
@@ -166,16 +164,6 @@ class Frames:
             with suppress(Exception):
                 self._scoreboard.close()
         self._scoreboard = None
-
-
-def unfed() -> int:
-    """Return how many squares `workshop class fill` has still to put on the queue; 0 unless it is at it."""
-    try:
-        if time.time() - (state_folder.state_dir() / fill.FILE).stat().st_mtime > _FEEDING:
-            return 0
-        return fill.read().todo
-    except OSError:
-        return 0
 
 
 def content(name: str, standing: Standing, waiting: int | None, unfed: int = 0) -> dict[str, Any]:

@@ -67,15 +67,13 @@ def clear(yes: bool) -> None:
 @answering()
 def stop() -> None:
     """End the central and its accounts. Squares stay: `class clear`, before, removes them."""
-    from backstage.classroom import central, fill
-    from workshop import state_folder
+    from backstage.classroom import central
 
     if not central.stop():
         echo("No central runs on this machine.")
         return
     echo("The central is closed, and its cards are worth nothing any more.")
-    if state_folder.read(fill.FILE):
-        echo("What waited is gone: after the next start, workshop class resend sends it again.")
+    echo("What waited is gone: after the next start, workshop class resend sends it again.")
 
 
 @class_.command()
@@ -95,12 +93,7 @@ def fill(part: str | None, everything: bool, tasks: int | None) -> None:
     if part and everything:
         raise click.UsageError("PART and --all are two different parts. Next: one of them")
     part = country.ALL if everything else part.upper() if part else country.LAND
-    try:
-        fed, of = filling.fill(part, tasks)
-    except KeyboardInterrupt:
-        fed = filling.read().fed.get(part, 0)
-        echo(f"\nPaused after {fed:,} squares. Next: the same command goes on there")
-        return
+    fed, of = filling.fill(part, tasks)
     rest = "That is all." if fed == of else "The same command goes on."
     echo(f"{fed:,} of {of:,} squares were put on the queue so far. {rest}")
 
@@ -110,14 +103,13 @@ def fill(part: str | None, everything: bool, tasks: int | None) -> None:
 def ledger() -> None:
     """Compare what was fed with what became of it.
 
-    Rows, dead letters, the queue and the machines count. Exit code 1 if it does not balance.
+    Rows, dead letters, the queue and the machines count. Exit code 1 unless it balances.
     """
-    from backstage.classroom import fed
-    from backstage.classroom.ledgers import fed_squares
+    from backstage.classroom import audit, audit_text
 
-    found = fed.balance()
-    echo("\n".join(fed_squares(found)))
-    sys.exit(terminal.NOT_YET if len(found.missing) or found.forged else 0)
+    found = audit.audit()
+    echo("\n".join(audit_text.fed(found)))
+    sys.exit(0 if found.balanced else terminal.NOT_YET)
 
 
 @class_.command()
@@ -128,10 +120,13 @@ def resend(remove_forged: bool) -> None:
 
     Each task keeps its id, so that none makes two rows.
     """
-    from backstage.classroom import fed
+    from backstage.classroom import audit
 
-    found = fed.balance()
-    fed.mend(found, remove_forged, echo)
+    found = audit.audit()
+    number = audit.resend(found, remove_forged)
+    if remove_forged:
+        echo(f"{len(found.forged):,} rows were removed.")
+    echo(f"{number:,} squares were sent again. Next: workshop class ledger, in a while")
     if found.waiting:
         echo("What has no answer is known only when nothing waits: a machine has to be at work.")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.classroom import central, fed
+from backstage.classroom import audit, central
 from backstage.classroom.card import Card
 from tests.classroom.cables import Cables, cables
 from tests.conftest import wait_for
@@ -38,15 +38,15 @@ class Class:
         """Return how many squares have more than one row."""
         return self.at.sql("SELECT count(*) - count(DISTINCT grid_ref) FROM geopython.grid_squares")[0][0]
 
-    def balanced(self, seconds: float) -> fed.Balance:
-        """Return the ledger once nothing is on its way."""
-        found: list[fed.Balance] = []
+    def balanced(self, seconds: float) -> audit.Audit:
+        """Return the audit once it balances."""
+        found: list[audit.Audit] = []
 
         def over() -> bool:
-            found[:] = [fed.balance()]
-            return found[0].waiting == 0 and found[0].held == {}
+            found[:] = [audit.audit()]
+            return found[0].balanced
 
-        wait_for(over, seconds, f"a ledger with nothing on its way: {found}")
+        wait_for(over, seconds, f"an audit that balances: {found}")
         return found[0]
 
 

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from dataclasses import asdict
 from uuid import UUID
 
 import numpy as np
@@ -14,13 +14,12 @@ import pytest
 from click.testing import CliRunner
 from kombu import Connection
 
+from backstage.classroom import audit, clearing, country, fill
 from backstage.classroom import central as at
-from backstage.classroom import clearing, country, fed, fill
 from backstage.cli import main
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine, manage
-from workshop import state_folder
-from workshop.delivery.batches import NotTaken, Sender
+from workshop import grid
 from workshop.delivery.guard import fault
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
@@ -33,10 +32,10 @@ def fresh(request) -> Iterator[None]:
         yield
         return
     central: Machine = request.getfixturevalue("central")
-    (state_folder.state_dir() / fill.FILE).unlink(missing_ok=True)
     with central.amqp() as connection:
         for queue in (SQUARES, DEAD):
             connection.default_channel.queue_purge(queue.name)
+    central.sql("DROP TABLE IF EXISTS geopython.fill_tasks")
     central.sql("TRUNCATE geopython.grid_squares")
     yield
     for process in _started:
@@ -73,6 +72,12 @@ def waiting(central: Machine) -> int:
         return SQUARES(connection.default_channel).queue_declare(passive=True).message_count
 
 
+def sent(central: Machine) -> int:
+    """Return how many squares RabbitMQ has confirmed."""
+    noted = central.sql("SELECT to_regclass('geopython.fill_tasks') IS NOT NULL") == [(True,)]
+    return noted and central.sql("SELECT count(sent) FROM geopython.fill_tasks")[0][0]
+
+
 def take(central: Machine, number: int) -> list:
     """Take messages off the queue with a machine's account, as one that throws them away."""
     with Connection(at.cards()[1].broker.url) as connection:
@@ -85,8 +90,8 @@ def work(central: Machine, number: int, **wrong: object) -> list[UUID]:
     ids = []
     for message in take(central, number):
         (x, y), id = message.payload[0], message.headers["id"]
-        row = {"grid_ref": country.references(np.array([x]), np.array([y]))[0], "x": x, "y": y}
-        row |= {"style_cat": str(country.nations_at(np.array([x]), np.array([y]))[0])} | wrong
+        row = {"grid_ref": grid.reference(x, y), "x": x, "y": y}
+        row |= {"style_cat": country.nations_at(np.array([[x, y]]))[0]} | wrong
         write(id, **row)
         ids.append(UUID(id))
     return ids
@@ -146,62 +151,55 @@ def test_it_goes_on_where_it_stopped(central):
     points = {tuple(message.payload[0]) for message in messages}
     assert len(points) == 1800 == len({message.headers["id"] for message in messages})
     assert all(300_000 < x < 400_000 and 600_000 < y < 700_000 for x, y in points)
-    assert oct((state_folder.state_dir() / fill.FILE).stat().st_mode)[-3:] == "600"
+    assert 640_000 < sum(y for _, y in points) / 1800 < 660_000  # evenly, not from the south
 
 
 def test_a_square_of_an_earlier_part_is_not_fed_again(central):
-    (both,) = np.nonzero(country.squares_of("IMN") & country.squares_of("SC"))
-    assert len(both) > 200
+    first, second = ({*map(tuple, country.centres(part).tolist())} for part in ("IMN", "SC"))
+    assert len(first & second) > 200
     fill.fill("IMN")
-    before = waiting(central)
-    assert before == int(country.squares_of("IMN").sum())
-    fill.fill("SC")
-    assert waiting(central) == int(fill.read().squares().sum()) == before + 10_000 - len(both)
+    assert waiting(central) == len(first)
+    assert fill.fill("SC") == (10_000, 10_000)
+    assert waiting(central) == len(first | second)
 
 
 def test_never_too_many_wait_and_ctrl_c_is_the_pause(central):
     process = command("fill")
-    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH_TASKS, 120, "a full queue")
     take(central, 3000)
-    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue again")
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH_TASKS, 120, "a full queue again")
     process.send_signal(2)
     text, _ = process.communicate(timeout=30)
-    assert process.returncode == 0 and "Paused after " in text
+    assert process.returncode == 0 and "The same command goes on" in text
     assert waiting(central) <= fill.MOST_WAITING
-    assert waiting(central) + 3000 >= fill.read().fed["land"] >= fill.MOST_WAITING + 3000 - 2 * fill.BATCH
+    assert waiting(central) + 3000 >= sent(central) >= fill.MOST_WAITING + 3000 - 2 * fill.BATCH_TASKS
 
 
 def test_nothing_is_lost_when_rabbitmq_dies_meanwhile(central):
     before = central.service("rabbitmq")["pid"]
     process = command("fill", "HY", "--tasks", "6000")
     assert process.stdout
-    wait_for(lambda: fill.read().fed.get("HY", 0) >= 1000, 60, "the first squares")
+    wait_for(lambda: sent(central) >= 1000, 60, "the first squares")
     psutil.Process(before).kill()
     text, _ = process.communicate(timeout=120)
     assert process.returncode == 0, text
-    assert "Nothing is lost: it goes on when RabbitMQ does" in text
+    assert "Nothing is lost: it goes on by itself" in text
     assert "6,000 of 10,000 squares" in text
     central.until_again("rabbitmq", before)
     ids = {message.headers["id"] for message in take(central, waiting(central))}
-    assert ids == {str(id) for id, _, _ in fill.read().tasks(np.flatnonzero(fill.read().squares()))}
+    assert ids == {str(id) for (id,) in central.sql("SELECT task_id FROM geopython.fill_tasks")}
 
 
 def test_refused_tasks_are_sent_again_under_their_ids(central):
     limit = {"max-length": 50, "overflow": "reject-publish"}
     rule = {"pattern": "^squares$", "apply-to": "queues", "definition": limit, "priority": 9}
     with policy(central, rule):
-        sender = Sender(at.site().broker_url)
-        with pytest.raises(NotTaken, match="refused"):
-            for _ in range(10):  # it takes a few more than the limit, as it counts now and then
-                sender.send(fill.Fill().tasks(np.arange(200)))
-        sender.close()
-        said: list[str] = []
-        take(central, waiting(central))
         process = command("fill", "NT", "--tasks", "900")
         wait_for(lambda: waiting(central) >= 50, 30, "a full queue")
-        assert fill.read().fed == {"NT": 0}
+        time.sleep(1)
+        assert sent(central) == 0
     text, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "RabbitMQ refused" in text, said
+    assert process.returncode == 0 and "RabbitMQ did not take a batch" in text
     assert len({message.headers["id"] for message in take(central, waiting(central))}) == 900
 
 
@@ -221,33 +219,33 @@ class policy:  # noqa: N801
         manage(self.central, method, "policies/celery_app/test", content)
 
 
-def balance_after(central: Machine, settled: bool = True) -> fed.Balance:
-    """Return the balance once RabbitMQ has counted what the test did."""
-    found: list[fed.Balance] = []
+def audit_after(central: Machine, settled: bool = True) -> audit.Audit:
+    """Return the audit once RabbitMQ has counted what the test did."""
+    found: list[audit.Audit] = []
 
     def counted() -> bool:
-        found[:] = [fed.balance()]
+        found[:] = [audit.audit()]
         return not settled or (found[0].waiting == 0 and found[0].held == {})
 
-    wait_for(counted, 40, "a balance after all")
+    wait_for(counted, 40, "an audit after all")
     return found[0]
 
 
 def test_stolen_and_purged_squares_are_missing_until_sent_again(central):
     fill.fill("NT", 30)
     done = work(central, 10)
-    assert "20 squares are on their way" in shown("ledger")
+    assert "20 squares are on their way" in shown("ledger", code=1)
     take(central, 5)
     with Connection(at.cards()[1].broker.url) as connection:
         assert connection.default_channel.queue_purge("squares") == 15
-    found = balance_after(central)
-    assert (found.fed, found.rows, len(found.missing), found.open) == (30, 10, 20, 20)
+    found = audit_after(central)
+    assert (found.fed, found.rows, len(found.missing), len(found.open)) == (30, 10, 20, 20)
     text = shown("ledger", code=1)
     assert "missing         20  fed, and nowhere" in text and "workshop class resend" in text
     assert "20 squares were sent again" in shown("resend")
     work(central, 20)
-    found = balance_after(central)
-    assert (found.rows, len(found.missing), found.open) == (30, 0, 0)
+    found = audit_after(central)
+    assert (found.rows, found.missing, found.open) == (30, set(), set())
     assert "It balances" in shown("ledger")
     assert {id for (id,) in central.sql("SELECT task_id FROM geopython.grid_squares")} >= set(done)
 
@@ -257,9 +255,9 @@ def test_what_a_machine_holds_is_not_missing(central):
     with Connection(at.cards()[0].broker.url) as connection:
         assert SQUARES(connection.default_channel).get(no_ack=False)
         assert take(central, 2)
-        wait_for(lambda: fed.on_the_way(at.site())[1] == {"machine01": 1}, 30, "RabbitMQ's count")
-        assert len(fed.balance().missing) == 0
-        assert "Held for long? workshop class resend" in shown("ledger")
+        wait_for(lambda: audit.on_the_way(60)[1] == {"machine01": 1}, 30, "RabbitMQ's count")
+        assert len(audit.audit().missing) == 0
+        assert "Held for long? workshop class resend" in shown("ledger", code=1)
         assert "3 squares were sent again" in shown("resend")
         assert "What has no answer is known only when nothing waits" in shown("resend")
     wait_for(lambda: waiting(central) == 4, 10, "the message back")
@@ -280,24 +278,23 @@ def test_forged_rows_are_found_and_their_squares_done_after_all(central):
     fill.fill("NT", 20)
     good = work(central, 20 - len(FORGERIES))
     bad = [id for wrong in FORGERIES.values() for id in work(central, 1, **wrong)]
-    found = balance_after(central)
+    found = audit_after(central)
     assert (found.rows, found.forged) == (len(good), dict.fromkeys(bad, "machine02"))
-    assert len(found.forged_squares) == len(bad) and len(found.missing) == 0
+    assert not found.missing
     assert f"{len(bad)} x machine02" in shown("ledger", code=1)
     assert "0 squares were sent again" in shown("resend")
     assert f"{len(bad)} rows were removed" in shown("resend", "--remove-forged")
     assert sorted(work(central, len(bad))) == sorted(bad)
-    assert balance_after(central).rows == 20
+    assert audit_after(central).rows == 20
 
 
 def test_rows_of_tasks_not_fed_here_are_strangers(central):
     write("0" * 31 + "1", "NT2573", 325_200, 673_500, "SCT")
-    write("0" * 31 + "2", "NT2573", 325_200, 673_500, "SEA")
-    found = balance_after(central)
-    assert (found.strangers, list(found.forged)) == ({"machine02": 1}, [UUID("0" * 31 + "2")])
-    text = shown("ledger", code=1)
+    found = audit_after(central)
+    assert (found.strangers, found.forged) == ({"machine02": 1}, {})
+    text = shown("ledger")
     assert "strangers        1  rows of tasks not fed here: notebooks send such tasks" in text
-    fed.mend(found, True, print)
+    assert audit.resend(found, remove_forged=True) == 0
     assert central.sql("SELECT count(*) FROM geopython.grid_squares") == [(1,)]
 
 
@@ -308,11 +305,11 @@ def test_dead_letters_are_not_missing_and_may_be_sent_again(central):
         SQUARES(connection.default_channel).get().ack()
     with central.amqp() as connection:
         connection.Producer().publish("no task", exchange="dead")
-    found = balance_after(central)
+    found = audit_after(central)
     assert (len(found.dead), found.strange_letters, len(found.missing)) == (1, 1, 1)
     assert "2 squares were sent again" in shown("resend")
     work(central, 2)
-    found = balance_after(central)
+    found = audit_after(central)
     assert (found.rows, found.dead, len(found.missing)) == (2, {}, 0)
 
 
@@ -333,32 +330,37 @@ def test_what_others_wrote_moves_no_cursor(central):
 
 def test_a_batch_on_its_way_at_a_pause_accuses_nobody(central):
     fill.fill("NT", 4)
-    state_folder.write(fill.FILE, state_folder.read(fill.FILE) | {"fed": {"NT": 2}})
     work(central, 4)
-    found = balance_after(central)
-    assert (found.rows, found.strangers, found.forged) == (2, {}, {})
+    central.sql(
+        "UPDATE geopython.fill_tasks SET sent = NULL WHERE x IN (SELECT max(x) FROM geopython.fill_tasks)"
+    )
+    found = audit_after(central)
+    assert found.rows < 4 and (found.strangers, found.forged, found.missing) == ({}, {}, set())
 
 
 def test_feeding_ends_when_the_central_is_cleared(central):
     process = command("fill")
-    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH, 120, "a full queue")
-    assert fill.read().todo > 200_000
+    wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH_TASKS, 120, "a full queue")
+    assert fill.unfed(at.site().database_url) > 200_000
     clearing.clear_central()
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 3 and "The central was cleared meanwhile" in text
-    assert not state_folder.read(fill.FILE)
+    assert waiting(central) <= fill.BATCH_TASKS
 
 
 def test_a_country_takes_seconds(central):
     """Nothing is done for each square of its own, but where it must be."""
-    now = fill.Fill(fed={"land": 250_000})
-    state_folder.write(fill.FILE, asdict(now))
+    with fill.database():
+        central.sql(
+            "INSERT INTO geopython.fill_tasks (x, y, sent) "
+            "SELECT n, n, now() FROM generate_series(1, 250000) AS n"
+        )
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fed, "_FRESH", 0)
+        patch.setattr(audit, "_FRESH_SECONDS", 0)
         before = psutil.Process().cpu_times().user
-        found = fed.balance()
+        found = audit.audit()
         assert psutil.Process().cpu_times().user - before < 20
-    assert (found.fed, len(found.unanswered)) == (250_000, 250_000)
+    assert (found.fed, len(found.open)) == (250_000, 250_000)
 
 
 def test_a_central_that_ended_is_told(central, monkeypatch):

@@ -3,15 +3,16 @@
 from collections.abc import Iterator
 from uuid import uuid4
 
+import psycopg
 import pytest
 from shapely import box
 
-from backstage.classroom import clearing, fill, wall
+from backstage.classroom import clearing, fill
 from backstage.classroom.card import Card
+from backstage.classroom.central import site
 from backstage.classroom.wall import Frames
 from tests.classroom.opened import database
 from tests.conftest import wait_for
-from workshop import state_folder
 
 SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
 
@@ -52,13 +53,14 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
     cards: list[Card], shown: Frames
 ) -> None:
     fill.fill("IMN", 200)
-    assert wall.unfed() == 0  # it has sent what it was asked for
-    state_folder.write(fill.FILE, state_folder.read(fill.FILE) | {"todo": 400})  # as one that is at it
-    assert wall.unfed() == 400
-    work(cards[0], 10, "worker1@machine01")
-    wait_for(lambda: shown.latest().content.get("waiting") == 200, what="the queue's length")
-    wait_for(lambda: shown.latest().content["left"], what="an estimate")
-    seen = shown.latest().content
+    url = site().database_url
+    assert fill.unfed(url) == 0  # it has sent what it was asked for
+    with psycopg.connect(url.replace("+psycopg", ""), application_name="class fill 400"):  # one that is at it
+        assert fill.unfed(url) == 400
+        work(cards[0], 10, "worker1@machine01")
+        wait_for(lambda: shown.latest().content.get("waiting") == 200, what="the queue's length")
+        wait_for(lambda: shown.latest().content["left"], what="an estimate")
+        seen = shown.latest().content
     assert seen["left"] == pytest.approx(600 / seen["rate"])
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from backstage.classroom import ledgers
+from backstage.classroom import audit_text
 from backstage.cli import main
 from backstage.cli.terminal import echo
 from backstage.stack import control
@@ -76,7 +76,7 @@ def test_logs_that_go_on_show_none_either(log: Path) -> None:
 
 def test_the_ledger_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     now = Ledger([], dead={"1": f"TaskError: {EVIL}\nmore"}, refused=[f"UNKNOWN-TASK: {EVIL}"])
-    echo("\n".join(ledgers.published(now)))
+    echo("\n".join(audit_text.published(now)))
     lines = capsys.readouterr().out
     assert f"1 x TaskError: {SHOWN}" in lines and f"1 x UNKNOWN-TASK: {SHOWN}" in lines
     assert "\x1b" not in lines

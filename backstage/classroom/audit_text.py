@@ -1,9 +1,9 @@
-"""The two ledgers in words: of what this machine published, and of what a class was fed."""
+"""What became of tasks, in words: of those that this machine published, and of those that a class was fed."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from backstage.classroom.fed import Balance
+from backstage.classroom.audit import Audit
 from workshop.delivery.ledger import Ledger
 from workshop.visible import visible
 
@@ -34,16 +34,16 @@ def published(now: Ledger) -> Iterator[str]:
         yield "Tasks are on their way. Next: workshop ledger, in a while"
 
 
-def fed_squares(found: Balance) -> Iterator[str]:
+def fed(found: Audit) -> Iterator[str]:
     """Yield in words what became of the squares that a class was fed.
 
     Parameters
     ----------
-    found : backstage.classroom.fed.Balance
+    found : backstage.classroom.audit.Audit
         What became of them.
     """
     held, unsure = Counter(found.held or {}), "RabbitMQ does not know yet" if found.held is None else ""
-    forged, strangers = Counter(found.forged.values()), Counter(found.strangers)
+    forged = Counter(found.forged.values())
     yield _row("fed", found.fed, "squares put on the queue")
     yield _row("rows", found.rows, "done")
     yield _row("dead", len(found.dead), "failed for good", found.dead.values())
@@ -52,20 +52,20 @@ def fed_squares(found: Balance) -> Iterator[str]:
     yield _row("missing", len(found.missing), "fed, and nowhere")
     yield _row("forged", forged.total(), "rows that can't come from their task", _accounts(forged), 40)
     what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"
-    yield _row("strangers", strangers.total(), what, _accounts(strangers), 40)
+    yield _row("strangers", found.strangers.total(), what, _accounts(found.strangers), 40)
     yield _row("refused", found.strange_letters, "dead letters of tasks not fed here, or of no tasks")
     yield _verdict(found)
 
 
-def _verdict(found: Balance) -> str:
-    if len(found.missing) or found.forged:
+def _verdict(found: Audit) -> str:
+    if found.balanced:
+        also = " Next: workshop class resend sends those that failed again" if found.dead else ""
+        return f"It balances: each square that was fed has its row or its dead letter.{also}"
+    if found.missing or found.forged:
         also = ", with --remove-forged for the forged rows" if found.forged else ""
         return f"It does not balance. Next: workshop class resend{also}"
-    if found.waiting or found.held != {}:
-        long = "" if found.waiting else ". Held for long? workshop class resend sends them again"
-        return f"{found.open:,} squares are on their way. Next: workshop class ledger, in a while{long}"
-    also = " Next: workshop class resend sends those that failed again" if found.dead else ""
-    return f"It balances: each square that was fed has its row or its dead letter.{also}"
+    long = "" if found.waiting else ". Held for long? workshop class resend sends them again"
+    return f"{len(found.open):,} squares are on their way. Next: workshop class ledger, in a while{long}"
 
 
 def _row(name: str, number: int, what: str, details: Iterable[str] = (), most: int = 4) -> str:
