@@ -5,6 +5,8 @@ with other arguments, as another version of the course may have done: then all s
 fails with a sentence that says what to do.
 """
 
+from typing import Any
+
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection
 
@@ -42,6 +44,8 @@ def declare(broker_url: str) -> None:
         ):
             try:
                 with broker.channel() as channel:
-                    entity(channel).declare()
+                    mine: Any = entity(channel)
+                    mine.no_declare = False  # as it is for all others
+                    mine.declare()
             except PreconditionFailed as error:
                 raise StartFailed(_REFUSAL.format(kind, entity.name)) from error

@@ -7,7 +7,6 @@ import geopandas as gpd
 import pytest
 
 from workshop.data import BOUNDARY
-from workshop.data.build import nation_code
 
 SOURCE = BOUNDARY.with_name("SOURCE.md").read_text(encoding="utf-8")
 
@@ -48,12 +47,3 @@ def test_coordinates_are_whole_metres(nations):
 
 def test_nations_do_not_overlap(nations):
     assert [one.intersection(other).area for one, other in combinations(nations.geometry, 2)] == [0] * 10
-
-
-def test_a_district_in_cheshire_without_code_is_in_england():
-    assert nation_code({"name": "Cheshire East", "gu_a3": None}) == "ENG"
-
-
-def test_any_other_district_without_code_is_refused():
-    with pytest.raises(ValueError, match="Atlantis has no code"):
-        nation_code({"name": "Atlantis", "gu_a3": None})

@@ -11,7 +11,7 @@ from kombu import Connection, Message, Producer
 from workshop import settings
 from workshop.delivery import publisher
 from workshop.delivery.guard import fault
-from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, is_guest
+from workshop.delivery.topology import DEAD, DEAD_EXCHANGE
 
 REASON, SINCE = "reason", "dead_since"
 """The headers that say why a message is here, and since when."""
@@ -52,7 +52,7 @@ def letters(known: Container[str] | None = None, broker_url: str | None = None) 
     broker_url : str, optional
         Whose queue; by default that of the broker that this machine uses.
     """
-    if is_guest() and not broker_url:
+    if settings.joined() and not broker_url:
         return
     url = broker_url or settings.broker_url()
     with Connection(url, connect_timeout=3) as connection, connection.channel() as channel:
@@ -92,7 +92,7 @@ def bury(app: celery.Celery, message: Message, reason: str) -> None:
         Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected. At a central
         queue always: nobody but RabbitMQ itself writes to `dead` there.
     """
-    if is_guest():
+    if settings.joined():
         raise PermissionError("at a central queue RabbitMQ itself moves it to the queue dead")
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
 

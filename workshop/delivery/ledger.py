@@ -18,7 +18,7 @@ from workshop.database import execute
 from workshop.delivery import dead, publisher
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
-from workshop.delivery.topology import SQUARES, is_guest
+from workshop.delivery.topology import SQUARES
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def ledger(tasks: Sequence[Published] | None = None, workers: int | None = None)
     now.dead = ended | {line.task_id: line.error for line in now.failures if line.task_id in ended}
     now.refused = [letter.fault for letter in letters if letter.fault and letter.id not in ids]
     nowhere = ids - now.rows.keys() - now.dead.keys() - now.held.keys()
-    if not now.waiting and not is_guest():
+    if not now.waiting and not settings.joined():
         now.missing = [task for task in now.published if task.id in nowhere and task.confirmed]
         now.unknown = [task for task in now.published if task.id in nowhere and not task.confirmed]
     if tasks is None:

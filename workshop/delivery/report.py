@@ -14,8 +14,8 @@ from celery.worker.control import inspect_command
 from celery.worker.request import Request
 from kombu import Connection
 
+from workshop import settings
 from workshop.delivery.request import given_back
-from workshop.delivery.topology import is_guest
 from workshop.state_folder import ROOT
 
 CODE = ROOT / "workshop"
@@ -97,7 +97,7 @@ def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
     dict
         Empty at a central queue, where no machine may command another's workers.
     """
-    if is_guest():
+    if settings.joined():
         return {}
     with (
         Celery(broker=broker_url, set_as_current=False) as application,

@@ -17,7 +17,6 @@ from workshop import database, settings
 from workshop.database import keep_database
 from workshop.delivery import publisher, recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
-from workshop.delivery.topology import keep_role
 from workshop.errors import WorkshopError
 
 _logger = get_task_logger(__name__)
@@ -122,7 +121,6 @@ def _stay(**_: Any) -> None:
     except WorkshopError as error:  # Celery would go on after it, and each task would fail
         raise SystemExit(f"Error: {error}") from None
     keep_database()
-    keep_role()
 
 
 @worker_process_init.connect
