@@ -74,7 +74,7 @@ def test_rabbitmq_refuses_what_a_later_one_will(project: Project) -> None:
 
 
 def test_another_user_is_told_the_two_lines(project: Project) -> None:
-    said = project.compose("run", "--rm", "--no-deps", "lab", code=1, COURSE_UID="4321", COURSE_GID="4321")
+    said = project.compose("run", "--rm", "--no-deps", "lab", code=3, COURSE_UID="4321", COURSE_GID="4321")
     assert f"The course's folder belongs to user {project.owner}, group {project.owner}." in said
     assert f"COURSE_UID={project.owner}\nCOURSE_GID={project.owner}\nThen: docker compose up --build" in said
 
