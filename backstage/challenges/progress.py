@@ -52,7 +52,7 @@ def solution(challenge: int) -> Text:
     """
     parts = [
         f"# {path}\n{code}"
-        for path, file in sorted(source.find().marked().items())
+        for path, file in sorted(source.marked().items())
         if path.startswith(("workshop/", "notebooks/")) and path.endswith((".py", ".ipynb"))
         for code in starters.solutions(path, file.data, challenge)
     ]
