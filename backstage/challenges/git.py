@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from io import BytesIO
 from tempfile import TemporaryDirectory
 
 from backstage.challenges.files import File, Files
@@ -87,13 +88,12 @@ def read(commit: str) -> Files:
         if octal in ("100644", "100755"):
             modes[path] = int(octal, 8)
             blobs.append(f"{blob}\n")
-    output = git("cat-file", "--batch", given="".join(blobs).encode())
+    output = BytesIO(git("cat-file", "--batch", given="".join(blobs).encode()))
     files: Files = {}
-    position = 0
     for path, mode in modes.items():
-        start = output.index(b"\n", position) + 1
-        position = start + int(output[position:start].split()[2]) + 1
-        files[path] = File(output[start : position - 1], mode)
+        size = int(output.readline().split()[2])
+        files[path] = File(output.read(size), mode)
+        output.readline()
     return files
 
 

@@ -1,6 +1,8 @@
 """How far one is, and help in steps: a text file on this machine says what was passed and looked at."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from backstage.challenges import source, starters
 from backstage.challenges.verdict import phrase, texts
@@ -29,6 +31,11 @@ def note(challenge: int, what: str) -> None:
     """
     with (state_dir() / FILE).open("a", encoding="utf-8") as file:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M} challenge {challenge} {what}\n")
+
+
+def help_with(challenge: int) -> tuple[Callable[[], Text], Callable[[], Text]]:
+    """Return the functions ``hint`` and ``solution`` of a challenge."""
+    return partial(next_hint, challenge), partial(solution, challenge)
 
 
 def next_hint(challenge: int) -> Text:

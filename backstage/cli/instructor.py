@@ -109,7 +109,7 @@ def ledger() -> None:
 
     found = audit.audit()
     echo("\n".join(audit_text.fed(found)))
-    sys.exit(0 if found.balanced else terminal.NOT_YET)
+    sys.exit(0 if found.balanced else terminal.EXIT_NOT_YET)
 
 
 @class_.command()
