@@ -2,6 +2,7 @@
 
 import json
 import sys
+from typing import Any
 
 import sqlalchemy as sa
 from celery import Task
@@ -13,24 +14,17 @@ from workshop import db
 from workshop.database import execute
 from workshop.delivery.record import Published, Run
 from workshop.delivery.recorder import STARTED, in_notebook
-from workshop.grid import HEIGHT, WIDTH
+from workshop.grid import WIDTH, check_point
 
 TASKS = 2500
+
+
+hint, solution = progress.help_with(1)
 
 
 def check() -> Verdict:
     """Look at what this notebook sent and what became of it, and say what is right or wrong."""
     return checking.conclude(1, _judge)
-
-
-def hint() -> progress.Text:
-    """Return the next hint."""
-    return progress.next_hint(1)
-
-
-def solution() -> progress.Text:
-    """Return the solution."""
-    return progress.solution(1)
 
 
 def _judge() -> Verdict:
@@ -100,9 +94,12 @@ def _points(tasks: list[Published]) -> Verdict | None:
     return say("C1-HALF-GRID") if max(y for _, y in points) < WIDTH else None
 
 
-def _on_grid(x: object, y: object) -> bool:
-    numbers = isinstance(x, int | float) and isinstance(y, int | float)
-    return numbers and 0 <= x < WIDTH and 0 <= y < HEIGHT  # type: ignore[operator]
+def _on_grid(x: Any, y: Any) -> bool:
+    try:
+        check_point(x, y)
+    except ValueError:
+        return False
+    return True
 
 
 def _done(tasks: list[Published]) -> Verdict:

@@ -19,19 +19,12 @@ _GAVE_UP = {"ServiceError", "MaxRetriesExceededError"}
 """How a task ends when its retries are used up: with the error it names, or with Celery's own."""
 
 
+hint, solution = progress.help_with(2)
+
+
 def check() -> Verdict:
     """Look at what became of the points sent last, and say what is right or wrong with the retry."""
     return checking.conclude(2, _judge)
-
-
-def hint() -> progress.Text:
-    """Return the next hint."""
-    return progress.next_hint(2)
-
-
-def solution() -> progress.Text:
-    """Return the solution."""
-    return progress.solution(2)
 
 
 def _judge() -> Verdict:

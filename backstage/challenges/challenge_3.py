@@ -17,6 +17,9 @@ from workshop.delivery.record import Run, uuids
 TASKS = 300
 
 
+hint, solution = progress.help_with(3)
+
+
 def check(prediction: object = None, shares: object = None) -> Verdict:
     """Look at what was joined, what was sent since, and who did it, and say what is right or wrong.
 
@@ -28,16 +31,6 @@ def check(prediction: object = None, shares: object = None) -> Verdict:
         How many of the tasks each machine did, or each worker.
     """
     return checking.conclude(3, lambda: _judge(prediction, shares))
-
-
-def hint() -> progress.Text:
-    """Return the next hint."""
-    return progress.next_hint(3)
-
-
-def solution() -> progress.Text:
-    """Return the solution."""
-    return progress.solution(3)
 
 
 def _judge(prediction: object, shares: object) -> Verdict:

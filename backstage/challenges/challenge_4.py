@@ -13,6 +13,9 @@ TASKS = 300
 PREDICTED = ("rows", "lost", "dead", "twice", "retries")
 
 
+hint, solution = progress.help_with(4)
+
+
 def check(prediction: object = None) -> Verdict:
     """Compare a prediction with what became of the tasks, and say what is different and why.
 
@@ -23,16 +26,6 @@ def check(prediction: object = None) -> Verdict:
         ``twice``, and ``retries``.
     """
     return checking.conclude(4, lambda: _judge(prediction))
-
-
-def hint() -> progress.Text:
-    """Return the next hint."""
-    return progress.next_hint(4)
-
-
-def solution() -> progress.Text:
-    """Return the solution."""
-    return progress.solution(4)
 
 
 def _judge(prediction: Any) -> Verdict:

@@ -12,7 +12,8 @@ from workshop import state_folder
 NOTE = "workshop/challenge.json"
 """The file that tells a starter from the marked source, which has none."""
 
-_NEVER = (".git", "my-work")
+NEVER = {".git", "my-work", ".workshop"}
+"""Names that no file of the course has in its path."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,9 @@ class File:
     Attributes
     ----------
     data : bytes
-        Its content; of a symbolic link, where it points.
+        Its content.
     mode : int
-        As git writes it: 0o100644, 0o100755 if it can be run, 0o120000 for a symbolic link.
+        As git writes it: 0o100644, or 0o100755 if it can be run.
     """
 
     data: bytes
@@ -36,8 +37,9 @@ Files = dict[str, File]
 
 
 def read_folder(folder: Path) -> Files:
-    """Return the course's files in a folder, by their path in it."""
-    return {path: read_file(folder / path) for path in names(folder, ignored(folder))}
+    """Return the course's files in a folder, by their path in it; a symbolic link is a person's own."""
+    paths = names(folder, ignored(folder))
+    return {path: read_file(folder / path) for path in paths if not (folder / path).is_symlink()}
 
 
 def names(folder: Path, skip: Callable[[str, list[str]], set[str]] | None = None) -> list[str]:
@@ -55,7 +57,7 @@ def ignored(folder: Path) -> Callable[[str, list[str]], set[str]]:
     """Return a function, for `shutil.copytree`, that tells what in a folder is no part of the course."""
     rules = folder / ".gitignore"
     lines = rules.read_text(encoding="utf-8", errors="replace").split() if rules.exists() else []
-    by_name = shutil.ignore_patterns(*_NEVER, *(line.strip("/") for line in lines))
+    by_name = shutil.ignore_patterns(*NEVER, *(line.strip("/") for line in lines))
     state = state_folder.state_dir()
 
     def skip(place: str, names: list[str]) -> set[str]:
@@ -65,23 +67,18 @@ def ignored(folder: Path) -> Callable[[str, list[str]], set[str]]:
 
 
 def read_file(path: Path) -> File:
-    """Return what a file holds, byte for byte; of a symbolic link, where it points."""
-    if path.is_symlink():
-        return File(os.fsencode(path.readlink()), 0o120000)
+    """Return what a file holds, byte for byte."""
     runs = path.stat().st_mode & stat.S_IXUSR
     return File(path.read_bytes(), 0o100755 if runs else 0o100644)
 
 
 def differs(path: str, file: File | None) -> bool:
     """Return whether the course's folder has another file than this one; a huge one is not read for that."""
-    if file is None or not is_here(path):
-        return True
     place = state_folder.ROOT / path
-    if place.lstat().st_size != len(file.data):
+    if file is None or not is_here(path) or place.is_symlink() or place.stat().st_size != len(file.data):
         return True
     here = read_file(place)
-    links = 0o120000 in (here.mode, file.mode)
-    return here.data != file.data or (here.mode != file.mode and (links or _modes_count()))
+    return here.data != file.data or (here.mode != file.mode and _modes_count())
 
 
 def _modes_count() -> bool:
@@ -92,9 +89,6 @@ def _modes_count() -> bool:
 
 def write_file(path: Path, file: File) -> None:
     """Write a new file."""
-    if file.mode == 0o120000:
-        path.symlink_to(os.fsdecode(file.data))
-        return
     path.write_bytes(file.data)
     if file.mode == 0o100755:
         path.chmod(path.stat().st_mode | 0o111)
@@ -147,13 +141,14 @@ def is_here(path: str) -> bool:
     return is_file(place) and place.parent.resolve() == place.parent
 
 
-def remove(path: str) -> None:
-    """Remove a file from the course's folder, and folders that are empty then."""
-    place = state_folder.ROOT / path
-    place.unlink(missing_ok=True)
-    for folder in place.relative_to(state_folder.ROOT).parents:
+def move(path: str, folder: Path) -> None:
+    """Move a file of the course's folder to the same place in another; folders that are empty then go."""
+    source, target = state_folder.ROOT / path, folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(source, target)
+    for parent in source.relative_to(state_folder.ROOT).parents:
         try:
-            (state_folder.ROOT / folder).rmdir()
+            (state_folder.ROOT / parent).rmdir()
         except OSError:
             return
 

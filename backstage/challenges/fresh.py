@@ -2,29 +2,14 @@
 
 import json
 import sys
-import traceback
 from itertools import takewhile
 from typing import Any
 
-from workshop.state_folder import ROOT
+from workshop import grid, service, settings
 
 
-def main() -> None:
-    """Read points and fault rate as JSON, and print how often each point meets the fault."""
-    question = json.load(sys.stdin)
-    answer: dict[str, Any]
-    try:
-        answer = {"errors": _count_errors(**question)}
-    except BaseException as error:  # whatever an attendee's file does
-        answer = {"problem": _where(error)}
-    print(json.dumps(answer))
-
-
-def _count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
-    from workshop import grid, service, settings
-
-    if not points:
-        from workshop import tasks  # noqa: F401
+def count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
+    """Return how often each point meets the artificial fault, as the attendee's own service has it."""
     settings.fault_rate = lambda: fault_rate
 
     def errors(*point: Any) -> int:
@@ -38,15 +23,8 @@ def _count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
     return [errors(*point) for point in points]
 
 
-def _where(error: BaseException) -> str:
-    """Return file, line and error: the innermost line of the course's own code."""
-    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
-    own = [each for each in places if each[0].startswith(str(ROOT / "workshop"))]
-    text = f"{type(error).__name__}: {error}"
-    if isinstance(error, SyntaxError) and error.filename:
-        own, text = [(error.filename, error.lineno)], error.msg
-    return "".join(f"{file.removeprefix(f'{ROOT}/')}, line {line}: " for file, line in own[-1:]) + text
-
-
 if __name__ == "__main__":
-    main()
+    question = json.load(sys.stdin)
+    if not question["points"]:
+        from workshop import tasks  # noqa: F401
+    print(json.dumps(count_errors(**question)))

@@ -3,6 +3,8 @@
 import os
 import shutil
 import subprocess
+from io import BytesIO
+from tempfile import TemporaryDirectory
 
 from backstage.challenges.files import File, Files
 from backstage.stack.environment import of_child
@@ -12,26 +14,14 @@ from workshop.state_folder import ROOT
 NAME, EMAIL = "workshop", "workshop@localhost"
 """Who makes the commits that the course makes itself."""
 
-_OPTIONS = {
-    "safe.directory": "*",
-    "commit.gpgsign": "false",
-    "core.hooksPath": os.devnull,
-    "diff.autoRefreshIndex": "true",
-    "log.showSignature": "false",
-    "log.mailmap": "false",
-    "advice.detachedHead": "false",
-}
+_OPTIONS = ["-c", f"core.hooksPath={os.devnull}", "-c", "log.showSignature=false"]
 _ENVIRONMENT = {
     "GIT_AUTHOR_NAME": NAME,
     "GIT_AUTHOR_EMAIL": EMAIL,
     "GIT_COMMITTER_NAME": NAME,
     "GIT_COMMITTER_EMAIL": EMAIL,
     "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_LITERAL_PATHSPECS": "1",
-    "LC_ALL": "C",
 }
-_DRAFT = "refs/workshop/draft"
 
 
 def is_used() -> bool:
@@ -39,7 +29,7 @@ def is_used() -> bool:
     return bool(shutil.which("git") and (ROOT / ".git").exists() and commit_of("HEAD"))
 
 
-def git(*arguments: str, given: bytes = b"") -> bytes:
+def git(*arguments: str, given: bytes = b"", **environment: str) -> bytes:
     """Run git in the course's folder and return what it writes.
 
     Parameters
@@ -48,19 +38,20 @@ def git(*arguments: str, given: bytes = b"") -> bytes:
         What follows ``git`` on a command line.
     given : bytes
         Its standard input.
+    **environment : str
+        Variables for git.
 
     Raises
     ------
     WorkshopError
         If git ends with an error.
     """
-    options = [word for key, value in _OPTIONS.items() for word in ("-c", f"{key}={value}")]
     # With both folders given, git neither looks for a repository further up nor asks who owns it.
     where = [f"--git-dir={ROOT / '.git'}", f"--work-tree={ROOT}"]
     done = subprocess.run(
-        ["git", *where, *options, *arguments],
+        ["git", *where, *_OPTIONS, *arguments],
         cwd=ROOT,
-        env=of_child(_ENVIRONMENT),
+        env=of_child(_ENVIRONMENT | environment),
         input=given,
         capture_output=True,
     )
@@ -70,9 +61,9 @@ def git(*arguments: str, given: bytes = b"") -> bytes:
     return done.stdout
 
 
-def line(*arguments: str) -> str:
-    """Return the one line that git writes."""
-    return git(*arguments).decode(errors="surrogateescape").strip()
+def line(*arguments: str, given: bytes = b"", **environment: str) -> str:
+    """Return the one line that git writes; see `git`."""
+    return git(*arguments, given=given, **environment).decode(errors="surrogateescape").strip()
 
 
 def names(*arguments: str) -> list[str]:
@@ -89,21 +80,20 @@ def commit_of(revision: str) -> str | None:
 
 
 def read(commit: str) -> Files:
-    """Return the files of a commit, byte for byte."""
+    """Return the regular files of a commit, byte for byte."""
     modes, blobs = {}, []
     for entry in names("ls-tree", "-r", "-z", "--full-tree", commit):
         about, _, path = entry.partition("\t")
-        octal, kind, blob = about.split()
-        if kind == "blob":
+        octal, _, blob = about.split()
+        if octal in ("100644", "100755"):
             modes[path] = int(octal, 8)
             blobs.append(f"{blob}\n")
-    output = git("cat-file", "--batch", given="".join(blobs).encode())
+    output = BytesIO(git("cat-file", "--batch", given="".join(blobs).encode()))
     files: Files = {}
-    position = 0
     for path, mode in modes.items():
-        start = output.index(b"\n", position) + 1
-        position = start + int(output[position:start].split()[2]) + 1
-        files[path] = File(output[start : position - 1], mode)
+        size = int(output.readline().split()[2])
+        files[path] = File(output.read(size), mode)
+        output.readline()
     return files
 
 
@@ -121,26 +111,12 @@ def commit(parent: str, files: Files, message: str, date: str) -> str:
     date : str
         Seconds since 1970 and the time zone, such as ``1700000000 +0000``.
     """
-    text = message.encode()
-    who = f"{NAME} <{EMAIL}> {date}"
-    stream = [f"commit {_DRAFT}\nmark :1\nauthor {who}\ncommitter {who}\ndata {len(text)}\n".encode(), text]
-    stream.append(f"\nfrom {parent}\n".encode())
-    for path, file in files.items():
-        stream.append(b"M %o inline %s\ndata %d\n" % (file.mode, _quoted(path), len(file.data)))
-        stream += [file.data, b"\n"]
-    no_commit = "0" * len(parent)  # ids are longer in repositories with SHA-256
-    stream.append(f"\nget-mark :1\nreset {_DRAFT}\nfrom {no_commit}\n\n".encode())
-    done = git("fast-import", "--quiet", "--force", "--date-format=raw", given=b"".join(stream))
-    return done.decode().strip()
-
-
-def _quoted(path: str) -> bytes:
-    raw = os.fsencode(path)
-    for plain, escaped in ((b"\\", b"\\\\"), (b'"', b'\\"'), (b"\n", b"\\n")):
-        raw = raw.replace(plain, escaped)
-    return b'"' + raw + b'"'
-
-
-def keep(branch: str, commit: str) -> None:
-    """Make a new branch at a commit; an existing one is never moved."""
-    git("update-ref", f"refs/heads/{branch}", commit, "")
+    with TemporaryDirectory() as folder:
+        index = f"{folder}/index"
+        git("read-tree", parent, GIT_INDEX_FILE=index)
+        for path, file in files.items():
+            blob = line("hash-object", "-w", "--stdin", given=file.data)
+            git("update-index", "--add", "--cacheinfo", f"{file.mode:o},{blob},{path}", GIT_INDEX_FILE=index)
+        tree = line("write-tree", GIT_INDEX_FILE=index)
+    made = ("commit-tree", tree, "-p", parent, "-m", message)
+    return line(*made, GIT_AUTHOR_DATE=date, GIT_COMMITTER_DATE=date)

@@ -5,6 +5,8 @@
 
 import ast
 import json
+import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
@@ -113,6 +115,9 @@ def ask(points: list[list[Any]], fault_rate: float) -> dict[str, Any]:
         env=of_child(),
     )
     try:
-        return json.loads(answer.stdout.splitlines()[-1])
-    except (ValueError, IndexError):
-        return {"problem": (answer.stderr.strip().splitlines() or [phrase("no-answer")])[-1]}
+        return {"errors": json.loads(answer.stdout.splitlines()[-1])}
+    except (ValueError, IndexError):  # it ended with a traceback, or the program ended it
+        inside = re.escape(f"{ROOT}{os.sep}")
+        places = re.findall(rf'File "{inside}(workshop.*?)", line (\d+)', answer.stderr)
+        said = (answer.stderr.strip().splitlines() or [phrase("no-answer")])[-1]
+        return {"problem": "".join(f"{file}, line {line}: " for file, line in places[-1:]) + said}

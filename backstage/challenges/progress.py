@@ -1,6 +1,8 @@
 """How far one is, and help in steps: a text file on this machine says what was passed and looked at."""
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from backstage.challenges import source, starters
 from backstage.challenges.verdict import phrase, texts
@@ -31,6 +33,11 @@ def note(challenge: int, what: str) -> None:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M} challenge {challenge} {what}\n")
 
 
+def help_with(challenge: int) -> tuple[Callable[[], Text], Callable[[], Text]]:
+    """Return the functions ``hint`` and ``solution`` of a challenge."""
+    return partial(next_hint, challenge), partial(solution, challenge)
+
+
 def next_hint(challenge: int) -> Text:
     """Return the next hint since the challenge was begun or reset; after the last one, the last again."""
     hints = texts()["hints"][str(challenge)]
@@ -52,7 +59,7 @@ def solution(challenge: int) -> Text:
     """
     parts = [
         f"# {path}\n{code}"
-        for path, file in sorted(source.find().marked().items())
+        for path, file in sorted(source.marked().items())
         if path.startswith(("workshop/", "notebooks/")) and path.endswith((".py", ".ipynb"))
         for code in starters.solutions(path, file.data, challenge)
     ]

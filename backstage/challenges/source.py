@@ -2,7 +2,6 @@
 
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,14 @@ _LARGEST = 50_000_000
 """Bytes; a larger file in a download is a person's own, and no part of the course."""
 
 
-@dataclass(frozen=True)
-class Source:
-    """The marked source.
-
-    Attributes
-    ----------
-    commit : str, optional
-        The commit that holds it; None if it is the kept copy.
-    """
-
-    commit: str | None
-
-    def marked(self) -> Files:
-        """Return its files as they are."""
-        return git.read(self.commit) if self.commit else read_folder(_copy())
+def marked() -> Files:
+    """Return the files of the marked source; see `find`."""
+    commit = find()
+    return git.read(commit) if commit else read_folder(_copy())
 
 
-def find() -> Source:
-    """Return the marked source of this course.
+def find() -> str | None:
+    """Return the commit that holds the marked source; None if it is the kept copy.
 
     Raises
     ------
@@ -42,16 +30,16 @@ def find() -> Source:
         If there is none on this machine.
     """
     if git.is_used():
-        for revision in ("HEAD", _before_starter(), "main", "origin/main"):
-            commit = git.commit_of(revision) if revision else None
-            if commit and is_source(commit):
-                return Source(commit)
+        starter = git.line("log", "-1", "--format=%H", "--diff-filter=A", "HEAD", "--", NOTE)
+        for revision in ("HEAD", f"{starter}^", "main", "origin/main"):
+            if (commit := git.commit_of(revision)) and is_source(commit):
+                return commit
         raise WorkshopError(
             "The solved course, from which starters are made, is not in this clone.",
             "git fetch origin main:main, then the same command again",
         )
     if _copy().exists():
-        return Source(None)
+        return None
     raise WorkshopError(
         f"There is no fresh copy of the course in {_copy()}, and git is not in use here.",
         "download the course again into another folder",
@@ -62,11 +50,6 @@ def is_source(commit: str) -> bool:
     """Return whether a commit holds the marked source, not a starter."""
     found = git.names("ls-tree", "-z", "--name-only", "--full-tree", commit, "workshop/__init__.py", NOTE)
     return found == ["workshop/__init__.py"]
-
-
-def _before_starter() -> str | None:
-    added = git.line("log", "-1", "--format=%H", "--diff-filter=A", "HEAD", "--", NOTE)
-    return f"{added}^" if added else None
 
 
 def challenge_here() -> dict[str, Any]:

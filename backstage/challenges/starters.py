@@ -8,7 +8,6 @@ challenges before a level keep their lines and lose the marks; from the level on
 import json
 import re
 import textwrap
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,14 @@ from workshop.errors import WorkshopError
 CHALLENGES = (1, 2, 3)
 
 _FAULT_RATE = {2: 0.1}
-_MARK = re.compile(r"\s*(?:###|<!--)\s*(BEGIN|END) SOLUTION\b")
-_BEGIN = re.compile(r"(\s*)(?:###|<!--) BEGIN SOLUTION (\d+)(?::\s*(.*?))?\s*(?:-->)?\s*")
-_END = re.compile(r"\s*(?:### END SOLUTION|<!-- END SOLUTION -->)\s*")
+_MARK = re.compile(r"^[ \t]*(?:###|<!--)\s*(?:BEGIN|END) SOLUTION\b.*", re.MULTILINE)
+_REGION = re.compile(
+    r"^(?P<indent>[ \t]*)(?:###|<!--) BEGIN SOLUTION (?P<challenge>\d+)"
+    r"(?:: (?P<todo>[^\n]*?))?(?: -->)?\s*?\n"
+    r"(?P<lines>.*?)"
+    r"^(?P<end>[ \t]*)(?:### END SOLUTION|<!-- END SOLUTION -->)\s*?(?:\n|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -50,16 +54,6 @@ class Level:
         return {key: value for key, value in note.items() if value}
 
 
-@dataclass(frozen=True)
-class Region:
-    """Lines of a text: outside all marks (challenge 0), or between the marks of one challenge."""
-
-    challenge: int
-    indent: str
-    todo: str
-    lines: list[str]
-
-
 def course(marked: Files, level: Level) -> Files:
     """Return all files of the course as they are at a level.
 
@@ -77,7 +71,7 @@ def course(marked: Files, level: Level) -> Files:
 def transform(path: str, data: bytes, level: Level) -> bytes:
     """Return the content of a file at a level; only code and notebooks have marks."""
     if re.fullmatch(r"workshop/[^/]+\.py", path):
-        return starter(data.decode(), level.first_open, path).encode()
+        return solved_before(level.first_open, data.decode(), path).encode()
     if path.startswith("notebooks/") and path.endswith(".ipynb"):
         notebook = notebook_starter(json.loads(data), level, path)
         # As nbformat.write does it; to import nbformat takes longer than all the rest of a reset.
@@ -90,7 +84,7 @@ def notebook_starter(notebook: dict[str, Any], level: Level, name: str) -> dict[
     cells = []
     for cell in notebook["cells"]:
         code = cell["cell_type"] == "code"
-        source = starter("".join(cell["source"]), level.first_open, _place(name, cell), todo=code)
+        source = solved_before(level.first_open, "".join(cell["source"]), _place(name, cell), todo=code)
         if source or code:
             empty: dict[str, Any] = {"outputs": [], "execution_count": None} if code else {}
             cells.append(cell | {"source": source.splitlines(keepends=True)} | empty)
@@ -98,15 +92,15 @@ def notebook_starter(notebook: dict[str, Any], level: Level, name: str) -> dict[
     return notebook | {"cells": cells, "metadata": metadata}
 
 
-def starter(text: str, first_open: int, name: str = "", todo: bool = True) -> str:
+def solved_before(first_open: int, text: str, name: str = "", todo: bool = True) -> str:
     """Return a text in which the challenges from `first_open` on are to do.
 
     Parameters
     ----------
-    text : str
-        The marked text.
     first_open : int
         The first challenge that is not solved.
+    text : str
+        The marked text.
     name : str
         Where the text is from, for errors.
     todo : bool
@@ -115,16 +109,18 @@ def starter(text: str, first_open: int, name: str = "", todo: bool = True) -> st
     Raises
     ------
     WorkshopError
-        If a region has no end, no beginning, or another one inside.
+        If a mark is wrong.
     """
-    made: list[str] = []
-    for region in regions(text, name):
-        if region.challenge < first_open:
-            made += region.lines
-        elif todo and region.todo:
-            made.append(f"{region.indent}# TODO - challenge {region.challenge}: {region.todo}\n")
-    joined = "".join(made)
-    return joined if text.endswith("\n") else joined.rstrip("\n")
+
+    def at_this_level(region: re.Match[str]) -> str:
+        if int(region["challenge"]) < first_open:
+            return region["lines"]
+        what = region["todo"] if todo else None
+        return f"{region['indent']}# TODO - challenge {region['challenge']}: {what}\n" if what else ""
+
+    _regions(text, name)
+    made = _REGION.sub(at_this_level, text)
+    return made if text.endswith("\n") else made.rstrip("\n")
 
 
 def solutions(path: str, data: bytes, challenge: int) -> list[str]:
@@ -133,33 +129,23 @@ def solutions(path: str, data: bytes, challenge: int) -> list[str]:
     if path.endswith(".ipynb"):
         cells = [cell for cell in json.loads(data)["cells"] if cell["cell_type"] == "code"]
         texts = [(_place(path, cell), "".join(cell["source"])) for cell in cells]
-    found = [region for name, text in texts for region in regions(text, name)]
-    wanted = ["".join(region.lines) for region in found if region.challenge == challenge]
+    found = [region for name, text in texts for region in _regions(text, name)]
+    wanted = [region["lines"] for region in found if int(region["challenge"]) == challenge]
     return [textwrap.dedent(lines).strip("\n") for lines in wanted]
 
 
-def regions(text: str, name: str) -> Iterator[Region]:
-    """Yield the parts of a text in their order."""
-    part = Region(0, "", "", [])
-    begun = 0
-    for number, line in enumerate(text.splitlines(keepends=True), start=1):
-        if not _MARK.match(line):
-            part.lines.append(line)
-            continue
-        here = f"{name}, line {number}"
-        begin, end = _BEGIN.fullmatch(line), _END.fullmatch(line)
-        if not begin and not end:
-            raise WorkshopError(f"{here}: this is no mark of a solution: {line.strip()}")
-        if begin and part.challenge:
-            raise WorkshopError(f"{here}: a solution begins inside the one that began in line {begun}")
-        if end and not part.challenge:
-            raise WorkshopError(f"{here}: a solution ends that did not begin")
-        yield part
-        begun = number
-        part = Region(int(begin[2]), begin[1], begin[3] or "", []) if begin else Region(0, "", "", [])
-    if part.challenge:
-        raise WorkshopError(f"{name}, line {begun}: this solution has no end")
-    yield part
+def _regions(text: str, name: str) -> list[re.Match[str]]:
+    """Return the marked regions of a text, each of whose marks must begin or end one."""
+    found = list(_REGION.finditer(text))
+    edges = {edge for region in found for edge in (region.start(), region.start("end"))}
+    for mark in _MARK.finditer(text):
+        if mark.start() not in edges:
+            line = text.count("\n", 0, mark.start()) + 1
+            raise WorkshopError(
+                f"{name}, line {line}: this mark of a solution is wrong, or its other half is missing: "
+                f"{mark[0].strip()}"
+            )
+    return found
 
 
 def _place(name: str, cell: dict[str, Any]) -> str:

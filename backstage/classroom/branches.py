@@ -3,11 +3,10 @@
 import os
 from collections.abc import Callable
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 
 from backstage.challenges import git
-from backstage.challenges.source import Source, find, is_source
+from backstage.challenges.source import find, is_source
 from backstage.challenges.starters import CHALLENGES, Level, course
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
@@ -37,32 +36,29 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
     WorkshopError
         If this is no git work tree on the solved course, or a branch is checked out.
     """
-    source = _source_here()
-    names = [f"challenge-{number}" for number in CHALLENGES]
-    for name in names:
-        refuse_if_checked_out(name)
-    made = {name: starter(source, Level(number)) for name, number in zip(names, CHALLENGES, strict=True)}
+    _require_source()
+    made = {f"challenge-{number}": commit_of(Level(number)) for number in CHALLENGES}
+    for name in made:
+        _refuse_if_checked_out(name, except_in=None)
     for name, commit in made.items():
-        if kept := keep_own(name):
+        if kept := _keep(f"refs/heads/{name}", moving=name):
             say(f"{name} held commits of its own: they are kept on {kept}")
         git.git("update-ref", f"refs/heads/{name}", commit)
         say(f"{name} is {commit[:10]}")
     if git.line("status", "--porcelain"):
         say("Note: there are changes that are not committed. They are not in these branches.")
     if remote:
-        _push(remote, names)
-        say(f"Pushed {', '.join(names)} to {remote}")
+        _push(remote, list(made))
+        say(f"Pushed {', '.join(made)} to {remote}")
 
 
-def _source_here() -> Source:
+def _require_source() -> None:
     if not git.is_used():
         raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
-    commit = git.line("rev-parse", "HEAD")
-    if not is_source(commit):
+    if not is_source("HEAD"):
         raise WorkshopError(
             "Here is a starter; the branches are made from the solved course.", "git switch main"
         )
-    return Source(commit)
 
 
 def _push(remote: str, names: list[str]) -> None:
@@ -75,22 +71,15 @@ def _push(remote: str, names: list[str]) -> None:
         ) from error
 
 
-@cache
-def starter(source: Source, level: Level) -> str:
+def commit_of(level: Level) -> str:
     """Return the commit of a level, made if need be; the same source gives the same commit."""
-    assert source.commit
-    marked = source.marked()
-    files = course(marked, level)
-    changed = {path: file for path, file in files.items() if marked.get(path) != file}
-    date = git.line("log", "-1", "--format=%cd", "--date=raw", source.commit)
+    source = find()
+    assert source
+    marked = git.read(source)
+    changed = {path: file for path, file in course(marked, level).items() if marked.get(path) != file}
+    date = git.line("log", "-1", "--format=%cd", "--date=raw", source)
     subject = f"Challenge {level.challenge}: {'solved' if level.solved else 'starter'}"
-    return git.commit(source.commit, changed, f"{subject}\n\n{_MADE_BY}\n", date)
-
-
-def beginning(revision: str) -> str | None:
-    """Return the newest starter among a commit and those before it; None if there is none."""
-    made = ("--fixed-strings", f"--committer={git.EMAIL}", f"--grep={_MADE_BY}")
-    return git.line("log", "-1", "--first-parent", "--format=%H", *made, revision) or None
+    return git.commit(source, changed, f"{subject}\n\n{_MADE_BY}\n", date)
 
 
 def refuse_if_stuck(branch: str) -> None:
@@ -117,7 +106,7 @@ def refuse_if_stuck(branch: str) -> None:
     for place in (folder, *(Path(git.line("rev-parse", "--git-path", name)) for name in ("objects", "refs"))):
         if not os.access(ROOT / place, os.W_OK):
             raise WorkshopError(f"Git can't write to {ROOT / place}.", f"sudo chown -R $(id -u) '{ROOT}'")
-    refuse_if_checked_out(branch, here=False)
+    _refuse_if_checked_out(branch, except_in=ROOT)
 
 
 def stand_on(level: Level) -> list[str]:
@@ -128,8 +117,8 @@ def stand_on(level: Level) -> list[str]:
     list of str
         The new branches that keep what nothing else would: commits of a person, and what was in the index.
     """
-    branch, commit = f"challenge-{level.challenge}", starter(find(), level)
-    kept = [keep_own(branch), keep_commit(_staged() or "HEAD", moving=branch)]
+    branch, commit = f"challenge-{level.challenge}", commit_of(level)
+    kept = [_keep(f"refs/heads/{branch}", moving=branch), _keep(_staged() or "HEAD", moving=branch)]
     git.git("update-ref", f"refs/heads/{branch}", commit)
     git.git("symbolic-ref", "-m", "workshop reset", "HEAD", f"refs/heads/{branch}")
     git.git("read-tree", "HEAD")
@@ -145,47 +134,46 @@ def _staged() -> str | None:
     return git.line("commit-tree", tree, "-p", head, "-m", "Work as it was in the index")
 
 
-def keep_own(branch: str) -> str | None:
-    """Keep the commits of a person on a branch that is about to be moved; return on which branch."""
-    tip = git.commit_of(f"refs/heads/{branch}")
-    return keep_commit(tip, moving=branch) if tip else None
-
-
-def keep_commit(revision: str, moving: str) -> str | None:
+def _keep(revision: str, moving: str) -> str | None:
     """Keep a commit on a new branch, unless it is a starter or a branch other than `moving` has it."""
-    commit = git.line("rev-parse", revision)
-    has_it = git.line("for-each-ref", "--format=%(refname)", "--contains", commit, "refs/heads", "refs/tags")
-    if beginning(commit) == commit or set(has_it.split()) - {f"refs/heads/{moving}"}:
+    commit = git.commit_of(revision)
+    if commit is None or _is_starter(commit):
         return None
-    name = new_name(moving)
-    git.keep(name, commit)
+    has_it = git.line("for-each-ref", "--format=%(refname)", "--contains", commit, "refs/heads", "refs/tags")
+    if set(has_it.split()) - {f"refs/heads/{moving}"}:
+        return None
+    name = dated(f"my-work/{moving}", lambda name: git.commit_of(f"refs/heads/{name}"))
+    git.git("update-ref", f"refs/heads/{name}", commit, "")
     return name
 
 
-def new_name(stem: str) -> str:
-    """Return a new branch's name for saved work, such as ``my-work/challenge-1-20261122-140501``."""
-    name = first = f"my-work/{stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    number = 1
-    while git.commit_of(f"refs/heads/{name}"):
-        number += 1
-        name = f"{first}-{number}"
-    return name
+def _is_starter(commit: str) -> bool:
+    by, *message = git.line("log", "-1", "--format=%ce%n%B", commit).splitlines()
+    return by == git.EMAIL and _MADE_BY in message
 
 
-def refuse_if_checked_out(branch: str, here: bool = True) -> None:
-    """Refuse if a branch is checked out in a folder; `here` tells whether this folder counts.
+def dated(stem: str, is_taken: Callable[[str], object]) -> str:
+    """Return a new name with the time in it, such as ``my-work/challenge-1-20261122-140501``.
+
+    Parameters
+    ----------
+    stem : str
+        How it begins.
+    is_taken : callable
+        Returns whether there is one of this name.
+    """
+    name = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
+    return next(each for each in (name, *(f"{name}-{n}" for n in range(2, 100))) if not is_taken(each))
+
+
+def _refuse_if_checked_out(branch: str, except_in: Path | None) -> None:
+    """Refuse if a branch is checked out in another folder.
 
     Raises
     ------
     WorkshopError
         If it is.
     """
-    folders = git.git("worktree", "list", "--porcelain").decode(errors="replace").split("\n\n")
-    for about in folders:
-        lines = about.strip().splitlines()
-        if f"branch refs/heads/{branch}" not in lines:
-            continue
-        folder = lines[0].removeprefix("worktree ")
-        if not here and Path(folder).resolve() == ROOT:
-            continue
+    folder = git.line("for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
+    if folder and Path(folder).resolve() != except_in:
         raise WorkshopError(f"{branch} is checked out in {folder}.", "switch there to another branch")

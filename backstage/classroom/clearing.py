@@ -1,215 +1,135 @@
 """Empties what services hold: this machine's own, as a reset does, or those of the central that it runs."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 
 import psycopg
-from amqp.exceptions import AMQPError, NotFound
+from amqp.exceptions import AMQPError
 from kombu import Connection
 
-from backstage.stack.status import running, until
-from workshop import settings, state_folder
+from backstage.stack.site import Site
+from backstage.stack.status import running, running_site, until
+from workshop import state_folder
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 
 _TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
-_QUEUES = {SQUARES.name: "messages waiting", DEAD.name: "dead letters"}
-
+_QUEUES = {SQUARES: "messages waiting", DEAD: "dead letters"}
 
 _PATIENCE = "-c lock_timeout=5s"
 
 _HOLDERS = """
     SELECT DISTINCT application_name, pid, usename, xact_start
     FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE relation = ANY(SELECT to_regclass('geopython.' || name) FROM unnest(%s::text[]) AS name)
+    WHERE relation = ANY(SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
         AND granted AND mode <> 'AccessShareLock' AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
-        AND (coalesce(state, '') <> 'active' OR now() - xact_start > %s::interval)
+        AND (coalesce(state, '') <> 'active' OR now() - xact_start > '5 s')
 """
-"""Who holds more than what reading takes. PostgreSQL shows state and time to the same user only."""
+"""Who holds more than what reading takes, and not for a moment, as a worker does.
+
+PostgreSQL shows state and time to the same user only.
+"""
 
 
-def holdings() -> dict[str, int] | None:
-    """Return how much of what the services hold, such as ``{"squares": 2500}``; None if none runs.
+def own() -> Site | None:
+    """Return where this machine's own services are; None if RabbitMQ or PostGIS does not run."""
+    stack = running() or {"services": {}}
+    return running_site() if {"rabbitmq", "postgis"} <= stack["services"].keys() else None
+
+
+def holdings(site: Site) -> dict[str, int]:
+    """Return how much of what services hold, such as ``{"squares": 2500}``.
+
+    Parameters
+    ----------
+    site : Site
+        Where they are.
 
     Raises
     ------
     WorkshopError
-        If a service does not answer,
-        or if another program's transaction would keep the tables from being emptied.
+        If one does not answer, or if another program's transaction would keep `clear` from its work.
     """
-    if running() is None:
-        return None
-    found: dict[str, int] = {}
-    with _answering():
-        if url := _address("postgis"):
-            with psycopg.connect(url, connect_timeout=5, options=_PATIENCE) as database:
-                _refuse_if_held(database, longer_than="5 s")
-                found |= _rows(database)
-        if url := _address("rabbitmq"):
-            with Connection(url, connect_timeout=5) as broker:
-                found |= _messages(broker)
+    with _connected(site) as (database, broker), broker.channel() as channel:
+        found = {
+            _TABLES[name]: database.execute(f"SELECT count(*) FROM geopython.{name}").fetchall()[0][0]
+            for name in _tables(database, site)
+        }
+        for queue, what in _QUEUES.items():
+            found[what] = queue(channel).queue_declare(passive=True).message_count
     return found
 
 
-def clear() -> None:
-    """Empty tables, queues and the record of what was sent, all of it or nothing. The workers must be paused.
+def clear(site: Site) -> None:
+    """Empty tables and queues, and forget what was sent or fed.
 
-    Programs that only read the tables can't hold this up. A worker that stopped gave back the tasks that
-    it held; they count as consumed until RabbitMQ has noticed, so this waits until nobody consumes.
+    Of this machine's own services all is emptied, or nothing; their workers must be paused. At a central
+    others are at work: who keeps a table busy can't hold this up, and a task that a machine holds at this
+    moment still gives its row. Accounts, cards and joined machines stay.
 
-    Raises
-    ------
-    WorkshopError
-        If a service does not answer,
-        or if another program's transaction keeps the tables.
-    """
-    with _answering(), ExitStack() as transaction:
-        if url := _address("postgis"):
-            connection = psycopg.connect(url, connect_timeout=5, options=_PATIENCE)
-            _empty(transaction.enter_context(connection))
-        if url := _address("rabbitmq"):
-            with Connection(url, connect_timeout=5) as broker:
-                until(lambda: _length(broker, SQUARES.name)[1] == 0, seconds=10)
-                _purge(broker)
-    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
-
-
-def central_holdings() -> dict[str, int]:
-    """Return how much the central of this machine holds, such as ``{"squares": 2500}``.
+    Parameters
+    ----------
+    site : Site
+        Where the services are.
 
     Raises
     ------
     WorkshopError
-        If no central runs here.
+        If one does not answer, or if another program's transaction keeps the tables.
     """
-    with _central() as (database, broker):
-        return _rows(database) | _messages(broker)
-
-
-def clear_central() -> None:
-    """Empty the central's queues and tables, as between two groups, and forget what was fed.
-
-    Accounts, cards and joined machines stay. A task that a machine holds at this moment still gives its row.
-    Rows are deleted, not truncated: a machine that keeps the table busy can't hold this up.
-
-    Raises
-    ------
-    WorkshopError
-        If no central runs here.
-    """
-    with _central() as (database, broker):
-        database.execute("DROP TABLE IF EXISTS geopython.fill_tasks")  # a feeding that goes on notices it
-        _purge(broker)
-        for table in _existing(database):
-            database.execute(f"DELETE FROM geopython.{table}")
-            database.execute(f"VACUUM geopython.{table}")
+    with _connected(site) as (database, broker), broker.channel() as channel:
+        tables = [f"geopython.{name}" for name in _tables(database, site)]
+        if site.central:
+            database.execute("DROP TABLE IF EXISTS geopython.fill_tasks")  # a feeding that goes on notices it
+        else:
+            database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+            # What a stopped worker gives back counts as consumed until RabbitMQ has noticed its end.
+            until(lambda: SQUARES(channel).queue_declare(passive=True).consumer_count == 0, seconds=10)
+        for queue in _QUEUES:
+            queue(channel).purge()
+        for table in tables:
+            database.execute(f"DELETE FROM {table}")
+    if not site.central:
+        (state_folder.state_dir() / FILE).unlink(missing_ok=True)
 
 
 @contextmanager
-def _central() -> Iterator[tuple[psycopg.Connection, Connection]]:
-    from backstage.classroom.central import site  # slow to import
-
-    address = site().database_url.replace("+psycopg", "")
-    with (
-        psycopg.connect(address, connect_timeout=5, autocommit=True) as database,
-        Connection(site().broker_url, connect_timeout=5) as broker,
-    ):
-        yield database, broker
-
-
-def _empty(database: psycopg.Connection) -> None:
-    tables = [f"geopython.{table}" for table in _existing(database)]
-    if not tables:
-        return
+def _connected(site: Site) -> Iterator[tuple[psycopg.Connection, Connection]]:
+    """Yield a transaction of the database, and the broker."""
+    url = site.database_url.replace("+psycopg", "")
     try:
-        database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
-    except psycopg.errors.LockNotAvailable:
-        database.rollback()
-        _refuse_if_held(database)
-        raise
-    for table in tables:
-        database.execute(f"DELETE FROM {table}")
+        with (
+            psycopg.connect(url, connect_timeout=5, options=_PATIENCE) as database,
+            Connection(site.broker_url, connect_timeout=5) as broker,
+        ):
+            yield database, broker
+    except (psycopg.Error, AMQPError, OSError) as error:
+        raise WorkshopError(f"A service does not answer: {error}.", "workshop status") from error
 
 
-def _refuse_if_held(database: psycopg.Connection, longer_than: str = "0 s") -> None:
-    """Name the programs whose open transactions keep the tables; a worker's statement takes no time."""
-    holders = database.execute(_HOLDERS, [list(_TABLES), longer_than]).fetchall()
-    if not holders:
-        return
-    named = "\n".join(
-        f"    {name or 'a program without a name'}, process {pid}, user {user}"
-        f"{f', since {since:%H:%M:%S}' if since else ''}"
-        for name, pid, user, since in holders
-    )
-    raise WorkshopError(
-        f"The tables can't be emptied, as others have open transactions in them:\n{named}\n"
-        "Nothing was changed.",
-        "end the edit session or close the table in QGIS, or end that program, then the same again",
-    )
+def _tables(database: psycopg.Connection, site: Site) -> list[str]:
+    """Return which of the tables there are; refuse if others keep them from being emptied.
 
-
-def leave_central() -> bool:
-    """Send this machine's tasks and rows to its own services again; return whether they went to a central.
-
-    A worker that runs ends what it does for the central there.
+    Only reading them keeps nothing. At a central nobody can: its machines may read and add rows only.
     """
-    joined = settings.joined()
-    (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
-    return joined
+    holders = database.execute(_HOLDERS, [[f"geopython.{name}" for name in _TABLES]]).fetchall()
+    if holders and not site.central:
+        named = "\n".join(
+            f"    {name or 'a program without a name'}, process {pid}, user {user}"
+            f"{f', since {since:%H:%M:%S}' if since else ''}"
+            for name, pid, user, since in holders
+        )
+        raise WorkshopError(
+            f"The tables can't be emptied, as others have open transactions in them:\n{named}\n"
+            "Nothing was changed.",
+            "end the edit session or close the table in QGIS, or end that program, then the same again",
+        )
+    query = "SELECT to_regclass('geopython.' || %s) IS NOT NULL"
+    return [name for name in _TABLES if database.execute(query, [name]).fetchone() == (True,)]
 
 
 def forget_settings() -> None:
     """Take back what was changed on this machine: settings, a pause of the workers, tries to join."""
     for name in ("join.json", "settings.json"):
         (state_folder.state_dir() / name).unlink(missing_ok=True)
-
-
-@contextmanager
-def _answering() -> Iterator[None]:
-    try:
-        yield
-    except (psycopg.Error, AMQPError, OSError) as error:
-        raise WorkshopError(f"A service does not answer: {error}.", "workshop status") from error
-
-
-def _address(service: str) -> str | None:
-    """Return where a service of this machine is; None if the stack was started without it."""
-    stack = running() or {"services": {}}
-    if service not in stack["services"]:
-        return None
-    if (state := stack["services"][service]["state"]) != "ready":
-        raise WorkshopError(
-            f"{service} is {state}.", "workshop status, or workshop down, then the same again"
-        )
-    return stack["broker_url"] if service == "rabbitmq" else stack["database_url"].replace("+psycopg", "")
-
-
-def _existing(database: psycopg.Connection) -> list[str]:
-    query = "SELECT to_regclass('geopython.' || %s) IS NOT NULL"
-    return [table for table in _TABLES if database.execute(query, [table]).fetchone() == (True,)]
-
-
-def _rows(database: psycopg.Connection) -> dict[str, int]:
-    query = "SELECT count(*) FROM geopython."
-    return {_TABLES[table]: database.execute(query + table).fetchall()[0][0] for table in _existing(database)}
-
-
-def _messages(broker: Connection) -> dict[str, int]:
-    return {what: _length(broker, queue)[0] for queue, what in _QUEUES.items()}
-
-
-def _purge(broker: Connection) -> None:
-    for queue in _QUEUES:
-        with suppress(NotFound), broker.channel() as channel:
-            channel.queue_purge(queue)
-
-
-def _length(broker: Connection, queue: str) -> tuple[int, int]:
-    """Return how many messages wait in a queue and how many consumers it has."""
-    try:
-        with broker.channel() as channel:
-            found = channel.queue_declare(queue, passive=True)
-            return found.message_count, found.consumer_count
-    except NotFound:
-        return 0, 0

@@ -4,14 +4,12 @@ Tables and queues are emptied first, as others may keep that from being done; th
 No file is replaced before it is copied, so it can be stopped at any point without a loss.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, is_courses_own, is_here, place, remove, write_file
+from backstage.challenges.files import differs, in_the_way, is_courses_own, is_here, move, place, write_file
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.classroom.obstacles import check
@@ -27,41 +25,8 @@ Next: open {notebook}
 What is open in JupyterLab still shows the old work: load the page again (F5), then Kernel, Restart Kernel."""
 
 
-@dataclass(frozen=True)
-class Prospect:
-    """What a reset will do.
-
-    Attributes
-    ----------
-    own : list of str
-        Files with work, which will be copied.
-    replaced : list of str
-        Files that will be another, or gone.
-    cleared : dict of str to int, optional
-        How much of what will be removed from the services; None if they don't run.
-    """
-
-    own: list[str]
-    replaced: list[str]
-    cleared: dict[str, int] | None
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        held = ", ".join(f"{what}: {number:,}" for what, number in (self.cleared or {}).items())
-        return "\n".join(
-            (
-                f"Saved first:    {work.shown(self.own)}",
-                "Not saved:      what you typed in JupyterLab since the last Ctrl-S",
-                f"Changed files:  {work.shown(self.replaced)}",
-                f"Removed:        {held or 'nothing'}"
-                if self.cleared is not None
-                else "The services don't run: squares and queues stay as they are.",
-            )
-        )
-
-
-def prospect(level: Level) -> Prospect:
-    """Return what a reset to a level will do, and change nothing.
+def prospect(level: Level) -> str:
+    """Return in words what a reset to a level will do, and change nothing.
 
     Raises
     ------
@@ -71,10 +36,18 @@ def prospect(level: Level) -> Prospect:
     source.keep_copy()
     if git.is_used():
         branches.refuse_if_stuck(f"challenge-{level.challenge}")
-    check(sorted({*work.present(), *work.starter(level), *in_the_way(work.starter(level))}))
+    check(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
     own = _own(level)
     work.require_room(own)
-    return Prospect(own, _replaced(level), clearing.holdings())
+    lines = [
+        f"Saved first:    {work.shown(own)}",
+        "Not saved:      what you typed in JupyterLab since the last Ctrl-S",
+        f"Changed files:  {work.shown(_replaced(level))}",
+    ]
+    if site := clearing.own():
+        held = ", ".join(f"{what}: {number:,}" for what, number in clearing.holdings(site).items())
+        return "\n".join([*lines, f"Removed:        {held}"])
+    return "\n".join([*lines, "The services don't run: squares and queues stay as they are."])
 
 
 def reset(level: Level, say: Say) -> None:
@@ -94,14 +67,22 @@ def reset(level: Level, say: Say) -> None:
         or if the workers don't stop, or are not ready again in time.
     """
     prospect(level)
-    if clearing.leave_central():
+    if settings.joined():
+        (state_folder.state_dir() / "joined.json").unlink()
         say("This machine left the central queue. Nothing there is touched.")
-    with _workers_paused(say) as had_workers:
-        if had_workers is not None:
-            clearing.clear()
+    had_workers = False
+    try:
+        if running():
+            say("Waiting until the worker has ended what it does ...")
+            had_workers = scaling.pause()
+        if site := clearing.own():
+            clearing.clear(site)
             say("Squares, log and queues are empty.")
         _replace(level, say)
         clearing.forget_settings()
+    finally:
+        if settings.get("paused"):
+            settings.change(paused=None)
     if had_workers:
         scaling.until_ready()
         say("The worker is ready with the new code.")
@@ -112,20 +93,25 @@ def reset(level: Level, say: Say) -> None:
 def _replace(level: Level, say: Say) -> None:
     """Copy all work, then put a starter in place; JupyterLab saves nothing from before any more."""
     state_folder.write(RESETS, {"resets": state_folder.read(RESETS).get("resets", 0) + 1})
-    own, replaced, files = _own(level), _replaced(level), work.starter(level)
-    if own:
-        name = work.keep(own, level.challenge)
-        say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
+    own, replaced, files, brought = _own(level), _replaced(level), work.files_at(level), work.fresh()
+    kept = _keep(own, level, say) if own else ""
     if git.is_used() and level.challenge in CHALLENGES:
         for branch in branches.stand_on(level):
             say(f"What you had committed, or staged, is kept on the branch {branch}")
     for path in replaced:
+        if is_here(path) and differs(path, brought.get(path)):
+            kept = kept or _keep([path], level, say)
+            move(path, state_folder.ROOT / kept)  # over its copy: it may have been saved again since
         if path in files:
             place(path, partial(write_file, file=files[path]))
-        elif is_here(path):
-            remove(path)
         _forget_checkpoint(state_folder.ROOT / path)
     say(f"The files of challenge {level.challenge} are in place.")
+
+
+def _keep(paths: list[str], level: Level, say: Say) -> str:
+    kept = work.keep(paths, level.challenge)
+    say(f"Your work is saved in {kept}. To get it back: workshop restore {kept}")
+    return kept
 
 
 def _forget_checkpoint(notebook: Path) -> None:
@@ -136,25 +122,11 @@ def _forget_checkpoint(notebook: Path) -> None:
 
 def _own(level: Level) -> list[str]:
     """Return the files with work; ignored ones too, where the starter has a file of that name."""
-    return work.own({*work.present(), *in_the_way(work.starter(level))})
+    return work.own({*work.present(), *in_the_way(work.files_at(level))})
 
 
 def _replaced(level: Level) -> list[str]:
     """Return the files that are another, or gone, once the starter of a level is in place."""
-    files = work.starter(level)
+    files = work.files_at(level)
     others = {path for path in work.present() if path not in files and is_courses_own(path)}
     return sorted({path for path, file in files.items() if differs(path, file)} | others)
-
-
-@contextmanager
-def _workers_paused(say: Say) -> Iterator[bool | None]:
-    """Pause the workers meanwhile; yield whether there are any, or None if no services run."""
-    if running() is None:
-        yield None
-        return
-    say("Waiting until the worker has ended what it does ...")
-    try:
-        yield scaling.pause()
-    finally:
-        if settings.get("paused"):
-            settings.change(paused=None)

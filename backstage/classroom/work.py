@@ -3,7 +3,6 @@
 import os
 import shutil
 import stat
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -11,32 +10,33 @@ from contextlib import contextmanager
 from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from backstage.challenges import git, source
-from backstage.challenges.files import Files, differs, ignored, in_the_way, is_here, names, place
+from backstage.challenges.files import NEVER, Files, differs, ignored, in_the_way, is_here, names, place
 from backstage.challenges.starters import Level, course
+from backstage.classroom.branches import dated
 from backstage.classroom.obstacles import check
-from workshop.errors import WorkshopError
+from workshop.errors import WorkshopError, WrongUse
 from workshop.state_folder import ROOT
 
 Say = Callable[[str], None]
 
 KEPT = ROOT / "my-work"
-_NEVER = {".git", "my-work", ".workshop"}
 
 
 @cache
-def starter(level: Level) -> Files:
+def files_at(level: Level) -> Files:
     """Return the course's files at a level."""
-    return course(source.find().marked(), level)
+    return course(source.marked(), level)
 
 
 def fresh() -> Files:
     """Return the course's files as they were brought to the level that is here."""
     here = source.challenge_here()
     if "challenge" not in here:
-        return source.find().marked()
-    return starter(Level(here["challenge"], here.get("solved", False)))
+        return source.marked()
+    return files_at(Level(here["challenge"], here.get("solved", False)))
 
 
 def present() -> list[str]:
@@ -45,7 +45,7 @@ def present() -> list[str]:
         found = git.names("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     else:
         found = names(ROOT, ignored(ROOT))
-    return sorted(path for path in set(found) if is_here(path) and Path(path).parts[0] not in _NEVER)
+    return sorted(path for path in set(found) if is_here(path) and Path(path).parts[0] not in NEVER)
 
 
 def own(among: Iterable[str]) -> list[str]:
@@ -64,15 +64,22 @@ def keep(paths: list[str], challenge: int) -> str:
     challenge : int
         How the folder is called, if the files here are those of no challenge.
     """
-    KEPT.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT, ignore_cleanup_errors=True) as folder:
-        draft = Path(folder) / "work"
+    with _draft(KEPT) as draft:
         for path in paths:
             (draft / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / path, draft / path, follow_symlinks=False)
         target = _new_place(challenge)
         draft.rename(target)
     return f"my-work/{target.name}"
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder in another one, to be filled and renamed; it is removed if it stays."""
+    folder.mkdir(exist_ok=True)
+    with TemporaryDirectory(prefix=".draft-", dir=folder, ignore_cleanup_errors=True) as draft:
+        (inside := Path(draft) / "work").mkdir()
+        yield inside
 
 
 def require_room(paths: list[str]) -> None:
@@ -116,7 +123,7 @@ def restore(name: str, say: Say) -> None:
     """
     with _opened(name) as folder:
         paths = sorted(names(folder))
-        if foreign := [path for path in paths if _NEVER.intersection(path.lower().split("/"))]:
+        if foreign := [path for path in paths if NEVER.intersection(path.lower().split("/"))]:
             raise WorkshopError(
                 f"{name} holds {readable(foreign[0])}, which is no work.", "take it out of there"
             )
@@ -136,15 +143,14 @@ def _opened(name: str) -> Iterator[Path]:
     if place.is_dir() and inside in saved():
         yield place
     elif zipfile.is_zipfile(place):
-        KEPT.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".draft-", dir=KEPT) as folder:
+        with _draft(KEPT) as folder:
             try:
-                _unpack(place, Path(folder))
+                _unpack(place, folder)
             except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
                 raise WorkshopError(f"{name} can't be read: {error}.", "copy the ZIP file again") from error
-            yield Path(folder)
+            yield folder
     else:
-        raise WorkshopError(f"There is no saved work {name}.", "workshop restore shows all names")
+        raise WrongUse(f"There is no saved work {name}.", "workshop restore shows all names")
 
 
 def _unpack(file: Path, folder: Path) -> None:
@@ -174,24 +180,23 @@ def pack(target: Path | None) -> Path:
     Raises
     ------
     WorkshopError
-        If the file exists, or there is nothing to save.
+        If there is nothing to save.
+    WrongUse
+        If the file exists, or its folder does not.
     """
     paths = own(present())
     if not paths:
         raise WorkshopError("There is nothing to save: all files are as the course brought them")
-    if target is None:
-        KEPT.mkdir(exist_ok=True)
-        target = _new_place(challenge=0, ending=".zip")
+    target = target or _new_place(challenge=0, ending=".zip")
     if target.exists():
-        raise WorkshopError(f"{target} exists already.", "choose another name")
-    draft = target.with_name(f".draft.{os.getpid()}.zip")
-    try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+        raise WrongUse(f"{target} exists already.", "choose another name")
+    if target.parent != KEPT and not target.parent.is_dir():
+        raise WrongUse(f"{target.parent} is no folder.", "choose one that exists")
+    with _draft(target.parent) as draft:
+        with zipfile.ZipFile(draft / "zip", "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
             for path in paths:
                 _add(archive, path)
-        draft.rename(target)
-    finally:
-        draft.unlink(missing_ok=True)
+        (draft / "zip").rename(target)
     return target
 
 
@@ -206,13 +211,8 @@ def _add(archive: zipfile.ZipFile, path: str) -> None:
 
 
 def _new_place(challenge: int, ending: str = "") -> Path:
-    number = source.challenge_here().get("challenge", challenge)
-    first = place = f"challenge-{number}-{datetime.now():%Y%m%d-%H%M%S}"
-    again = 1
-    while (KEPT / f"{place}{ending}").exists():
-        again += 1
-        place = f"{first}-{again}"
-    return KEPT / f"{place}{ending}"
+    stem = f"challenge-{source.challenge_here().get('challenge', challenge)}"
+    return KEPT / f"{dated(stem, lambda name: (KEPT / f'{name}{ending}').exists())}{ending}"
 
 
 def shown(paths: list[str], limit: int = 10) -> str:

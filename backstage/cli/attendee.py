@@ -24,7 +24,8 @@ def check(challenge: int) -> None:
 
     found = _module(challenge).check()
     echo(found)
-    sys.exit({verdict.PASSED: 0, verdict.ENVIRONMENT: terminal.ENVIRONMENT}.get(found.kind, terminal.NOT_YET))
+    codes = {verdict.PASSED: 0, verdict.ENVIRONMENT: terminal.EXIT_ENVIRONMENT}
+    sys.exit(codes.get(found.kind, terminal.EXIT_NOT_YET))
 
 
 @attendee.command()
@@ -59,7 +60,7 @@ def join(code: tuple[str, ...]) -> None:
         terminal.require("the code of your card", "workshop join and the code")
         code = (click.prompt("The code on your card"),)
     if not join(" ".join(code), say=echo):
-        sys.exit(terminal.ENVIRONMENT)
+        sys.exit(terminal.EXIT_ENVIRONMENT)
 
 
 @attendee.command()
@@ -135,7 +136,7 @@ def ledger(requeue: bool) -> None:
     nowhere = [*now.missing, *now.unknown]
     if requeue:
         echo(f"{book.requeue(nowhere):,} tasks were sent again. Next: workshop ledger, in a while")
-    sys.exit(0 if now.balanced or requeue else terminal.NOT_YET)
+    sys.exit(0 if now.balanced or requeue else terminal.EXIT_NOT_YET)
 
 
 def _module(challenge: int) -> Any:

@@ -54,12 +54,12 @@ def cards(show: bool) -> None:
 @answering()
 def clear(yes: bool) -> None:
     """Empty the queues and tables between two groups. Machines stay joined."""
-    from backstage.classroom import clearing
+    from backstage.classroom import central, clearing
 
-    found = clearing.central_holdings()
+    found = clearing.holdings(central.site())
     echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
     terminal.confirm("Remove them from the central?", yes)
-    clearing.clear_central()
+    clearing.clear(central.site())
     echo("The queues and the tables of the central are empty.")
 
 
@@ -109,7 +109,7 @@ def ledger() -> None:
 
     found = audit.audit()
     echo("\n".join(audit_text.fed(found)))
-    sys.exit(0 if found.balanced else terminal.NOT_YET)
+    sys.exit(0 if found.balanced else terminal.EXIT_NOT_YET)
 
 
 @class_.command()

@@ -85,7 +85,7 @@ def status() -> None:
         echo(line)
     echo(control.addresses())
     if set(control.services().values()) != {"ready"}:
-        sys.exit(terminal.NOT_YET)
+        sys.exit(terminal.EXIT_NOT_YET)
 
 
 @services.command()
@@ -126,7 +126,7 @@ def doctor() -> None:
         first = first or (None if finding.good else finding)
     if first:
         echo(f"NOT READY: {first.text}. Next: {first.next_step}")
-        sys.exit(terminal.ENVIRONMENT)
+        sys.exit(terminal.EXIT_ENVIRONMENT)
     echo("READY")
 
 

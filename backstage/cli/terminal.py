@@ -10,7 +10,7 @@ import click
 from workshop.errors import WorkshopError, WrongUse
 from workshop.visible import visible
 
-NOT_YET, ENVIRONMENT = 1, 3
+EXIT_NOT_YET, EXIT_ENVIRONMENT = 1, 3
 """Exit codes. 0 is passed or ready; click itself ends with 2 where a command was used wrongly."""
 
 yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
@@ -34,7 +34,8 @@ class Sections(click.CommandCollection):
             raise
         except WorkshopError as error:
             failure = click.ClickException(visible(str(error)))
-            failure.exit_code = click.UsageError.exit_code if isinstance(error, WrongUse) else ENVIRONMENT  # type: ignore[misc]
+            code = click.UsageError.exit_code if isinstance(error, WrongUse) else EXIT_ENVIRONMENT
+            failure.exit_code = code  # type: ignore[misc]
             raise failure from error
 
 

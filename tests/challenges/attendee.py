@@ -25,7 +25,7 @@ from workshop import settings
 from backstage.classroom import clearing
 from backstage.stack import scaling
 scaling.pause()
-clearing.clear()
+clearing.clear(clearing.own())
 settings.change(paused=None)
 scaling.until_ready()
 """

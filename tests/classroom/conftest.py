@@ -7,6 +7,7 @@ import pytest
 
 from backstage.classroom import clearing
 from backstage.classroom.card import Card
+from backstage.classroom.central import site as central_site
 from backstage.classroom.central import start as start_central
 from tests.classroom.course import Course, copy_parts
 from tests.classroom.opened import Classroom, opened
@@ -45,7 +46,7 @@ def central(classroom: Classroom) -> Iterator[Machine]:
     """The same, empty, at the machine that this process uses; its accounts are afterwards as they were."""
     with at(classroom.instructor.state):
         yield classroom.central
-        clearing.clear_central()
+        clearing.clear(central_site())
         clearing.forget_settings()
         assert start_central(8, classroom.address) == classroom.cards
 

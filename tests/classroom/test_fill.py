@@ -342,7 +342,7 @@ def test_feeding_ends_when_the_central_is_cleared(central):
     process = command("fill")
     wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH_TASKS, 120, "a full queue")
     assert fill.unfed(at.site().database_url) > 200_000
-    clearing.clear_central()
+    clearing.clear(at.site())
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 3 and "The central was cleared meanwhile" in text
     assert waiting(central) <= fill.BATCH_TASKS

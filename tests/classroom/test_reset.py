@@ -182,6 +182,30 @@ def test_work_is_saved_and_comes_back_byte_for_byte(
         assert course.git("symbolic-ref", "--short", "HEAD") == "challenge-1"
 
 
+SAVED_LATE = """
+from pathlib import Path
+from backstage.challenges.starters import Level
+from backstage.classroom import branches, reset
+stand_on = branches.stand_on
+def saved_meanwhile(level):
+    for name in ("tasks", "demo"):
+        Path(f"workshop/{name}.py").write_text("later")
+    return stand_on(level)
+branches.stand_on = saved_meanwhile
+reset.reset(Level(1), print)
+"""
+
+
+def test_what_is_saved_while_a_reset_copies_is_not_lost(course: Course) -> None:
+    (course.root / "workshop/tasks.py").write_text("first")
+    (course.root / "workshop/grid.py").write_text("mine")
+    course.run(sys.executable, "-c", SAVED_LATE)
+    (name,) = course.saved()
+    kept = {path.name: path.read_text() for path in (course.root / name / "workshop").iterdir()}
+    assert kept == {"tasks.py": "later", "demo.py": "later", "grid.py": "mine"}
+    assert is_fresh(course, 1)
+
+
 def test_what_was_in_the_index_is_saved_too(course: Course) -> None:
     dirty_index(course)
     course.workshop("reset", "2", "--yes")
@@ -290,7 +314,9 @@ def test_save_writes_a_zip_which_restore_brings_back(
     course.workshop("save", "../mine.zip")
     with zipfile.ZipFile(course.root / "../mine.zip") as archive:
         assert set(archive.namelist()) == set(work)
-    assert "exists already" in course.workshop("save", "../mine.zip", code=3)
+    assert "exists already" in course.workshop("save", "../mine.zip", code=2)
+    assert "nowhere is no folder" in course.workshop("save", "nowhere/mine.zip", code=2)
+    assert "There is no saved work nothing" in course.workshop("restore", "nothing", code=2)
     course.workshop("reset", "1", "--yes")
     (course.root / "workshop/tasks.py").write_text("newer")
     course.workshop("restore", "../mine.zip")

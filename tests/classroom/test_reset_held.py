@@ -15,7 +15,7 @@ LINE = (
     "INSERT INTO geopython.task_log (task_id, state, attempt, error, worker) "
     "VALUES (gen_random_uuid(), 'RETRY', 1, 'ServiceError', 'worker1')"
 )
-CLEAR = "from backstage.classroom import clearing; clearing.clear()"
+CLEAR = "from backstage.classroom import clearing; clearing.clear(clearing.own())"
 
 
 @pytest.fixture

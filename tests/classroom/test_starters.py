@@ -117,7 +117,7 @@ def test_a_branch_holds_the_solved_text_or_the_one_to_do(
 
 
 def test_the_solved_text_is_what_runs_on_main() -> None:
-    marked = source.find().marked()
+    marked = source.marked()
     solved, to_do = solved_and_to_do(marked)
     both = [name for name in marked if text_of(name, to_do[name].data) != text_of(name, solved[name].data)]
     assert {*both} == {*CHALLENGE_OF}
@@ -135,7 +135,7 @@ def without_marks(name: str, data: bytes) -> Any:
 
 @pytest.mark.parametrize("challenge", [1, 2, 3])
 def test_no_starter_gives_its_solution_away(challenge: int) -> None:
-    marked = source.find().marked()
+    marked = source.marked()
     files = starters.course(marked, starters.Level(challenge))
     texts = {
         name: file.data.decode()
@@ -165,7 +165,7 @@ COMMON = ("x = get_random_x()", "y = get_random_y()", "do_task.delay(x, y)", "fo
 
 @pytest.mark.parametrize("challenge", [1, 2, 3])
 def test_notebooks_of_starters_hold_no_outputs_and_no_marks(challenge: int) -> None:
-    files = starters.course(source.find().marked(), starters.Level(challenge))
+    files = starters.course(source.marked(), starters.Level(challenge))
     for name, file in files.items():
         if name.startswith("notebooks/") and name.endswith(".ipynb"):
             notebook = nbformat.reads(file.data.decode(), as_version=4)

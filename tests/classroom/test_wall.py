@@ -67,6 +67,6 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
 def test_a_cleared_central_has_an_empty_board(cards: list[Card], shown: Frames) -> None:
     work(cards[2], 1, "worker1@machine03")
     wait_for(lambda: shown.latest().content.get("done"), what="a square")
-    clearing.clear_central()
+    clearing.clear(site())
     wait_for(lambda: shown.latest().content["done"] == 0, what="an empty scoreboard")
     assert shown.latest().content["machines"] == []

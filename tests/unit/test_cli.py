@@ -115,15 +115,16 @@ def test_a_start_that_fails_blames_the_environment(monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def cleared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(clearing, "central_holdings", lambda: {"squares": 7})
-    monkeypatch.setattr(clearing, "clear_central", lambda: found.append("cleared"))
+    monkeypatch.setattr(central, "site", lambda: "the central")
+    monkeypatch.setattr(clearing, "holdings", lambda site: {"squares": 7})
+    monkeypatch.setattr(clearing, "clear", lambda site: found.append(f"{site} is cleared"))
     return found
 
 
 @pytest.mark.parametrize("yes", ["-y", "--yes"])
 def test_yes_is_not_asked(yes: str, cleared: list[str]) -> None:
     assert workshop("class", "clear", yes).exit_code == 0
-    assert cleared == ["cleared"]
+    assert cleared == ["the central is cleared"]
 
 
 def test_without_a_terminal_nothing_is_asked_and_nothing_done(cleared: list[str]) -> None:
