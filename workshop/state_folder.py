@@ -43,7 +43,6 @@ FILES = {
     "cards.html": "the same, to print",
     "rehearsal.json": "a rehearsal's own note",
     "beat-schedule*": "the clock of the periodic tasks",
-    "postgis.password": "PostgreSQL's first password",
     "postgis.hba.conf": "who may reach PostgreSQL",
     "no.pgpass": "no passwords: PostgreSQL's clients read this file, and not the person's own",
     ".*.json.draft-*": "half a JSON file, of a writer that was killed",

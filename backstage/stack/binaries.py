@@ -25,9 +25,9 @@ def postgres() -> Path:
     Missing
         If there is none.
     """
-    for folder in _folders("bin", "/usr/lib/postgresql/*/bin", "*/opt/postgresql*/bin"):
-        if (folder / "initdb").exists() and _has_postgis(folder):
-            return folder
+    folders = _folders("initdb", "bin", "usr/lib/postgresql/*/bin", "opt/postgresql*/bin")
+    if suitable := [folder for folder in folders if _has_postgis(folder)]:
+        return suitable[0]
     raise Missing("PostgreSQL with PostGIS was not found. Debian: postgresql-postgis; conda: postgis")
 
 
@@ -39,9 +39,9 @@ def rabbitmq() -> Path:
     Missing
         If there is none.
     """
-    for folder in _folders("lib/rabbitmq/sbin", "/usr/lib/rabbitmq/bin", "*/opt/rabbitmq/sbin"):
-        if (folder / "rabbitmq-server").exists():
-            return folder / "rabbitmq-server"
+    places = ("lib/rabbitmq/sbin", "usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin")
+    if folders := _folders("rabbitmq-server", *places):
+        return folders[0] / "rabbitmq-server"
     raise Missing("RabbitMQ was not found. Debian and conda: rabbitmq-server")
 
 
@@ -53,9 +53,8 @@ def epmd() -> Path:
     Missing
         If there is none.
     """
-    for folder in _folders("bin", "/usr/bin", "*/opt/erlang/bin"):
-        if (folder / "epmd").exists():
-            return folder / "epmd"
+    if folders := _folders("epmd", "bin", "usr/bin", "opt/erlang/bin"):
+        return folders[0] / "epmd"
     raise Missing("Erlang's epmd was not found. It comes with RabbitMQ")
 
 
@@ -72,15 +71,14 @@ def missing_packages() -> list[str]:
     return wanted
 
 
-def _folders(in_conda: str, in_debian: str, in_homebrew: str) -> list[Path]:
+def _folders(program: str, in_conda: str, in_debian: str, in_homebrew: str) -> list[Path]:
+    """Return where a program is, the best place first; the newest of several versions comes first."""
     folders = [prefix / in_conda for prefix in _conda()]
-    folders += sorted(Path("/").glob(in_debian[1:]), reverse=True)
-    for home in ("/opt/homebrew", "/usr/local"):
-        folders += sorted(Path(home).glob(in_homebrew.removeprefix("*/")), reverse=True)
-    for name in ("postgres", "rabbitmq-server", "epmd"):
-        if found := shutil.which(name):
-            folders.append(Path(found).resolve().parent)
-    return folders
+    for root, pattern in (("/", in_debian), ("/opt/homebrew", in_homebrew), ("/usr/local", in_homebrew)):
+        folders += sorted(Path(root).glob(pattern), reverse=True)
+    if found := shutil.which(program):
+        folders.append(Path(found).resolve().parent)
+    return [folder for folder in folders if (folder / program).exists()]
 
 
 def _conda() -> list[Path]:
@@ -91,12 +89,8 @@ def _conda() -> list[Path]:
 
 def _has_postgis(folder: Path) -> bool:
     version = folder.parent.name
-    shares = (
-        folder.parent / "share" / "extension",
-        folder.parent / "share" / "postgresql" / "extension",
-        Path("/usr/share/postgresql") / version / "extension",
-    )
-    return any((share / "postgis.control").exists() for share in shares)
+    shares = (folder.parent / "share", folder.parent / "share/postgresql", f"/usr/share/postgresql/{version}")
+    return any(Path(share, "extension/postgis.control").exists() for share in shares)
 
 
 def _has_program_or_library(package: str) -> bool:

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 import psycopg
 
 from backstage.stack import rabbitmq
-from backstage.stack.service import NotReady, Service
+from backstage.stack.service import Service
 from backstage.stack.site import HOST, Site
 
 _PATIENCE = 5
@@ -21,10 +21,7 @@ def _nothing(site: Site) -> list[str]:
 
 
 def _probe_postgis(site: Site) -> None:
-    try:
-        psycopg.connect(site.database_url.replace("+psycopg", ""), connect_timeout=3).close()
-    except psycopg.OperationalError as error:
-        raise NotReady(str(error).strip()) from error
+    psycopg.connect(site.database_url.replace("+psycopg", ""), connect_timeout=3).close()
 
 
 def _finish_postgis(site: Site) -> None:

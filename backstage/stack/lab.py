@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from backstage.stack.direct import open_page
-from backstage.stack.service import NotReady, Service
+from backstage.stack.service import Service
 from backstage.stack.site import Site
 from workshop.state_folder import ROOT
 
@@ -37,11 +37,7 @@ def environment(site: Site) -> dict[str, str]:
 
 def probe(site: Site) -> None:
     """Ask JupyterLab's server for its status, with the token."""
-    address = f"http://{site.place('lab')}/api/status?token={site.token}"
-    try:
-        open_page(address, timeout=2).close()
-    except OSError as error:
-        raise NotReady(str(error)) from error
+    open_page(f"http://{site.place('lab')}/api/status?token={site.token}", timeout=2).close()
 
 
 SERVICE = Service("lab", command, probe, environment=environment)

@@ -1,5 +1,6 @@
 """PostGIS: a private PostgreSQL with the tables of the course."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -33,6 +34,9 @@ RESERVED = 20
 SESSIONS = 20
 """For each machine: 8 processes and a notebook, and the same again after it lost its network."""
 
+_LOCALE = {"LC_ALL": "C"}
+"""A locale that every machine has; on macOS it does not start without one."""
+
 STOP = signal.SIGINT
 """Asks PostgreSQL to end without waiting for its clients."""
 
@@ -42,57 +46,43 @@ def _data(site: Site) -> Path:
 
 
 def prepare(site: Site) -> None:
-    """Make the database's files, once; a half-made set of an interrupted start is made anew."""
+    """Make the database's files, once; tell a central who may log in, and its old data this start's password.
+
+    A half-made set of an interrupted start is made anew.
+    """
     data = _data(site)
     if (data / "PG_VERSION").exists():
         account.hand_over(data)
         _forget_other_server(data / "postmaster.pid")
-        _prepare_central(site)
-        return
-    draft = data.with_name("postgis.draft")
-    subprocess.run(["rm", "-rf", str(draft)], check=True)
-    password = site.state / "postgis.password"
-    password.touch(mode=0o600)
-    password.write_text(site.token, encoding="utf-8")
-    with site.log("postgis").open("ab") as log:
-        made = subprocess.run(
-            [
-                *account.prefix(),
-                str(postgres() / "initdb"),
-                f"--pgdata={draft}",
-                "--username=postgres",
-                f"--pwfile={password}",
-                "--auth-local=trust",
-                "--auth-host=scram-sha-256",
-                "--encoding=UTF8",
-                "--no-locale",
-            ],
-            env=of_child(environment(site)),
-            stdout=log,
-            stderr=log,
+    else:
+        draft = data.with_name("postgis.draft")
+        shutil.rmtree(draft, ignore_errors=True)
+        _run(
+            site,
+            ["initdb", f"--pgdata={draft}", "--username=postgres", "--pwfile=/dev/stdin"]
+            + ["--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-locale"],
+            site.token,
         )
-    password.unlink()
-    if made.returncode != 0:
-        raise NotReady(f"initdb could not make the database's files (exit code {made.returncode})")
-    draft.rename(data)
-    _prepare_central(site)
+        draft.rename(data)
+    if site.central:
+        _rules(site).write_text(RULES, encoding="utf-8")
+        superuser = f"ALTER ROLE postgres PASSWORD '{site.token}'\n"
+        _run(site, ["postgres", "--single", f"-D{data}", "postgres"], superuser)
 
 
-def _prepare_central(site: Site) -> None:
-    """Say who may log in to a central, and give its old data the superuser's password of this start."""
-    if not site.central:
-        return
-    _rules(site).write_text(RULES, encoding="utf-8")
+def _run(site: Site, command: list[str], given: str) -> None:
+    """Run one of PostgreSQL's programs to its end, and let it read what is given."""
+    program, *arguments = command
     with site.log("postgis").open("ab") as log:
         done = subprocess.run(
-            [*account.prefix(), str(postgres() / "postgres"), "--single", f"-D{_data(site)}", "postgres"],
-            input=f"ALTER ROLE postgres PASSWORD '{site.token}'\n".encode(),
-            env=of_child(environment(site)),
+            [*account.prefix(), str(postgres() / program), *arguments],
+            env=of_child(_LOCALE),
+            input=given.encode(),
             stdout=log,
             stderr=log,
         )
     if done.returncode != 0:
-        raise NotReady(f"PostgreSQL could not set its superuser's password (exit code {done.returncode})")
+        raise NotReady(f"{program} ended with exit code {done.returncode}")
 
 
 def _rules(site: Site) -> Path:
@@ -143,19 +133,11 @@ def room(machines: int) -> int:
     return 50 * (1 + machines // 50)
 
 
-def environment(site: Site) -> dict[str, str]:
-    """Return a locale that every machine has; on macOS it does not start without one."""
-    return {"LC_ALL": "C"}
-
-
 def probe(site: Site) -> None:
     """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
-    try:
-        connect(site, "postgres").close()
-        for address in site.addresses:  # it starts even if it can't listen at one of them
-            socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
-    except (psycopg.OperationalError, OSError) as error:
-        raise NotReady(str(error).strip()) from error
+    connect(site, "postgres").close()
+    for address in site.addresses:  # it starts even if it can't listen at one of them
+        socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
 
 
 def finish(site: Site) -> None:
@@ -203,7 +185,7 @@ SERVICE = Service(
     "postgis",
     command,
     probe,
-    environment=environment,
+    environment=lambda site: _LOCALE,
     prepare=prepare,
     finish=finish,
     essential=True,

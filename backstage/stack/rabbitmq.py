@@ -4,15 +4,18 @@ import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
-from kombu import Connection
-from kombu.exceptions import OperationalError
+from amqp.exceptions import PreconditionFailed
+from kombu import Connection, Queue
 
-from backstage.stack import accounts, queues
+from backstage.stack import accounts
 from backstage.stack.binaries import epmd, rabbitmq
+from backstage.stack.condition import START_AFRESH, StartFailed
 from backstage.stack.direct import ask_rabbitmq
-from backstage.stack.service import NotReady, Service
+from backstage.stack.service import Service
 from backstage.stack.site import HOST, Site
+from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
 
 # A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
 # minutes, and then it closes the worker's channel. It counts milliseconds.
@@ -51,6 +54,15 @@ DEAD_PEERS = """\
 """
 
 
+_REFUSAL = f"""\
+RabbitMQ has {{}} {{!r}} with other arguments than this version of the course needs:
+another version declared it, or someone by hand. It was left as it is, with all messages in it.
+Next: start the version of the course that declared it, and let its workers finish the messages.
+{START_AFRESH}"""
+
+_PATIENCE = {"read_timeout": 10, "write_timeout": 10}
+
+
 def prepare(site: Site) -> None:
     """Write the broker's configuration."""
     home = _home(site)
@@ -67,11 +79,9 @@ def prepare(site: Site) -> None:
     for name, text in (
         ("rabbitmq.conf", configuration + FOR_MACHINES * central),
         ("advanced.config", advanced),
+        ("enabled_plugins", "[rabbitmq_management].\n"),
     ):
-        file = home / name
-        file.touch(mode=0o600)
-        file.write_text(text, encoding="utf-8")
-    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
+        (home / name).write_text(text, encoding="utf-8")
 
 
 def environment(site: Site) -> dict[str, str]:
@@ -107,26 +117,40 @@ def environment(site: Site) -> dict[str, str]:
 
 def probe(site: Site) -> None:
     """Log in over AMQP, then ask the management interface for the virtual host."""
-    try:
-        with Connection(site.broker_url, connect_timeout=3) as connection:
-            connection.connect()
-        ask_rabbitmq(site, "/api/vhosts/celery_app")
-    except (OperationalError, OSError) as error:
-        raise NotReady(str(error)) from error
+    with Connection(site.broker_url, connect_timeout=3) as connection:
+        connection.connect()
+    ask_rabbitmq(site, "/api/vhosts/celery_app")
 
 
 def finish(site: Site) -> None:
     """Declare the course's queues, and at a central make the machines' accounts."""
-    queues.declare(site.broker_url)
+    declare(site.broker_url)
     accounts.make_accounts(site)
 
 
-def probe_epmd(site: Site) -> None:
-    """Ask the port mapper for its list of names; that it is ours is shown by its process living on."""
-    with socket.create_connection((HOST, site.ports["epmd"]), timeout=1) as connection:
-        connection.sendall(b"\x00\x01n")
-        if not connection.recv(4):
-            raise NotReady("the port mapper gives no answer")
+def declare(broker_url: str) -> None:
+    """Declare the exchanges, then the queues, before any worker lives: so a task that is sent then is kept.
+
+    Parameters
+    ----------
+    broker_url : str
+        The broker, with a user that may declare there.
+
+    Raises
+    ------
+    StartFailed
+        If there is one of the same name with other arguments.
+    """
+    with Connection(broker_url, connect_timeout=3, transport_options=_PATIENCE) as broker:
+        for entity in (DEAD_EXCHANGE, TASKS, DEAD, SQUARES):
+            try:
+                with broker.channel() as channel:
+                    mine: Any = entity(channel)
+                    mine.no_declare = False  # as it is for all others
+                    mine.declare()
+            except PreconditionFailed as error:
+                kind = "queue" if isinstance(entity, Queue) else "exchange"
+                raise StartFailed(_REFUSAL.format(kind, entity.name)) from error
 
 
 def _home(site: Site) -> Path:
@@ -136,7 +160,7 @@ def _home(site: Site) -> Path:
 EPMD = Service(
     "epmd",
     lambda site: [str(epmd()), "-port", str(site.ports["epmd"]), "-address", HOST],
-    probe_epmd,
+    lambda site: socket.create_connection((HOST, site.ports["epmd"]), timeout=1).close(),
     environment=environment,
     essential=True,
 )

@@ -4,7 +4,7 @@ from json import loads
 
 from geoalchemy2 import WKTElement
 from shapely.geometry import shape
-from sqlalchemy import Connection, FromClause, Table, create_engine, func, inspect, select
+from sqlalchemy import Connection, Table, create_engine, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 
 from backstage.stack.condition import START_AFRESH, StartFailed
@@ -33,7 +33,7 @@ def create_schema(database_url: str) -> None:
         with engine.begin() as connection:
             connection.execute(func.pg_advisory_xact_lock(_ONE_AT_A_TIME).select())
             db.Base.metadata.create_all(connection)
-            for table in (db.GridSquare.__table__, db.TaskLog.__table__):
+            for table in db.Base.metadata.sorted_tables:
                 _refuse_older(connection, table)
             if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
                 connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())
@@ -41,8 +41,7 @@ def create_schema(database_url: str) -> None:
         engine.dispose()
 
 
-def _refuse_older(connection: Connection, table: FromClause) -> None:
-    assert isinstance(table, Table)
+def _refuse_older(connection: Connection, table: Table) -> None:
     there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
     if missing := [column.name for column in table.columns if column.name not in there]:
         raise StartFailed(

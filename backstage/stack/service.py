@@ -30,7 +30,7 @@ class Service:
     command : callable
         Site to the program and its arguments; empty if someone else runs it, and it is only watched here.
     probe : callable
-        Raises `NotReady` until the service does its work for real.
+        Raises an error until the service does its work for real.
     environment : callable
         Site to what the program is told besides `backstage.stack.environment.of_child`.
     prepare : callable
@@ -69,5 +69,5 @@ class Service:
         except NotReady as reason:
             return str(reason)
         except Exception as error:  # each client library has its own ways to say that nobody is there
-            return f"{type(error).__name__}: {error}"
+            return f"{type(error).__name__}: {error}".strip()
         return None

@@ -113,17 +113,10 @@ def _flower_command(site: Site) -> list[str]:
     )
 
 
-def _probe_flower(site: Site) -> None:
-    try:
-        open_page(f"{site.flower_url}/healthcheck", timeout=2).close()
-    except OSError as error:
-        raise NotReady(str(error)) from error
-
-
 FLOWER = Service(
     "flower",
     _flower_command,
-    _probe_flower,
+    lambda site: open_page(f"{site.flower_url}/healthcheck", timeout=2).close(),
     environment=_flower_environment,
     needs=("rabbitmq",),
 )

@@ -17,7 +17,7 @@ import pytest
 
 from backstage.classroom import join, needs, network
 from backstage.classroom.card import Card
-from backstage.stack import queues
+from backstage.stack import rabbitmq
 from tests.classroom.cables import cables
 from tests.classroom.guests import RIGHTS, with_superuser
 from tests.classroom.opened import beyond
@@ -144,7 +144,7 @@ def test_no_more_connections_to_the_broker(central: Machine, card: Card) -> None
 def test_no_queue(central: Machine, card: Card) -> None:
     manage(central, "DELETE", "queues/celery_app/squares")
     shown = said(card)
-    queues.declare(central.stack()["broker_url"])
+    rabbitmq.declare(central.stack()["broker_url"])
     assert 'RabbitMQ has no queue "squares", where the tasks would wait.\nNext: ask your' in shown
 
 

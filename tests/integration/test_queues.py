@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from kombu import Connection, Exchange, Queue
 
-from backstage.stack import queues
+from backstage.stack import rabbitmq
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from workshop.delivery.topology import DEAD, ROUTING_KEY, SQUARES, TASKS
@@ -35,7 +35,7 @@ def broker(room: Machine) -> Iterator[Connection]:
         for queue in (DEAD, SQUARES):
             broker.default_channel.queue_delete(queue.name)
         broker.default_channel.exchange_delete(TASKS.name)
-    queues.declare(room.stack()["broker_url"])
+    rabbitmq.declare(room.stack()["broker_url"])
 
 
 def redeclare(broker: Connection, name: str) -> None:
@@ -60,7 +60,7 @@ def test_a_task_sent_before_any_worker_lives_is_kept(broker: Connection) -> None
 
 def test_declaring_again_changes_nothing(broker: Connection) -> None:
     send(broker)
-    queues.declare(broker.as_uri(include_password=True))
+    rabbitmq.declare(broker.as_uri(include_password=True))
     assert length(broker, SQUARES.name) == 1
 
 
@@ -74,7 +74,7 @@ def test_another_versions_queue_is_left_as_it_is(broker: Connection, name: str) 
     redeclare(broker, name)
     send(broker, "", name)
     with pytest.raises(WorkshopError, match=f"queue '{name}' with other(.|\n)*Next: (.|\n)*--purge"):
-        queues.declare(broker.as_uri(include_password=True))
+        rabbitmq.declare(broker.as_uri(include_password=True))
     assert length(broker, name) == 1
 
 
@@ -82,7 +82,7 @@ def test_another_versions_exchange_is_left_as_it_is(broker: Connection) -> None:
     broker.default_channel.exchange_delete(TASKS.name)
     Exchange(TASKS.name, type="direct")(broker.default_channel).declare()
     with pytest.raises(WorkshopError, match="exchange 'tasks' with other"):
-        queues.declare(broker.as_uri(include_password=True))
+        rabbitmq.declare(broker.as_uri(include_password=True))
 
 
 def test_a_queue_that_differs_is_named_and_a_start_does_not_go_on(own_broker: Machine) -> None:
