@@ -14,7 +14,6 @@ import struct
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from ipaddress import IPv4Address
-from urllib.parse import quote
 
 from backstage.stack.central_config import machine_called
 from workshop.errors import WorkshopError
@@ -25,9 +24,6 @@ _TO_TEXT = str.maketrans(_RFC, _CROCKFORD)
 _FROM_TEXT = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")  # O is read as 0, I and L as 1
 _LENGTH = 40
 
-VIRTUAL_HOST, DATABASE = "celery_app", "geopython-db"
-"""The names at the end of both addresses; every central has the same."""
-
 
 @dataclass(frozen=True)
 class Broker:
@@ -37,13 +33,12 @@ class Broker:
     password: str
     host: str
     port: int
-    virtual_host: str = VIRTUAL_HOST
+    virtual_host: str = "celery_app"
 
     @property
     def url(self) -> str:
         """The address, as Celery takes it."""
-        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        return f"amqp://{login}@{self.host}:{self.port}/{self.virtual_host}"
+        return f"amqp://{self.user}:{self.password}@{self.host}:{self.port}/{self.virtual_host}"
 
 
 @dataclass(frozen=True)
@@ -54,13 +49,12 @@ class Database:
     password: str
     host: str
     port: int
-    name: str = DATABASE
+    name: str = "geopython-db"
 
     @property
     def url(self) -> str:
         """The address, as SQLAlchemy takes it."""
-        login = f"{quote(self.user, safe='')}:{quote(self.password, safe='')}"
-        return f"postgresql+psycopg://{login}@{self.host}:{self.port}/{self.name}"
+        return f"postgresql+psycopg://{self.user}:{self.password}@{self.host}:{self.port}/{self.name}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,6 +1,5 @@
 """A page with the cards of a central, to print and hand out; it holds passwords and is this user's own."""
 
-from html import escape
 from pathlib import Path
 
 from backstage.classroom.card import Card
@@ -56,17 +55,21 @@ don't publish this page. All cards end on {until}, or with <code>workshop class 
 
 _CARD = """\
 <article>
-<h2>{machine}</h2>
+<h2>{card.machine}</h2>
 <dl>
-{parts}
+<dt>user</dt><dd>{card.machine}</dd>
+<dt>password</dt><dd>{card.password}</dd>
+<dt>host</dt><dd>{card.host}</dd>
+<dt>broker's port</dt><dd>{card.broker_port}</dd>
+<dt>virtual host</dt><dd>{card.broker.virtual_host}</dd>
+<dt>database's port</dt><dd>{card.database_port}</dd>
+<dt>database</dt><dd>{card.database.name}</dd>
 </dl>
-<p>Code, until {until}:<br><code class="code">{code}</code></p>
+<p>Code, until {until}:<br><code class="code">{card.code}</code></p>
 <p>Open notebook 03, write this code into <code>CODE = ""</code>, and build both addresses there.<br>
 Stuck? In a terminal of JupyterLab: <code>workshop join</code> and the code. To go back:
 <code>workshop leave</code></p>
 </article>"""
-
-_PART = "<dt>{name}</dt><dd>{value}</dd>"
 
 
 def write(cards: list[Card]) -> Path:
@@ -79,25 +82,6 @@ def write(cards: list[Card]) -> Path:
 
 def page(cards: list[Card]) -> str:
     """Return the page: HTML that needs nothing else, neither scripts nor a network."""
-    return _PAGE.format(number=len(cards), until=_end(cards[0]), cards="\n".join(map(_card, cards)))
-
-
-def _card(card: Card) -> str:
-    parts = {
-        "user": card.machine,
-        "password": card.password,
-        "host": card.host,
-        "broker's port": card.broker_port,
-        "virtual host": card.broker.virtual_host,
-        "database's port": card.database_port,
-        "database": card.database.name,
-    }
-    lines = [_PART.format(name=escape(name), value=escape(str(value))) for name, value in parts.items()]
-    return _CARD.format(
-        machine=escape(card.machine), parts="\n".join(lines), code=escape(card.code), until=_end(card)
-    )
-
-
-def _end(card: Card) -> str:
-    """Return when a card ends, as the clocks of this place show it."""
-    return escape(f"{card.until.astimezone():%Y-%m-%d %H:%M %Z}")
+    until = f"{cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}"  # as the clocks of this place show it
+    articles = [_CARD.format(card=card, until=until) for card in cards]
+    return _PAGE.format(number=len(cards), until=until, cards="\n".join(articles))

@@ -47,13 +47,6 @@ class Raster:
         self._machine = np.zeros(COLUMNS * ROWS, np.uint8)
         self._time = np.full(COLUMNS * ROWS, -np.inf)
 
-    def copy(self) -> "Raster":
-        """Return another one with the same squares."""
-        other = Raster.__new__(Raster)
-        other._nation, other._machine = self._nation.copy(), self._machine.copy()
-        other._time = self._time.copy()
-        return other
-
     def add(self, machine: str, code: str, squares: NDArray[np.int32], times: NDArray[np.float64]) -> None:
         """Add squares that one machine did in one nation.
 

@@ -1,9 +1,8 @@
 """What an instructor types: ``workshop class`` and what is to be done, from cards to the wall."""
 
-import signal
 import sys
 import webbrowser
-from threading import Event
+from contextlib import suppress
 
 import click
 
@@ -140,16 +139,12 @@ def wall(port: int, browser: bool) -> None:
     """Show the live map and the scoreboard, until Ctrl-C."""
     from backstage.classroom.wall_page import WallPage  # slow to import: maps and tables
 
-    ended = Event()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda number, frame: ended.set())
     page = WallPage(port)
     echo(f"Wall   {page.url}  F11 fills the screen, Ctrl-C ends it.")
     if browser:
         webbrowser.open(page.url)
-    while not ended.wait(0.5):  # on Windows, Ctrl-C is noticed between two waits
-        pass
-    page.stop()
+    with suppress(KeyboardInterrupt):
+        page.serve()
 
 
 @class_.command()

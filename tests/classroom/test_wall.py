@@ -1,6 +1,5 @@
 """The wall at a real central: it shows that one, and machines by the accounts that they have there."""
 
-from collections.abc import Iterator
 from uuid import uuid4
 
 import psycopg
@@ -10,7 +9,7 @@ from shapely import box
 from backstage.classroom import clearing, fill
 from backstage.classroom.card import Card
 from backstage.classroom.central import site
-from backstage.classroom.wall import Frames
+from backstage.classroom.wall import Wall
 from tests.classroom.opened import database
 from tests.conftest import wait_for
 
@@ -18,10 +17,8 @@ SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
 
 
 @pytest.fixture
-def shown(cards: list[Card]) -> Iterator[Frames]:
-    made = Frames()
-    yield made
-    made.end()
+def shown(cards: list[Card]) -> Wall:
+    return Wall()
 
 
 def work(card: Card, rows: int, worker: str) -> None:
@@ -38,19 +35,19 @@ def work(card: Card, rows: int, worker: str) -> None:
         )
 
 
-def test_machines_of_the_central_whatever_they_call_themselves(cards: list[Card], shown: Frames) -> None:
+def test_machines_of_the_central_whatever_they_call_themselves(cards: list[Card], shown: Wall) -> None:
     work(cards[0], 3, "worker1@machine02")
     work(cards[1], 2, "<img src=x onerror=alert(1)>")
-    wait_for(lambda: shown.latest().content.get("done") == 5, what="five squares")
-    seen = shown.latest().content
+    wait_for(lambda: shown.latest().get("done") == 5, what="five squares")
+    seen = shown.latest()
     lines = [(line["machine"], line["done"], line["retries"]) for line in seen["machines"]]
     assert lines == [("machine01", 3, 1), ("machine02", 2, 1)]
     assert (seen["source"], seen["trouble"]) == ("Central", "")
-    assert b"<img" not in shown.latest().json()
+    assert "<img" not in str(seen)
 
 
 def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
-    cards: list[Card], shown: Frames
+    cards: list[Card], shown: Wall
 ) -> None:
     fill.fill("IMN", 200)
     url = site().database_url
@@ -58,15 +55,15 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
     with psycopg.connect(url.replace("+psycopg", ""), application_name="class fill 400"):  # one that is at it
         assert fill.unfed(url) == 400
         work(cards[0], 10, "worker1@machine01")
-        wait_for(lambda: shown.latest().content.get("waiting") == 200, what="the queue's length")
-        wait_for(lambda: shown.latest().content["left"], what="an estimate")
-        seen = shown.latest().content
+        wait_for(lambda: shown.latest().get("waiting") == 200, what="the queue's length")
+        wait_for(lambda: shown.latest()["left"], what="an estimate")
+        seen = shown.latest()
     assert seen["left"] == pytest.approx(600 / seen["rate"])
 
 
-def test_a_cleared_central_has_an_empty_board(cards: list[Card], shown: Frames) -> None:
+def test_a_cleared_central_has_an_empty_scoreboard(cards: list[Card], shown: Wall) -> None:
     work(cards[2], 1, "worker1@machine03")
-    wait_for(lambda: shown.latest().content.get("done"), what="a square")
+    wait_for(lambda: shown.latest().get("done"), what="a square")
     clearing.clear(site())
-    wait_for(lambda: shown.latest().content["done"] == 0, what="an empty scoreboard")
-    assert shown.latest().content["machines"] == []
+    wait_for(lambda: shown.latest()["done"] == 0, what="an empty scoreboard")
+    assert shown.latest()["machines"] == []

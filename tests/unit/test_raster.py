@@ -78,10 +78,13 @@ def test_one_machine_twice_in_one_square() -> None:
     assert colour_at(picture, "machine") == raster.colour("machine01")
 
 
-def test_a_copy_is_another_one() -> None:
+def test_squares_that_come_again_change_nothing() -> None:
     picture = Raster()
-    add(picture.copy(), "machine01", "ENG", EDINBURGH)
-    assert len(picture) == 0
+    add(picture, "machine01", "ENG", EDINBURGH, at=1)
+    add(picture, "machine02", "ENG", EDINBURGH, at=2)
+    before = picture.png("machine"), picture.png("nation")
+    add(picture, "machine01", "ENG", EDINBURGH, at=1)
+    assert (picture.png("machine"), picture.png("nation")) == before
 
 
 def test_few_squares_are_drawn_larger_and_hide_no_other() -> None:

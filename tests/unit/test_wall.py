@@ -1,54 +1,40 @@
-"""What the page of the wall is told, and that all browsers are told the same."""
+"""What the page of the wall is told."""
 
-import json
+import pytest
 
-import numpy as np
-
-from backstage.classroom.raster import Raster
 from backstage.classroom.scoreboard import Line, Standing
-from backstage.classroom.wall import Frame, Frames, content
+from backstage.classroom.wall import Wall, for_page, seconds_left
 from tests.conftest import wait_for
 from workshop.maps import NATIONS
 
 
-def standing(rate: float) -> Standing:
-    lines = [Line("machine01", 30, rate, 1.0, 2, 1, 0.5)]
-    return Standing(lines, dict.fromkeys(NATIONS, 5), Raster(), "1-30")
-
-
 def test_the_estimated_end_is_that_of_all_tasks_to_come() -> None:
-    seen = content("Central", standing(10), waiting=100, unfed=500)
-    assert (seen["left"], seen["done"], seen["rate"]) == (60, 30, 10)
-    assert len(seen["end"]) == 5
+    assert seconds_left(600, 10) == 60
 
 
-def test_there_is_no_end_without_work_or_workers() -> None:
-    ends = [
-        content("Central", standing(rate), waiting)["end"]
-        for rate, waiting in ((10, 0), (10, None), (0, 100), (0.1, 10**6))
-    ]
-    assert ends == [None] * 4
+@pytest.mark.parametrize(("todo", "rate"), [(0, 10), (0, 0), (100, 0), (10**6, 0.1)])
+def test_there_is_no_end_without_work_or_workers_or_within_a_day(todo: int, rate: float) -> None:
+    assert seconds_left(todo, rate) is None
 
 
-def test_a_harmful_name_stays_text() -> None:
-    line = Line("<script>\u2028\"'", 1, 0, 1, 0, 0, 0)
-    seen = content("x", Standing([line], dict.fromkeys(NATIONS, 0), Raster(), ""), 0)
-    assert json.loads(Frame(seen, Raster()).json())["machines"][0]["machine"] == line.machine
+def test_machines_and_nations_have_names_and_colours() -> None:
+    told = for_page(Standing([Line("machine01", 30, 10.0, 100.0, 2, 1, 0.5)], dict.fromkeys(NATIONS, 5)))
+    assert (told["done"], told["rate"]) == (30, 10)
+    assert told["nations"][0] == {"name": "England", "colour": "#D55E00", "done": 5}
+    assert told["machines"][0] == {
+        "machine": "machine01",
+        "done": 30,
+        "rate": 10.0,
+        "share": 100.0,
+        "retries": 2,
+        "failures": 1,
+        "seen": 0.5,
+        "colour": "#0072B2",
+    }
 
 
-def test_a_picture_is_drawn_once_for_all_browsers(monkeypatch) -> None:
-    drawn = []
-    picture = Raster()
-    picture.add("machine01", "SCT", np.array([5]), np.array([0.0]))
-    monkeypatch.setattr(Raster, "png", lambda self, by: drawn.append(by) or by.encode())
-    frame = Frame({}, picture)
-    assert [frame.png("machine"), frame.png("machine"), frame.png("nation")] == [b"machine"] * 2 + [b"nation"]
-    assert drawn == ["machine", "nation"]
-
-
-def test_no_services() -> None:
-    shown = Frames(lambda: None)
-    try:
-        wait_for(lambda: "Next: workshop up" in shown.latest().content["trouble"], what="a sentence")
-    finally:
-        shown.end()
+def test_no_services(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+    wall = Wall()
+    wait_for(lambda: "Next: workshop up" in wall.latest()["trouble"], what="a sentence")
+    assert wall.png("machine").startswith(b"\x89PNG")

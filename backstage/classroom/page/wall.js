@@ -1,4 +1,4 @@
-// Asks for a frame about once a second. All that comes from the database is set as text, never as HTML.
+// Asks what is on the wall about once a second. All that comes from the database is set as text, never as HTML.
 "use strict";
 
 const byId = id => document.getElementById(id);
@@ -8,13 +8,13 @@ const FIELDS = [
   ["machine", row => row.machine],
   ["done", row => number(row.done)],
   ["per s", row => number(row.rate, 1)],
-  ["share", row => `${number(100 * row.share, 1)} %`],
+  ["share", row => `${number(row.share, 1)} %`],
   ["retries", row => number(row.retries)],
   ["failed", row => number(row.failures)],
   ["seen", row => ago(row.seen)],
 ];
 const SPOKEN_EVERY = 15000;
-let by = "machine", shown = "", spoken = 0, troubled = "", frame = {};
+let by = "machine", shown = "", spoken = 0, troubled = "", wall = {};
 
 function ago(seconds) {
   if (seconds < 100) return `${Math.round(seconds)} s`;
@@ -30,49 +30,28 @@ function make(name, parent) {
 }
 
 function totals() {
-  text(byId("source"), frame.source === undefined ? "Wall" : `Squares · ${frame.source}`);
-  text(byId("done"), frame.done === undefined ? "–" : number(frame.done));
-  text(byId("rate"), frame.rate === undefined ? "–" : number(frame.rate, frame.rate < 100 ? 1 : 0));
-  text(byId("waiting"), Number.isFinite(frame.waiting) ? number(frame.waiting) : "?");
-  text(byId("end"), frame.end || "–");
-  text(byId("endlabel"), frame.end ? `estimated end, in ${ago(frame.left)}` : "estimated end");
+  text(byId("source"), wall.source === undefined ? "Wall" : `Squares · ${wall.source}`);
+  text(byId("done"), wall.done === undefined ? "–" : number(wall.done));
+  text(byId("rate"), wall.rate === undefined ? "–" : number(wall.rate, wall.rate < 100 ? 1 : 0));
+  text(byId("waiting"), Number.isFinite(wall.waiting) ? number(wall.waiting) : "?");
+  text(byId("end"), end() || "–");
+  text(byId("endlabel"), wall.left ? `estimated end, in ${ago(wall.left)}` : "estimated end");
 }
 
 function nations() {
-  const list = byId("nations"), rows = frame.nations || [];
-  if (list.children.length !== rows.length) {
-    list.replaceChildren();
-    for (const row of rows) {
-      const item = make("li", list);
-      make("i", item).style.background = row.colour;
-      make("span", item);
-      make("b", item);
-    }
+  byId("nations").replaceChildren();
+  for (const row of wall.nations || []) {
+    const item = make("li", byId("nations"));
+    make("i", item).style.background = row.colour;
+    make("span", item).textContent = `${row.name} `;
+    make("b", item).textContent = number(row.done);
   }
-  rows.forEach((row, at) => {
-    text(list.children[at].children[1], `${row.name} `);
-    text(list.children[at].children[2], number(row.done));
-  });
 }
 
 function scoreboard() {
-  const rows = frame.machines || [], place = byId("scoreboard");
+  const rows = wall.machines || [], place = byId("scoreboard");
   const tables = rows.length <= 14 ? 1 : rows.length <= 60 ? 2 : 3;
   const length = Math.ceil(rows.length / tables);
-  const names = JSON.stringify(rows.map(row => row.machine));
-  if (place.dataset.names !== names) build(place, rows, tables, length);
-  place.dataset.names = names;
-  const lines = place.querySelectorAll("tbody tr");
-  rows.forEach((row, at) => {
-    const cells = lines[at].children;
-    cells[0].firstChild.style.background = row.colour;
-    FIELDS.slice(1).forEach(([, show], column) => text(cells[column + 1], show(row)));
-    cells[5].className = row.failures ? "some" : "";
-    lines[at].className = row.seen > 10 ? "quiet" : "";
-  });
-}
-
-function build(place, rows, tables, length) {
   place.replaceChildren();
   place.style.setProperty("--tables", tables);
   place.style.setProperty("--rows", Math.max(length, 8));
@@ -85,56 +64,70 @@ function build(place, rows, tables, length) {
       head.textContent = title;
     }
     const body = make("tbody", table);
-    for (const row of rows.slice(from, from + length)) {
-      const line = make("tr", body), head = make("th", line);
-      head.scope = "row";
-      head.title = row.machine;
-      make("i", head);
-      make("span", head).textContent = row.machine;
-      FIELDS.slice(1).forEach(() => make("td", line));
-    }
+    for (const row of rows.slice(from, from + length)) machine(row, make("tr", body));
   }
 }
 
+function machine(row, line) {
+  const head = make("th", line);
+  head.scope = "row";
+  head.title = row.machine;
+  make("i", head).style.background = row.colour;
+  make("span", head).textContent = row.machine;
+  for (const [title, show] of FIELDS.slice(1)) {
+    const cell = make("td", line);
+    cell.textContent = show(row);
+    if (title === "failed" && row.failures) cell.className = "some";
+  }
+  if (row.seen > 10) line.className = "quiet";
+}
+
+function end() {
+  if (!wall.left) return "";
+  const at = new Date(Date.now() + 1000 * wall.left);
+  return at.toLocaleTimeString("en-GB", {hour: "2-digit", minute: "2-digit"});
+}
+
 function inWords() {
-  const machines = (frame.machines || []).length;
-  return `${number(frame.done)} squares done by ${machines} ${machines === 1 ? "machine" : "machines"}, ` +
-    `${number(frame.rate, 1)} per second. ` +
-    (Number.isFinite(frame.waiting) ? `${number(frame.waiting)} tasks wait.` : "") +
-    (frame.end ? ` Estimated end: ${frame.end}.` : "");
+  const machines = (wall.machines || []).length;
+  return `${number(wall.done)} squares done by ${machines} ${machines === 1 ? "machine" : "machines"}, ` +
+    `${number(wall.rate, 1)} per second. ` +
+    (Number.isFinite(wall.waiting) ? `${number(wall.waiting)} tasks wait.` : "") +
+    (wall.left ? ` Estimated end: ${end()}.` : "");
 }
 
 function speak(trouble) {
   text(byId("trouble"), trouble);
-  if (frame.done === undefined || (Date.now() - spoken < SPOKEN_EVERY && trouble === troubled)) return;
+  if (wall.done === undefined || (Date.now() - spoken < SPOKEN_EVERY && trouble === troubled)) return;
   [spoken, troubled] = [Date.now(), trouble];
   text(byId("summary"), inWords());
 }
 
 async function picture() {
-  if (frame.picture === undefined || shown === `${by} ${frame.picture}`) return;
-  const next = new Image(700, 1300), wanted = `${by} ${frame.picture}`;
-  next.src = `map.png?${new URLSearchParams({by, frame: frame.picture})}`;
+  const wanted = `${by}.png?done=${wall.done}`;
+  if (wall.done === undefined || shown === wanted) return;
+  const next = new Image(700, 1300);
+  next.src = wanted;
   await next.decode();
-  const nationsInWords = frame.nations.map(row => `${row.name} ${number(row.done)}`).join(", ");
+  const nationsInWords = wall.nations.map(row => `${row.name} ${number(row.done)}`).join(", ");
   next.alt = `Map of the British National Grid, coloured by ${by}. ${inWords()} ${nationsInWords}.`;
   byId("map").replaceChildren(next);
   shown = wanted;
 }
 
 function note() {
-  const side = frame.side > 1 ? `While they are few, squares of 1 km are drawn ${frame.side} km wide. ` : "";
-  text(byId("note"), frame.side ? `${side}Coast: Natural Earth` : "");
+  const side = wall.side > 1 ? `While they are few, squares of 1 km are drawn ${wall.side} km wide. ` : "";
+  text(byId("note"), wall.side ? `${side}Coast: Natural Earth` : "");
 }
 
 async function look() {
   let trouble = "";
   try {
-    const answer = await fetch("frame.json", {cache: "no-store", signal: AbortSignal.timeout(10000)});
+    const answer = await fetch("wall.json", {cache: "no-store", signal: AbortSignal.timeout(10000)});
     if (!answer.ok) throw new Error(answer.status);
-    frame = await answer.json();
-    trouble = frame.trouble;
-    if (frame.age > 5 && !trouble) trouble = `These figures are ${ago(frame.age)} old.`;
+    wall = await answer.json();
+    trouble = wall.trouble;
+    if (wall.age > 5 && !trouble) trouble = `These figures are ${ago(wall.age)} old.`;
     totals();
     nations();
     scoreboard();
