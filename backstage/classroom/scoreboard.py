@@ -8,7 +8,6 @@ however many squares there are; only the first one reads them all.
 from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import numpy as np
 import psycopg
@@ -21,11 +20,10 @@ SECONDS = 10
 
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _TABLES = """
-    SELECT now(), pg_postmaster_start_time(),
-           array_agg(pg_relation_filenode(name) || ' ' || pg_stat_get_tuples_deleted(name))
+    SELECT now(), array_agg(pg_relation_filenode(name) || ' ' || pg_stat_get_tuples_deleted(name))
     FROM (VALUES ('geopython.grid_squares'::regclass), ('geopython.task_log')) AS tables (name)
 """
-"""The time; then what differs after a start of PostGIS, and after a table was emptied or lost a row."""
+"""The time; then what differs after either table was emptied, made anew, or lost a row."""
 
 _ROWS = """
     SELECT machine, kind, at <= %(cut)s AS settled, count(*), max(at),
@@ -118,7 +116,7 @@ class Scoreboard:
         self._address = database_url.replace("+psycopg", "")
         self._begin([])
 
-    def _begin(self, tables: list[Any]) -> None:
+    def _begin(self, tables: list[str]) -> None:
         self._tables, self._since = tables, _EVER
         self._settled: Counter[tuple[str, str]] = Counter()
         self._seen: dict[str, datetime] = {}
@@ -134,7 +132,7 @@ class Scoreboard:
         """
         # JIT takes longer than it saves
         with psycopg.connect(self._address, connect_timeout=3, options="-c jit=off") as database:
-            [(now, *tables)] = database.execute(_TABLES).fetchall()
+            [(now, tables)] = database.execute(_TABLES).fetchall()
             if tables != self._tables:
                 self._begin(tables)
             cut = now - timedelta(seconds=SECONDS)

@@ -63,7 +63,7 @@ class WallPage:
 
     async def _serve(self) -> None:
         wall, pages = {"wall": Wall()}, Application()
-        pages.add_handlers(  # under another name a page elsewhere could read this one
+        pages.add_handlers(  # no other name: a page elsewhere may have one for 127.0.0.1, to read this one
             rf"({HOST}|localhost)",
             [
                 (r"/wall\.json", _Numbers, wall),
