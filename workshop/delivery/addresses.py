@@ -6,15 +6,14 @@ seconds, name one part, and never show a password.
 
 import re
 import socket
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from kombu import Connection
-
-from workshop.delivery.url import BROKER, DATABASE, Kind, Trouble, parts_of
-
-__all__ = ["BROKER", "DATABASE", "Trouble", "broker_trouble", "database_trouble", "way_trouble"]
 
 _FULL = re.compile(r"sorry, too many clients|remaining connection slots|too many connections")
 
@@ -24,10 +23,51 @@ PATIENCE = 3
 """Seconds within which an address must answer."""
 
 
+class Trouble(Exception):
+    """One part of an address is wrong.
+
+    Parameters
+    ----------
+    part : str
+        ``scheme``, ``user``, ``password``, ``user or password`` (a server does not tell which), ``host``,
+        ``port``, ``virtual host``, ``database``; ``address`` if it can't be taken apart. Or what is wrong
+        there though the address is right: ``connections``, as no more are let in.
+    text : str
+        What was seen, in a sentence without the password.
+    on_the_way : bool
+        Whether the network is at fault, not the server: no answer at all, or no way to it.
+    """
+
+    def __init__(self, part: str, text: str, on_the_way: bool = False) -> None:
+        super().__init__(text)
+        self.part, self.text, self.on_the_way = part, text, on_the_way
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is different between the address of a broker and that of a database."""
+
+    what: str
+    schemes: tuple[str, ...]
+    port: int
+    name: str
+
+
+BROKER = Kind("broker", ("amqp", "pyamqp"), 5672, "virtual host")
+DATABASE = Kind("database", ("postgresql+psycopg", "postgresql"), 5432, "database")
+
+
+def parts_of(url: object, kind: Kind) -> dict[str, Any]:
+    """Return the parts of an address but the password, by name; none if it can't be taken apart."""
+    with suppress(Trouble):
+        return _parts_of(url, kind)
+    return {}
+
+
 def way_trouble(url: object, kind: Kind) -> Trouble | None:
     """Take an address apart and connect to its port, and return what is wrong; None if nothing is."""
     try:
-        _reach(parts_of(url, kind), kind)
+        _reach(_parts_of(url, kind), kind)
     except Trouble as trouble:
         return trouble
     return None
@@ -45,12 +85,35 @@ def database_trouble(url: object) -> Trouble | None:
 
 def _trouble(url: object, kind: Kind) -> Trouble | None:
     try:
-        parts = parts_of(url, kind)
+        parts = _parts_of(url, kind)
         _reach(parts, kind)
         (_log_in_to_broker if kind is BROKER else _log_in_to_database)(str(url), parts)
     except Trouble as trouble:
         return trouble
     return None
+
+
+def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
+    its = f"The {kind.what}'s address"
+    if not isinstance(url, str):
+        raise Trouble("address", f"{its} is not text, but {type(url).__name__}.")
+    try:
+        split = urlsplit(url)
+    except ValueError as error:
+        raise Trouble("host", f"{its} has a bracket in its host that is not closed.") from error
+    if split.scheme not in kind.schemes:
+        raise Trouble("scheme", f'{its} does not begin with "{kind.schemes[0]}://".')
+    if "@" not in split.netloc:
+        raise Trouble("address", f'{its} has no "@" between the password and the host.')
+    for part, value in ("user", split.username), ("password", split.password), ("host", split.hostname):
+        if not value:
+            raise Trouble(part, f"{its} has no {part}.")
+    try:
+        port = split.port or kind.port
+    except ValueError as error:
+        raise Trouble("port", f"{its} has a port that is not a number up to 65535.") from error
+    user, name = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
+    return {"scheme": split.scheme, "user": user, "host": split.hostname, "port": port, kind.name: name}
 
 
 def _reach(parts: dict[str, Any], kind: Kind) -> None:
