@@ -102,7 +102,7 @@ def count_by_nation(squares: gpd.GeoDataFrame) -> pd.DataFrame:
     return pd.DataFrame({"squares": counts.to_numpy(dtype=int)}, index=names)
 
 
-def squares_map(squares: gpd.GeoDataFrame, boundary: gpd.GeoDataFrame | None = None) -> GridMap:
+def squares_map(squares: gpd.GeoDataFrame) -> GridMap:
     """Draw squares on a map of the nations that works without the internet.
 
     Each square is drawn once, however many tasks hit it. Where points of one square lie in different
@@ -112,8 +112,6 @@ def squares_map(squares: gpd.GeoDataFrame, boundary: gpd.GeoDataFrame | None = N
     ----------
     squares : GeoDataFrame
         What `read_squares` returns: grid_ref, style_cat and polygons (EPSG:27700). May be empty.
-    boundary : GeoDataFrame, optional
-        The nations to draw below the squares, in metres (EPSG:27700); `read_boundary` without it.
 
     Returns
     -------
@@ -122,8 +120,7 @@ def squares_map(squares: gpd.GeoDataFrame, boundary: gpd.GeoDataFrame | None = N
     """
     counts = count_by_nation(squares)
     drawn = GridMap(_in_words(counts), LABELS, _legend(counts))
-    coast = read_boundary() if boundary is None else boundary
-    drawn.add_coast(coast.geometry.simplify_coverage(200))
+    drawn.add_coast(read_boundary().geometry.simplify_coverage(200))
     once = _each_square_once(squares)
     for code in reversed(NATIONS):
         of_nation = once.loc[once["style_cat"] == code]

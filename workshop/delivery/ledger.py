@@ -6,6 +6,7 @@ RabbitMQ confirmed and that is in none of them is missing. To send it again is s
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 from celery import Celery
@@ -146,10 +147,7 @@ def requeue(tasks: Sequence[Published]) -> int:
     with Celery(broker=settings.broker_url(), set_as_current=False) as application:
         application.config_from_object("workshop.delivery.configuration")
         for task in tasks:
-
-            def publish(task: Published = task, **options: object) -> object:
-                return application.send_task(task.name, task.args, task.kwargs, task_id=task.id, **options)
-
+            publish = partial(application.send_task, task.name, task.args, task.kwargs, task_id=task.id)
             publisher.send(application, task.id, publish)
     return len(tasks)
 
