@@ -57,5 +57,5 @@ def test_a_malformed_address_is_found_without_asking_anyone(url: object, part: s
 def test_a_database_has_other_schemes() -> None:
     trouble = database_trouble("amqp://ann:hidden@host:5432/squares")
     assert trouble is not None
-    text = 'The database\'s address does not begin with "postgresql+psycopg://".'
+    text = 'The database\'s address has the scheme "amqp", not "postgresql+psycopg".'
     assert (trouble.part, trouble.text) == ("scheme", text)
