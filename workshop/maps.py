@@ -8,10 +8,10 @@ from uuid import UUID
 
 import geopandas as gpd
 import pandas as pd
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
+from sqlalchemy import select
 
 from workshop.data import BOUNDARY
-from workshop.database import engine
+from workshop.database import among, engine
 from workshop.db import GridSquare
 from workshop.delivery.record import uuids
 from workshop.grid import CRS
@@ -67,8 +67,7 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     columns = (row.task_id, row.grid_ref, row.style_cat, row.x, row.y, row.worker, row.machine)
     query = select(*columns, row.attempt, row.processed_at, row.geom).order_by(row.grid_ref, row.task_id)
     if task_ids is not None:
-        wanted = uuids(task_ids)
-        query = query.where(row.task_id == any_(literal(wanted, ARRAY(Uuid))))
+        query = query.where(among(row.task_id, uuids(task_ids)))
     # geopandas takes a query too, but its annotation says text
     return gpd.read_postgis(query, engine(), geom_col="geom", crs=CRS)  # pyright: ignore
 
