@@ -4,14 +4,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from workshop.settings import database_url
 
 
 @dataclass(frozen=True)
-class Trouble:
+class Outage:
     """Why the database could not do what it was asked. It says nothing about the task.
 
     Attributes
@@ -26,23 +28,14 @@ class Trouble:
     late: bool = False
 
 
-_trouble: ContextVar[Trouble | None] = ContextVar("trouble", default=None)
-
-
-def trouble() -> Trouble | None:
-    """Return why the latest statement of this thread could not be done; None if it was."""
-    return _trouble.get()
+outage: ContextVar[Outage | None] = ContextVar("outage", default=None)
+"""Why the latest statement of this thread could not be done; None if it was."""
 
 
 def unavailable(error: Exception) -> Exception:
     """Note that the database can't do its work now, and return the error that says so."""
-    _trouble.set(Trouble(str(error)))
+    outage.set(Outage(str(error)))
     return error
-
-
-def forget_trouble() -> None:
-    """Begin anew: what was before is not the next task's trouble."""
-    _trouble.set(None)
 
 
 def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.CursorResult:
@@ -55,10 +48,15 @@ def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> s
                 raise
             result = _send(statement, values)
     except Exception as error:
-        _trouble.set(_trouble_of(error))
+        outage.set(_outage_in(error))
         raise
-    forget_trouble()
+    outage.set(None)
     return result
+
+
+def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElement[bool]:
+    """Return the condition that a task is one of those; as one value, however many they are."""
+    return column == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
 
 
 def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.CursorResult:
@@ -79,15 +77,15 @@ _LATE = ("57014", "55P03", "40")
 """Cancelled after statement_timeout, locked, in another's way."""
 
 
-def _trouble_of(error: Exception) -> Trouble | None:
+def _outage_in(error: Exception) -> Outage | None:
     if not isinstance(error, sa.exc.SQLAlchemyError):
-        return Trouble(f"no answer from the database in time ({type(error).__name__})", late=True)
+        return Outage(f"no answer from the database in time ({type(error).__name__})", late=True)
     if not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError):
         return None
     code, text = getattr(error.orig, "sqlstate", None), str(error.orig).strip().partition("\n")[0]
     if code is None or code.startswith(_GONE):
-        return Trouble(text)
-    return Trouble(text, late=True) if code.startswith(_LATE) else None
+        return Outage(text)
+    return Outage(text, late=True) if code.startswith(_LATE) else None
 
 
 def engine() -> sa.Engine:

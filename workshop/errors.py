@@ -18,9 +18,8 @@ class WorkshopError(Exception):
 
     def __str__(self) -> str:
         """Say it in words."""
-        text, step = self.args
-        between = "" if text.endswith("\n") else " "
-        return f"{text}{between}Next: {step}" if step else text
+        between = "" if self.text.endswith("\n") else " "
+        return f"{self.text}{between}Next: {self.next_step}" if self.next_step else self.text
 
     def _render_traceback_(self) -> list[str]:
         """Show the sentence in a notebook, and no traceback."""

@@ -3,7 +3,6 @@
 import json
 import os
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from copy import deepcopy
@@ -70,8 +69,7 @@ def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
 def changing(path: Path) -> Iterator[None]:
     """Keep all others waiting who want to change a file, and wait for those who came before.
 
-    The kernel ends it when this process ends, however that is. Where there are no locks, as on some shared
-    drives, the file is changed without one, after a warning.
+    The kernel ends it when this process ends, however that is.
 
     Parameters
     ----------
@@ -84,14 +82,7 @@ def changing(path: Path) -> Iterator[None]:
     import fcntl
 
     with path.with_suffix(".lock").open("a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        except OSError as error:
-            warnings.warn(
-                f"{path.parent} knows no file locks ({error.strerror}): of two changes at the same moment "
-                "one may get lost. Next: look whether yours is there",
-                stacklevel=4,
-            )
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from tqdm import tqdm
 
 from workshop import db, state_folder
-from workshop.database import execute
+from workshop.database import among, execute
 from workshop.delivery.record import Published, latest_run, uuids
 from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
@@ -115,7 +115,7 @@ def read_log(task_ids: Iterable[str]) -> "DataFrame":
     """
     log = db.TaskLog
     columns = (log.task_id, log.state, log.attempt, log.error, log.worker, log.at)
-    statement = select(*columns).where(log.task_id.in_(uuids(task_ids))).order_by(log.id)
+    statement = select(*columns).where(among(log.task_id, uuids(task_ids))).order_by(log.id)
     from pandas import DataFrame  # most who import this count tasks only
 
     rows = DataFrame(execute(statement).all(), columns=[column.key for column in columns])

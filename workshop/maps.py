@@ -8,10 +8,10 @@ from uuid import UUID
 
 import geopandas as gpd
 import pandas as pd
-from sqlalchemy import ARRAY, Uuid, any_, literal, select
+from sqlalchemy import select
 
 from workshop.data import BOUNDARY
-from workshop.database import engine
+from workshop.database import among, engine
 from workshop.db import GridSquare
 from workshop.delivery.record import uuids
 from workshop.grid import CRS
@@ -67,8 +67,7 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     columns = (row.task_id, row.grid_ref, row.style_cat, row.x, row.y, row.worker, row.machine)
     query = select(*columns, row.attempt, row.processed_at, row.geom).order_by(row.grid_ref, row.task_id)
     if task_ids is not None:
-        wanted = uuids(task_ids)
-        query = query.where(row.task_id == any_(literal(wanted, ARRAY(Uuid))))
+        query = query.where(among(row.task_id, uuids(task_ids)))
     # geopandas takes a query too, but its annotation says text
     return gpd.read_postgis(query, engine(), geom_col="geom", crs=CRS)  # pyright: ignore
 
@@ -102,7 +101,7 @@ def count_by_nation(squares: gpd.GeoDataFrame) -> pd.DataFrame:
     return pd.DataFrame({"squares": counts.to_numpy(dtype=int)}, index=names)
 
 
-def squares_map(squares: gpd.GeoDataFrame, boundary: gpd.GeoDataFrame | None = None) -> GridMap:
+def squares_map(squares: gpd.GeoDataFrame) -> GridMap:
     """Draw squares on a map of the nations that works without the internet.
 
     Each square is drawn once, however many tasks hit it. Where points of one square lie in different
@@ -112,8 +111,6 @@ def squares_map(squares: gpd.GeoDataFrame, boundary: gpd.GeoDataFrame | None = N
     ----------
     squares : GeoDataFrame
         What `read_squares` returns: grid_ref, style_cat and polygons (EPSG:27700). May be empty.
-    boundary : GeoDataFrame, optional
-        The nations to draw below the squares, in metres (EPSG:27700); `read_boundary` without it.
 
     Returns
     -------
@@ -122,8 +119,7 @@ def squares_map(squares: gpd.GeoDataFrame, boundary: gpd.GeoDataFrame | None = N
     """
     counts = count_by_nation(squares)
     drawn = GridMap(_in_words(counts), LABELS, _legend(counts))
-    coast = read_boundary() if boundary is None else boundary
-    drawn.add_coast(coast.geometry.simplify_coverage(200))
+    drawn.add_coast(read_boundary().geometry.simplify_coverage(200))
     once = _each_square_once(squares)
     for code in reversed(NATIONS):
         of_nation = once.loc[once["style_cat"] == code]

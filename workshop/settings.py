@@ -38,11 +38,7 @@ SETTINGS: dict[str, Number | Text] = {
 }
 """What can be set, and what each value can be."""
 
-DEFAULTS = {
-    "fault_rate": 0.0,
-    "pace": 0,
-    "seed": None,
-}
+DEFAULTS = {"fault_rate": 0.0, "pace": 0}
 
 
 def broker_url() -> str:

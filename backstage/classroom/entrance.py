@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from backstage.classroom import network
 from backstage.classroom.card import read_code
 from backstage.classroom.needs import database_use_trouble, now, queue_trouble
-from workshop.delivery.addresses import BROKER, DATABASE, broker_trouble, database_trouble, way_trouble
-from workshop.delivery.url import Trouble, broker_parts
+from workshop.delivery.addresses import (
+    BROKER,
+    DATABASE,
+    Trouble,
+    broker_trouble,
+    database_trouble,
+    parts_of,
+    way_trouble,
+)
 from workshop.errors import WorkshopError
 
 _AGAIN = "then join again"
@@ -129,4 +136,4 @@ def _fault(which: str, trouble: Trouble, by_code: bool, host: str, only_this: bo
 
 
 def _host_of(broker_url: object) -> str:
-    return str(broker_parts(broker_url).get("host", ""))
+    return str(parts_of(broker_url, BROKER).get("host", ""))

@@ -14,7 +14,7 @@ from backstage.classroom import entrance
 from backstage.classroom.entrance import Fault
 from backstage.stack.scaling import require_workers, until_ready
 from workshop import state_folder
-from workshop.delivery.url import broker_parts, database_parts
+from workshop.delivery.addresses import BROKER, DATABASE, parts_of
 from workshop.errors import WorkshopError
 
 PATIENCE = 60
@@ -76,14 +76,14 @@ def _go(broker_url: str, database_url: str, say: Say) -> bool:
         _put(before)
         say(f"Not joined. {error}")
         return False
-    user = broker_parts(broker_url)["user"]
+    user = parts_of(broker_url, BROKER)["user"]
     say(f"Joined as {user}. This machine's worker waits for tasks at {_place(broker_url)}.")
     return True
 
 
 def _name(broker_url: str) -> str | None:
     """Return what this machine is called there: as its account, if a file can have that in its name."""
-    user = str(broker_parts(broker_url).get("user"))
+    user = str(parts_of(broker_url, BROKER).get("user"))
     return user if re.fullmatch(r"[\w.-]+", user) else None
 
 
@@ -108,8 +108,8 @@ def leave(say: Say = print) -> None:
 def _note(broker_url: object, database_url: object, fault: Fault | None) -> None:
     content: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "broker": broker_parts(broker_url),
-        "database": database_parts(database_url),
+        "broker": parts_of(broker_url, BROKER),
+        "database": parts_of(database_url, DATABASE),
         "failed": fault and asdict(fault),
     }
     state_folder.write("join.json", content)
@@ -129,5 +129,5 @@ def _put(addresses: dict[str, Any]) -> None:
 
 
 def _place(url: object) -> str:
-    parts = broker_parts(url)
+    parts = parts_of(url, BROKER)
     return f"{parts['host']}:{parts['port']}"

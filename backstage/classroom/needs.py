@@ -6,9 +6,8 @@ import sqlalchemy as sa
 from kombu import Connection
 
 from backstage.classroom import network
-from workshop.delivery.addresses import broker_trouble, database_trouble
+from workshop.delivery.addresses import Trouble, broker_trouble, database_trouble
 from workshop.delivery.topology import SQUARES
-from workshop.delivery.url import Trouble
 
 APART = 60
 """Seconds that this machine's clock may be off: one clock writes the time of a retry, another reads it."""

@@ -2,8 +2,7 @@
 
 from backstage.stack.service import NotReady
 from workshop import settings, state_folder
-from workshop.delivery.addresses import broker_trouble, database_trouble
-from workshop.delivery.url import broker_parts
+from workshop.delivery.addresses import BROKER, broker_trouble, database_trouble, parts_of
 
 WAY_BACK = "workshop leave goes back to this machine's own queue"
 
@@ -11,7 +10,7 @@ WAY_BACK = "workshop leave goes back to this machine's own queue"
 def place() -> str:
     """Return who this machine is at its central and where that is, such as ``machine07 at 10.0.0.1:5672``."""
     joined = state_folder.read("joined.json")
-    parts = broker_parts(joined.get("broker_url"))
+    parts = parts_of(joined.get("broker_url"), BROKER)
     return f"{parts.get('user')} at {parts.get('host')}:{parts.get('port')}" if parts else ""
 
 

@@ -115,7 +115,7 @@ def test_without_a_central_it_says_so(tmp_path, monkeypatch):
 
 
 def test_a_message_is_what_delay_sends(central, monkeypatch):
-    """But for what differs from one call to the next: the ids and who sent it."""
+    """But for the ids, who sent it, and the limits, which the worker knows itself."""
     fill.fill("NT", 1)
     (ours,) = take(central, 1)
     x, y = ours.payload[0]
@@ -129,7 +129,7 @@ def test_a_message_is_what_delay_sends(central, monkeypatch):
         theirs.content_type,
         theirs.content_encoding,
     )
-    own = ("id", "root_id", "origin")
+    own = ("id", "root_id", "origin", "timelimit")
     assert {name: ours.headers[name] for name in ours.headers if name not in own} == {
         name: theirs.headers[name] for name in theirs.headers if name not in own
     }

@@ -44,7 +44,7 @@ def test_a_wrong_port_is_named(machine, monkeypatch):
         taken.bind(("127.0.0.1", 0))
         port = taken.getsockname()[1]
         monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
-        assert refusal().text == f"Nothing listens at the broker's port {port} on 127.0.0.1."
+        assert f"Nothing listens at the broker's port {port} on 127.0.0.1." in refusal().text
 
 
 def test_a_host_that_does_not_answer_is_named(machine, monkeypatch):
@@ -56,7 +56,7 @@ def test_a_host_that_does_not_answer_is_named(machine, monkeypatch):
             call.connect_ex(silent.getsockname())
         port = silent.getsockname()[1]
         monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
-        assert refusal().text == f'The broker\'s host "127.0.0.1" does not answer at port {port} within 3 s.'
+        assert f'The broker\'s host "127.0.0.1" does not answer at port {port} within 3 s.' in refusal().text
 
 
 def test_what_could_not_be_sent_is_in_the_ledger(machine, monkeypatch):
@@ -74,8 +74,8 @@ def test_a_frozen_broker_that_was_known(machine):
     do_task.delay(*EDINBURGH)
     with frozen(machine.service("rabbitmq")["pid"]):
         error = refusal()
-        assert error.text == "RabbitMQ did not confirm the task within 3 s."
-        assert "Perhaps it has the task, perhaps not" in str(error)
+        fate = "Perhaps it has the task, perhaps not."
+        assert error.text.strip() == f"RabbitMQ did not confirm the task within 3 s. {fate}"
     sent_again_makes_one_row(error.task_id)
 
 
@@ -86,16 +86,17 @@ def test_a_frozen_broker_that_is_called_for_the_first_time(machine):
             "from workshop.delivery.publisher import NotSent\n"
             "import time; began = time.monotonic()\n"
             "try: do_task.delay(1, 2)\n"
-            "except NotSent as error: print(error.text, time.monotonic() - began < 5.5)"
+            "except NotSent as error: print(error, time.monotonic() - began < 5.5)"
         )
-    assert "takes the call, but says nothing for 3 s. True" in ended.stdout, ended.stdout + ended.stderr
+    assert "takes the call, but says nothing for 3 s." in ended.stdout, ended.stdout + ended.stderr
+    assert ended.stdout.endswith("True\n"), ended.stdout
 
 
 def test_a_disk_that_is_nearly_full(machine):
     do_task.delay(*EDINBURGH)
     with alarm(machine):
         error = refusal()
-        assert error.text == "RabbitMQ takes no messages for now: its disk or memory is nearly full."
+        assert "RabbitMQ takes no messages for now: its disk or memory is nearly full." in error.text
     sent_again_makes_one_row(error.task_id)
 
 
@@ -152,4 +153,4 @@ def test_a_queue_that_is_full(machine):
     with pytest.raises(NotSent) as told:
         for _ in range(20):  # RabbitMQ counts now and then
             do_task.apply_async(EDINBURGH, queue=full)
-    assert told.value.text == "RabbitMQ refuses the task: its queue is full." and not told.value.perhaps
+    assert "RabbitMQ refuses the task: its queue is full." in told.value.text and not told.value.perhaps

@@ -64,22 +64,3 @@ def test_what_is_no_json_leaves_no_draft(file: Path) -> None:
     with pytest.raises(TypeError):
         json_files.write(file, {"value": object()})
     assert list(file.parent.iterdir()) == []
-
-
-@pytest.mark.posix
-def test_a_folder_without_locks_is_changed_with_a_warning(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As on a network drive whose server keeps no locks."""
-    import fcntl
-
-    def refuse(*_: object) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
-
-    monkeypatch.setattr(fcntl, "flock", refuse)
-    with (
-        pytest.warns(UserWarning, match="knows no file locks .No locks available.*Next: "),
-        json_files.changing(file),
-    ):
-        json_files.write(file, {"pace": 20})
-    assert json_files.read(file) == {"pace": 20}

@@ -178,11 +178,6 @@ def test_coast_lies_below_the_squares():
     assert '"pane": "coast"' in page(SCOTLAND_TWICE)
 
 
-def test_another_boundary_can_be_drawn():
-    island = gpd.GeoDataFrame({"code": ["IMN"]}, geometry=[box(0, 0, 9, 9)], crs=27700)
-    assert len(maps.squares_map(made_up([]), island).get_root().render()) < len(page([]))
-
-
 def test_count_by_nation_counts_rows_and_keeps_zeros():
     counts = maps.count_by_nation(made_up(SCOTLAND_TWICE))
     assert counts["squares"].to_dict() == {

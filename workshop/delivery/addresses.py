@@ -6,15 +6,15 @@ seconds, name one part, and never show a password.
 
 import re
 import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from threading import Thread
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import psycopg
 from kombu import Connection
-
-from workshop.delivery.url import BROKER, DATABASE, Kind, Trouble, parts_of
-
-__all__ = ["BROKER", "DATABASE", "Trouble", "broker_trouble", "database_trouble", "way_trouble"]
 
 _FULL = re.compile(r"sorry, too many clients|remaining connection slots|too many connections")
 
@@ -24,33 +24,93 @@ PATIENCE = 3
 """Seconds within which an address must answer."""
 
 
+class Trouble(Exception):
+    """One part of an address is wrong.
+
+    Parameters
+    ----------
+    part : str
+        ``scheme``, ``user``, ``password``, ``user or password`` (a server does not tell which), ``host``,
+        ``port``, ``virtual host``, ``database``; ``address`` if it can't be taken apart. Or what is wrong
+        there though the address is right: ``connections``, as no more are let in.
+    text : str
+        What was seen, in a sentence without the password.
+    on_the_way : bool
+        Whether the network is at fault, not the server: no answer at all, or no way to it.
+    """
+
+    def __init__(self, part: str, text: str, on_the_way: bool = False) -> None:
+        super().__init__(text)
+        self.part, self.text, self.on_the_way = part, text, on_the_way
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is different between the address of a broker and that of a database."""
+
+    what: str
+    schemes: tuple[str, ...]
+    port: int
+    name: str
+
+
+BROKER = Kind("broker", ("amqp", "pyamqp"), 5672, "virtual host")
+DATABASE = Kind("database", ("postgresql+psycopg", "postgresql"), 5432, "database")
+
+
+def parts_of(url: object, kind: Kind) -> dict[str, Any]:
+    """Return the parts of an address but the password, by name; none if it can't be taken apart."""
+    with suppress(Trouble):
+        return _parts_of(url, kind)
+    return {}
+
+
 def way_trouble(url: object, kind: Kind) -> Trouble | None:
     """Take an address apart and connect to its port, and return what is wrong; None if nothing is."""
-    try:
-        _reach(parts_of(url, kind), kind)
-    except Trouble as trouble:
-        return trouble
-    return None
+    return _trouble(url, kind, lambda url, parts: None)
 
 
 def broker_trouble(url: object) -> Trouble | None:
     """Log in to RabbitMQ and return which part of its address is wrong; None if none is."""
-    return _trouble(url, BROKER)
+    return _trouble(url, BROKER, _log_in_to_broker)
 
 
 def database_trouble(url: object) -> Trouble | None:
     """Log in to PostgreSQL, look for the course's tables, and return what is wrong; None if nothing is."""
-    return _trouble(url, DATABASE)
+    return _trouble(url, DATABASE, _log_in_to_database)
 
 
-def _trouble(url: object, kind: Kind) -> Trouble | None:
+def _trouble(url: object, kind: Kind, log_in: Callable[[str, dict[str, Any]], None]) -> Trouble | None:
     try:
-        parts = parts_of(url, kind)
+        parts = _parts_of(url, kind)
         _reach(parts, kind)
-        (_log_in_to_broker if kind is BROKER else _log_in_to_database)(str(url), parts)
+        log_in(str(url), parts)
     except Trouble as trouble:
         return trouble
     return None
+
+
+def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
+    its = f"The {kind.what}'s address"
+    if not isinstance(url, str):
+        raise Trouble("address", f"{its} is not text, but {type(url).__name__}.")
+    try:
+        split = urlsplit(url)
+    except ValueError as error:
+        raise Trouble("host", f"{its} has a bracket in its host that is not closed.") from error
+    if split.scheme not in kind.schemes:
+        raise Trouble("scheme", f'{its} has the scheme "{split.scheme}", not "{kind.schemes[0]}".')
+    if "@" not in split.netloc:
+        raise Trouble("address", f'{its} has no "@" between the password and the host.')
+    for part, value in ("user", split.username), ("password", split.password), ("host", split.hostname):
+        if not value:
+            raise Trouble(part, f"{its} has no {part}.")
+    try:
+        port = split.port or kind.port
+    except ValueError as error:
+        raise Trouble("port", f"{its} has a port that is not a number up to 65535.") from error
+    user, name = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
+    return {"scheme": split.scheme, "user": user, "host": split.hostname, "port": port, kind.name: name}
 
 
 def _reach(parts: dict[str, Any], kind: Kind) -> None:
@@ -86,49 +146,48 @@ def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
         with Connection(url, connect_timeout=PATIENCE) as connection:
             connection.transport.establish_connection().close()
     except Exception as error:  # the library has many, and other programs may answer anything
-        code = getattr(error, "reply_code", None)
-        if code == 403:
-            text = f'RabbitMQ refuses the user "{parts["user"]}" with this password.'
-            raise Trouble("user or password", text) from error
-        if code == 530 and "limit" in str(error):
-            text = f'RabbitMQ lets no more connections in for the user "{parts["user"]}".'
-            raise Trouble("connections", text) from error
-        if code == 530:
-            name = parts["virtual host"] or "/"
-            text = f'RabbitMQ has no virtual host "{name}", or not for user "{parts["user"]}".'
-            raise Trouble("virtual host", text) from error
-        if isinstance(error, TimeoutError):
-            text = f"RabbitMQ at port {parts['port']} takes the call, but says nothing for {PATIENCE} s."
-            raise Trouble("port", text) from error
-        text = f"What listens at the broker's port {parts['port']} does not answer as RabbitMQ does."
-        raise Trouble("port", text) from error
+        raise Trouble(*_why_no_broker(error, parts)) from error
+
+
+def _why_no_broker(error: Exception, parts: dict[str, Any]) -> tuple[str, str]:
+    code, user, port = getattr(error, "reply_code", None), parts["user"], parts["port"]
+    if code == 403:
+        return "user or password", f'RabbitMQ refuses the user "{user}" with this password.'
+    if code == 530 and "limit" in str(error):
+        return "connections", f'RabbitMQ lets no more connections in for the user "{user}".'
+    if code == 530:
+        name = parts["virtual host"] or "/"
+        return "virtual host", f'RabbitMQ has no virtual host "{name}", or not for user "{user}".'
+    if isinstance(error, TimeoutError):
+        return "port", f"RabbitMQ at port {port} takes the call, but says nothing for {PATIENCE} s."
+    return "port", f"What listens at the broker's port {port} does not answer as RabbitMQ does."
 
 
 def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
-    name, user = parts["database"], parts["user"]
     tables = "SELECT t FROM unnest(array['grid_squares', 'task_log', 'uk_boundary']) AS t"
     try:
         with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=PATIENCE) as connection:
             found = connection.execute(f"{tables} WHERE to_regclass('geopython.' || t) IS NULL")
             missing = [name for (name,) in found]
     except psycopg.Error as error:
-        said = str(error)
-        if full := _FULL.search(said):
-            whose = f'for the user "{user}"' if "for role" in said else "at all"
-            text = f"PostgreSQL lets no more connections in {whose}: {said[full.start() :].strip()}."
-            raise Trouble("connections", text) from error
-        if "permission denied" in said:
-            text = f'The user "{user}" may not look into the schema geopython of the database "{name}".'
-            raise Trouble("database", text) from error
-        if "FATAL" not in said:
-            text = f"What listens at the database's port {parts['port']} does not answer as PostgreSQL does."
-            raise Trouble("port", text) from error
-        entry = "pg_hba" in said  # a central lets its machines into its one database only
-        if re.search(r'database "[^"]*"', said) and (not entry or name != _NAME):
-            text = f'PostgreSQL has no database "{name}", or not for user "{user}".'
-            raise Trouble("database", text) from error
-        text = f'PostgreSQL refuses the user "{user}" with this password.'
-        raise Trouble("user or password", text) from error
+        raise Trouble(*_why_no_database(str(error), parts)) from error
     if missing:
-        text = f'The database "{name}" has no table geopython.{" and no geopython.".join(missing)}.'
-        raise Trouble("database", text)
+        names = " and no geopython.".join(missing)
+        raise Trouble("database", f'The database "{parts["database"]}" has no table geopython.{names}.')
+
+
+def _why_no_database(said: str, parts: dict[str, Any]) -> tuple[str, str]:
+    name, user, port = parts["database"], parts["user"], parts["port"]
+    if full := _FULL.search(said):
+        whose = f'for the user "{user}"' if "for role" in said else "at all"
+        why = said[full.start() :].strip()
+        return "connections", f"PostgreSQL lets no more connections in {whose}: {why}."
+    if "permission denied" in said:
+        text = f'The user "{user}" may not look into the schema geopython of the database "{name}".'
+        return "database", text
+    if "FATAL" not in said:
+        return "port", f"What listens at the database's port {port} does not answer as PostgreSQL does."
+    entry = "pg_hba" in said  # a central lets its machines into its one database only
+    if re.search(r'database "[^"]*"', said) and (not entry or name != _NAME):
+        return "database", f'PostgreSQL has no database "{name}", or not for user "{user}".'
+    return "user or password", f'PostgreSQL refuses the user "{user}" with this password.'

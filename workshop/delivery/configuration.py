@@ -4,14 +4,11 @@
 """
 
 from workshop import settings
-from workshop.delivery.topology import ROUTING_KEY, SQUARES, TASKS
+from workshop.delivery.topology import SQUARES
 
 # Where messages go.
 task_queues = [SQUARES]
 task_default_queue = SQUARES.name
-task_default_exchange = TASKS.name
-task_default_exchange_type = TASKS.type
-task_default_routing_key = ROUTING_KEY
 task_routes = {"workshop.periodic.*": {"queue": "periodic"}}
 
 # A message is acknowledged after its task ran, so a worker that dies gives it back; the database's

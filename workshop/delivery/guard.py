@@ -109,21 +109,9 @@ def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= 1000
 
 
-def _is_uuid(value: Any) -> bool:
-    return str(UUID(value)) == value
-
-
 def _moment(value: Any) -> datetime:
     moment = datetime.fromisoformat(value)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _is_time(value: Any) -> bool:
-    return bool(_moment(value))
-
-
-def _is_soon(value: Any) -> bool:
-    return _moment(value) <= datetime.now(UTC) + FARTHEST
 
 
 def _are_limits(value: Any) -> bool:
@@ -135,11 +123,15 @@ def _is_limit(value: Any) -> bool:
 
 
 _RULES: list[tuple[Callable[[Any], bool], str, str]] = [
-    (_is_text, "text", "task lang origin shadow argsrepr kwargsrepr root_id parent_id group"),
-    (_is_uuid, "a UUID", "id"),
+    (
+        lambda value: isinstance(value, str),
+        "text",
+        "task lang origin shadow argsrepr kwargsrepr root_id parent_id group",
+    ),
+    (lambda value: str(UUID(value)) == value, "a UUID", "id"),
     (_is_count, "a whole number from 0 to 1,000", "retries group_index replaced_task_nesting known_errors"),
-    (_is_soon, "a time at most one day ahead", "eta"),
-    (_is_time, "a time", "expires"),
+    (lambda value: _moment(value) <= datetime.now(UTC) + FARTHEST, "a time at most one day ahead", "eta"),
+    (lambda value: bool(_moment(value)), "a time", "expires"),
     (_are_limits, "two numbers of seconds up to 3,600", "timelimit"),
     (lambda value: isinstance(value, bool), "true or false", "ignore_result"),
     (lambda value: value in ([], {}), "empty", "stamped_headers stamps"),

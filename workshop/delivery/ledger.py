@@ -6,15 +6,14 @@ RabbitMQ confirmed and that is in none of them is missing. To send it again is s
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from uuid import UUID
+from functools import partial
 
 from celery import Celery
 from kombu import Connection
-from sqlalchemy import ARRAY, ColumnElement, Uuid, any_, literal, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import select
 
 from workshop import db, settings
-from workshop.database import execute
+from workshop.database import among, execute
 from workshop.delivery import dead, publisher
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
@@ -146,10 +145,7 @@ def requeue(tasks: Sequence[Published]) -> int:
     with Celery(broker=settings.broker_url(), set_as_current=False) as application:
         application.config_from_object("workshop.delivery.configuration")
         for task in tasks:
-
-            def publish(task: Published = task, **options: object) -> object:
-                return application.send_task(task.name, task.args, task.kwargs, task_id=task.id, **options)
-
+            publish = partial(application.send_task, task.name, task.args, task.kwargs, task_id=task.id)
             publisher.send(application, task.id, publish)
     return len(tasks)
 
@@ -169,16 +165,11 @@ def _stored(ids: Collection[str] | None) -> dict[str, int]:
     square = db.GridSquare
     query = select(square.task_id, square.attempt).where(square.worker != "direct")
     if ids is not None:
-        query = query.where(_among(square.task_id, ids))
+        query = query.where(among(square.task_id, uuids(ids)))
     return {str(row.task_id): row.attempt for row in execute(query)}
 
 
 def _log(ids: Collection[str]) -> list[LogLine]:
     log = db.TaskLog
     query = select(log.task_id, log.state, log.attempt, log.error, log.countdown).order_by(log.id)
-    return [LogLine(str(id), *rest) for id, *rest in execute(query.where(_among(log.task_id, ids)))]
-
-
-def _among(column: InstrumentedAttribute[UUID], ids: Collection[str]) -> ColumnElement[bool]:
-    """Return the condition that a task is one of those; as one value, however many they are."""
-    return column == any_(literal(uuids(ids), ARRAY(Uuid)))
+    return [LogLine(str(id), *rest) for id, *rest in execute(query.where(among(log.task_id, uuids(ids))))]

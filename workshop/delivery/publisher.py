@@ -28,8 +28,6 @@ class NotSent(WorkshopError):
     ----------
     task_id : str
         The task's id. Sent again under this id, it makes one row, even if RabbitMQ has it twice.
-    text : str
-        What is wrong with RabbitMQ, or on the way there.
     perhaps : bool
         Whether RabbitMQ may have the task nevertheless: only its answer is missing.
     """
@@ -38,15 +36,8 @@ class NotSent(WorkshopError):
         fate = "Perhaps it has the task, perhaps not." if perhaps else "The task is not on the queue."
         again = f'apply_async((x, y), task_id="{task_id}")'
         super().__init__(f"{text} {fate}\n", f"workshop status. Then it is safe to send it again: {again}")
-        self.task_id, self.text, self.perhaps = task_id, text, perhaps
-
-    def __reduce__(self) -> tuple[type, tuple[str, str, bool]]:
-        """Let it travel between processes, as the errors of tasks do."""
-        return type(self), (self.task_id, self.text, self.perhaps)
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence in a notebook, and not thirty lines of libraries."""
-        return [f"{type(self).__name__}: {self}"]
+        self.task_id, self.perhaps = task_id, perhaps
+        self.args = (task_id, text, perhaps)  # of which another process makes it anew
 
 
 def send(app: celery.Celery, task_id: str, publish: Callable[..., Answer]) -> Answer:

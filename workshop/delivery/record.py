@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -104,10 +103,11 @@ class Run:
 
 def runs() -> list[Run]:
     """Return every run in the record, in the order in which they began."""
-    with _lock:
-        for entry in _new_entries():
-            _read(entry)
-        return list(_seen.runs.values())
+    found: dict[str, Run] = {}
+    tasks: dict[str, Published] = {}
+    for entry in _entries():
+        _read(entry, found, tasks)
+    return list(found.values())
 
 
 def published() -> list[Published]:
@@ -135,52 +135,23 @@ def uuids(ids: Iterable[object]) -> list[UUID]:
     return found
 
 
-@dataclass
-class _Seen:
-    """What was read of the file so far: a class of thirty writes some ten thousand lines in an hour."""
-
-    first: bytes = b""
-    size: int = 0
-    runs: dict[str, Run] = field(default_factory=dict)
-    tasks: dict[str, Published] = field(default_factory=dict)
-
-
-_seen = _Seen()
-_lock = Lock()
-
-
-def _new_entries() -> Iterator[dict[str, Any]]:
-    """Yield the lines that were added since the last look; all of them if the file is another one."""
-    global _seen
-    try:
-        file = (state_dir() / recorder.FILE).open("rb")
-    except FileNotFoundError:
-        _seen = _Seen()
-        return
-    with file:
-        if (first := file.readline()) != _seen.first:
-            _seen = _Seen(first)
-        file.seek(_seen.size)
+def _entries() -> Iterator[dict[str, Any]]:
+    """Yield the lines of the record, but those that can't be read: one is being written, or was edited."""
+    with suppress(FileNotFoundError), (state_dir() / recorder.FILE).open("rb") as file:
         for line in file:
-            if not line.endswith(b"\n"):
-                return  # it is being written
-            _seen.size += len(line)
-            with suppress(ValueError):  # the disk was full, or someone edited it
+            with suppress(ValueError):
                 yield json.loads(line)
 
 
-def _read(entry: dict[str, Any]) -> None:
-    if not isinstance(entry, dict):
-        return
-    task = _seen.tasks.get(entry.get("id", ""))
+def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Published]) -> None:
+    task = tasks.get(entry.get("id", ""))
     if task is None and "name" in entry:
         with suppress(TypeError):  # a line of an older version
-            task = _seen.tasks[entry["id"]] = Published(**entry)
-            run = Run(task.run, task.source, task.at)
-            _seen.runs.setdefault(task.run, run).every.append(task)
+            task = tasks[entry["id"]] = Published(**entry)
+            runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
     elif "error" in entry:
         run = Run(entry["run"], entry["source"], entry["at"])
-        _seen.runs.setdefault(run.id, run).error = entry["error"]
+        runs.setdefault(run.id, run).error = entry["error"]
     elif task is not None and "name" in entry:
         task.unsent = entry.get("unsent", "")
     elif task is not None:

@@ -74,7 +74,7 @@ def trying(
         yield
     except Exception as error:
         if not current_task and not getattr(error, "perhaps", False):
-            text = error.text if isinstance(error, NotSent) else f"{type(error).__name__}: {error}"
+            text = error.text.strip() if isinstance(error, NotSent) else f"{type(error).__name__}: {error}"
             _append(_entry(id, name, args, kwargs) | {"unsent": text[:500]})
         raise
 

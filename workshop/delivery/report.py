@@ -5,7 +5,6 @@ import socket
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from celery import Celery
@@ -23,12 +22,8 @@ CODE = ROOT / "workshop"
 
 def code_version() -> dict[str, str]:
     """Return a short digest of each file ``workshop/*.py`` as it is saved now, by name."""
-    return {path.name: digest(path) for path in sorted(CODE.glob("[a-z_]*.py"))}
-
-
-def digest(path: Path) -> str:
-    """Return a short digest of a file."""
-    return sha256(path.read_bytes()).hexdigest()[:8]
+    files = sorted(CODE.glob("[a-z_]*.py"))
+    return {path.name: sha256(path.read_bytes()).hexdigest()[:8] for path in files}
 
 
 _loaded = code_version()
@@ -57,26 +52,22 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
     }
 
 
-def ask_workers(
-    broker_url: str, seconds: float = 1, expected: int | None = None
-) -> dict[str, dict[str, Any]]:
-    """Ask every worker of a broker for its report, and wait for the answers.
+def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[str, Any]]:
+    """Ask every worker of a broker for its report, and wait a second for the answers.
 
     Parameters
     ----------
     broker_url : str
         The broker's address.
-    seconds : float
-        How long to wait.
     expected : int, optional
-        How many answers are enough; without it the whole time is waited for.
+        How many answers are enough; without it the whole second is waited for.
 
     Returns
     -------
     dict
         The report of each worker that answered, by the worker's name; none at a central queue.
     """
-    found = ask(broker_url, "course_report", timeout=seconds, limit=expected)
+    found = ask(broker_url, "course_report", timeout=1, limit=expected)
     return {name: report for name, report in found.items() if "pid" in report}
 
 

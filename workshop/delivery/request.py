@@ -8,6 +8,8 @@ they are: they are for errors that the task itself knows.
 import random
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import celery.worker.request
@@ -58,7 +60,7 @@ class Request(celery.worker.request.Request):
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Write the failure of a task that did not even end at its hard limit to the task log."""
-        with _Running(self):
+        with _running(self):
             super().on_timeout(soft, timeout)
 
     def acknowledge(self) -> None:
@@ -97,7 +99,7 @@ class Request(celery.worker.request.Request):
         self._why = f"WorkerLostError: {reason}"
         _logger.error("Task %s is a dead letter now: %s", self.id, reason)
         self.reject(requeue=False)
-        with _Running(self):
+        with _running(self):
             self.task.on_failure(reason, self.id, self.args, self.kwargs, exc_info)
 
     def _give_back(self, why: str) -> None:
@@ -106,31 +108,25 @@ class Request(celery.worker.request.Request):
         _in_a_row = min(_in_a_row + 1, 10)
         _logger.warning("Task %s goes back to the queue in %.1f s: %s", self.id, pause, why)
         given_back[self.id] = time.monotonic() + pause
-        if hub := get_event_loop():
-            hub.call_later(pause, self._put_back)
-        else:
-            time.sleep(pause)
-            self._put_back()
+        hub: Any = get_event_loop()
+        hub.call_later(pause, self._put_back)
 
     def _put_back(self) -> None:
         given_back.pop(self.id, None)
         self.reject(requeue=True)
 
 
-class _Running:
-    """Makes a request the current one, for the task's own handlers in the main process.
+@contextmanager
+def _running(request: Request) -> Iterator[None]:
+    """Make a request the current one, for the task's own handlers in the main process.
 
     That process starts others by forking, so it keeps no connection to the database open.
     """
-
-    def __init__(self, request: Request) -> None:
-        self._task, self._context = request.task, request._context
-
-    def __enter__(self) -> None:
-        _task_stack.push(self._task)
-        self._task.request_stack.push(self._context)
-
-    def __exit__(self, *_: object) -> None:
-        self._task.request_stack.pop()
+    _task_stack.push(request.task)
+    request.task.request_stack.push(request._context)
+    try:
+        yield
+    finally:
+        request.task.request_stack.pop()
         _task_stack.pop()
         database.engine().dispose()

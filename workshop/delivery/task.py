@@ -39,7 +39,7 @@ class Task(celery.Task):
         """Run the task; give it back if the database had an outage, whatever the task made of that."""
         if self.request.called_directly:
             return super().__call__(*args, **kwargs)
-        database.forget_trouble()
+        database.outage.set(None)
         try:
             result = self.run(*args, **kwargs)
         except (Retry, Reject):
@@ -98,12 +98,12 @@ class Task(celery.Task):
             return
         if unsent := self.request.get("unsent"):
             raise Reject(unsent, requeue=True) from None
-        if (trouble := database.trouble()) is None:
+        if (outage := database.outage.get()) is None:
             return
-        if trouble.late:
+        if outage.late:
             _late[self.request.id] = _late.get(self.request.id, 0) + 1
-        if not trouble.late or _late[self.request.id] <= LATE:
-            raise Reject(f"the database: {trouble.text}", requeue=True) from None
+        if not outage.late or _late[self.request.id] <= LATE:
+            raise Reject(f"the database: {outage.text}", requeue=True) from None
 
 
 def follow_settings(app: celery.Celery) -> None:
