@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from backstage.stack import containers, outside
 from backstage.stack.process import born
-from backstage.stack.site import HOST, Site, site_of_containers
+from backstage.stack.site import HOST, Site
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -97,10 +97,7 @@ def running_site() -> Site | None:
     stack = running()
     if stack is None:
         return None
-    token = state_folder.read("token.json")["token"]
-    if containers.inside():
-        return site_of_containers(token)
-    return Site(state_folder.state_dir(), stack["ports"], token)
+    return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
 
 
 def services() -> dict[str, str]:
