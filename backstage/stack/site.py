@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backstage.stack import containers, outside
+from backstage.stack import cloud, containers
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.ports import HOST, USUAL_PORTS, free_ports
 from workshop import state_folder
@@ -37,7 +37,7 @@ class Site:
         """Return host and port of a program, such as ``127.0.0.1:5672``."""
         return f"{self.hosts.get(name, HOST)}:{self.ports[name]}"
 
-    def outside(self) -> "Site":
+    def published(self) -> "Site":
         """Return the site as a browser or a program of this computer sees it: by what containers publish."""
         return replace(self, ports=self.ports | containers.published(), hosts={})
 
@@ -93,7 +93,7 @@ class Site:
     @property
     def flower_url(self) -> str:
         """The address of Flower, whose path is the one that its page has inside JupyterLab."""
-        return f"http://{self.flower_host}:{self.ports['flower']}{outside.below()}flower"
+        return f"http://{self.flower_host}:{self.ports['flower']}{cloud.below()}flower"
 
     @property
     def lab_url(self) -> str:

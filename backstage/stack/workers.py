@@ -5,8 +5,8 @@ import sys
 
 from celery import Celery
 
-from backstage.stack import centrally, containers, outside
-from backstage.stack.direct import open_page
+from backstage.stack import centrally, cloud, containers
+from backstage.stack.http import open_page
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
@@ -99,7 +99,7 @@ def _flower_command(site: Site) -> list[str]:
         f"--port={site.ports['flower']}",
         "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
         *(["--read_only=True"] if site.central else []),
-        f"--url_prefix={outside.below().lstrip('/')}flower",
+        f"--url_prefix={cloud.below().lstrip('/')}flower",
     )
 
 

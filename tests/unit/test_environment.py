@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 
-from backstage.stack import direct, environment
+from backstage.stack import environment, http
 from workshop import state_folder
 
 FOREIGN = {
@@ -95,7 +95,7 @@ def test_no_proxy_sees_what_the_course_asks_its_own_pages(page: str, monkeypatch
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
-    with importlib.reload(direct).open_page(page, timeout=5) as answer:  # proxies are read once, at the start
+    with importlib.reload(http).open_page(page, timeout=5) as answer:  # proxies are read once, at the start
         assert answer.read() == b"here"
 
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from backstage.stack import containers
-from backstage.stack.direct import open_page
+from backstage.stack.http import open_page
 from backstage.stack.service import Service
 from backstage.stack.site import HOST, Site
 from workshop.state_folder import ROOT
