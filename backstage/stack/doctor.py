@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,7 @@ def examine() -> Iterator[Finding]:
     """Look at one thing after the other, the causes before their effects."""
     yield Finding(True, f"Python {sys.version.split()[0]}")
     if not containers.inside():
-        for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
-            yield _program(find)
+        yield from _programs()
     yield from _folder()
     for text in elsewhere():
         yield Finding(True, text)
@@ -58,11 +57,12 @@ def examine() -> Iterator[Finding]:
     yield _boundary()
 
 
-def _program(find: Callable[[], Path]) -> Finding:
-    try:
-        return Finding(True, f"found {find()}")
-    except binaries.Missing as error:
-        return Finding(False, str(error), "sh scripts/setup.sh")
+def _programs() -> Iterator[Finding]:
+    for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
+        try:
+            yield Finding(True, f"found {find()}")
+        except binaries.Missing as error:
+            yield Finding(False, str(error), "sh scripts/setup.sh")
 
 
 def _folder() -> Iterator[Finding]:
