@@ -13,7 +13,7 @@ _NAMES = {
     "join": "backstage.classroom.join:join",
     "leave": "backstage.classroom.join:leave",
     "ledger": "workshop.delivery.ledger:ledger",
-    "limits": "backstage.stack.outside:limits",
+    "limits": "backstage.stack.cloud:limits",
     "read_code": "backstage.classroom.card:read_code",
     "rehearse": "backstage.classroom.rehearsal:rehearse",
     "scale": "backstage.stack.scaling:scale",

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from backstage.classroom import fill
 from backstage.classroom.central import site
-from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.http import ask_rabbitmq
 from workshop.delivery import dead
 
 _FRESH_SECONDS = 8

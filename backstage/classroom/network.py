@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Interface, ip_address
 
 import psutil
 
-from backstage.stack import containers, outside
+from backstage.stack import cloud, containers
 
 _NEIGHBOUR = "work together at a neighbour's machine"
 _NETWORK = (
@@ -26,9 +26,9 @@ def explain(host: str) -> tuple[str, str]:
     host : str
         The central's address.
     """
-    if outside.in_codespaces():
+    if cloud.in_codespaces():
         return _in_a_cloud("in a codespace")
-    if outside.in_hub():
+    if cloud.in_hub():
         return _in_a_cloud("on Binder" if os.environ.get("BINDER_LAUNCH_HOST") else "on a JupyterHub")
     if containers.inside():
         return _in_a_container(host)

@@ -14,7 +14,7 @@ from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.classroom.obstacles import check
 from backstage.stack import scaling
-from backstage.stack.lab import RESETS
+from backstage.stack.jupyterlab import RESETS
 from backstage.stack.status import running
 from workshop import settings, state_folder
 

@@ -12,7 +12,7 @@ from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from backstage.classroom.raster import By
 from backstage.classroom.wall import Wall
-from backstage.stack import containers, outside
+from backstage.stack import cloud, containers
 from backstage.stack.site import HOST
 from workshop.errors import WorkshopError
 
@@ -55,7 +55,7 @@ class WallPage:
         """The address for a browser of this computer; in containers and clouds that of JupyterLab's tile."""
         if containers.inside():
             return f"http://{HOST}:{containers.published()['lab']}/wall/"
-        return outside.address(f"http://{HOST}:{self.port}/", "wall/")
+        return cloud.address(f"http://{HOST}:{self.port}/", "wall/")
 
     def serve(self) -> None:
         """Show the page until Ctrl-C."""

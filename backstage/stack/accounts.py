@@ -25,7 +25,7 @@ from base64 import b64encode
 from typing import Any
 
 from backstage.stack.central_config import CentralConfig
-from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.http import ask_rabbitmq
 from backstage.stack.site import Site
 from workshop.delivery.topology import SQUARES
 

@@ -6,15 +6,11 @@ What was broken, and when, stands in ``broken.jsonl``, which the check of challe
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import psutil
-from amqp.exceptions import AMQPError
-from kombu import Connection
-from kombu.exceptions import OperationalError
 
 from backstage.stack import containers
 from backstage.stack.process import born
@@ -22,17 +18,16 @@ from backstage.stack.status import elsewhere, running, until
 from backstage.stack.workers import machine_name
 from workshop import settings, state_folder
 from workshop.delivery.report import ask
-from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
 
 FILE = "broken.jsonl"
 WORKER = "worker1"
 
 PATIENCE = 60
-"""Seconds until what was killed must be ready again, and to wait for a task to run while there are some."""
+"""Seconds until what was killed must be ready again."""
 
-_QUIET = 3
-_TROUBLE = (OSError, OperationalError, AMQPError)
+_QUIET = 10
+"""Seconds to wait for a task to run."""
 
 _IN_CONTAINERS = (
     "the services run in containers, which can't reach each other's programs.\n"
@@ -44,25 +39,25 @@ _IN_CONTAINERS = (
 def kill_worker() -> None:
     """Kill worker1 with all its processes while tasks run, and wait until it is ready again."""
     text = "worker1 was killed in the middle of its tasks. It was started again, and is ready."
-    _break("worker", WORKER, lambda main, _: _family(main), text)
+    _break("worker", WORKER, text)
 
 
 def kill_process() -> None:
     """Kill one of worker1's processes in the middle of a task, and wait until it has a new one."""
     text = "One process of worker1 was killed in the middle of a task. worker1 has a new one."
-    _break("process", WORKER, lambda _, busy: busy[:1], text)
+    _break("process", WORKER, text)
 
 
 def restart_broker() -> None:
     """Kill RabbitMQ while tasks run, and wait until it is ready again."""
     text = "RabbitMQ was killed while tasks were running. It was started again, and is ready."
-    _break("broker", "rabbitmq", lambda main, _: _family(main), text)
+    _break("broker", "rabbitmq", text)
 
 
 def restart_database() -> None:
     """Kill PostGIS while tasks run, and wait until it is ready again."""
     text = "PostGIS was killed while tasks were running. It was started again, and is ready."
-    _break("database", "postgis", lambda main, _: _family(main), text)
+    _break("database", "postgis", text)
 
 
 def broken(since: str) -> set[str]:
@@ -80,26 +75,22 @@ def broken(since: str) -> set[str]:
     return {note["what"] for note in map(json.loads, lines) if note["at"] >= since}
 
 
-Choice = Callable[[psutil.Process, list[psutil.Process]], list[psutil.Process]]
-"""Chooses what to kill: out of a service's main process and the worker's processes that run a task."""
-
-
-def _break(what: str, service: str, choose: Choice, text: str) -> None:
+def _break(what: str, service: str, text: str) -> None:
     if refusal := _refusal(service):
         print(f"Nothing was broken: {refusal}")
         return
     main = psutil.Process(_condition(service)["pid"])
-    size = len(main.children())
-    with _held_still() as busy:
-        victims = choose(main, busy) if busy else []
-        for victim in victims:
-            with suppress(psutil.NoSuchProcess):
-                victim.kill()
-    if not victims:
+    size = len(_processes_of_worker())
+    busy = _busy_processes()
+    if not busy:
         print("Nothing was broken: no task is running. Next: send tasks, and break while they run")
         return
-    _note(what, len(busy))
-    if not until(lambda: _is_back(service, main, victims, size) and _is_ready(WORKER), PATIENCE):
+    victims = busy[:1] if what == "process" else [main, *main.children(recursive=True)]
+    for victim in victims:
+        with suppress(psutil.NoSuchProcess):
+            victim.kill()
+    _note(what)
+    if not until(lambda: _is_whole(service, victims, size), PATIENCE):
         raise WorkshopError(f"{service} is not ready after {PATIENCE} s.", "workshop status")
     print(text)
 
@@ -125,82 +116,38 @@ def _condition(service: str) -> dict[str, Any]:
     return (running() or {"services": {}})["services"].get(service, {})
 
 
-def _family(main: psutil.Process) -> list[psutil.Process]:
-    return [main, *main.children(recursive=True)]
+def _processes_of_worker() -> list[psutil.Process]:
+    return psutil.Process(_condition(WORKER)["pid"]).children()
 
 
-def _is_back(service: str, main: psutil.Process, victims: list[psutil.Process], size: int) -> bool:
-    """Return whether a service runs in full again: anew, or with as many processes as before."""
-    now = _condition(service)
-    if now.get("state") != "ready" or now["pid"] != main.pid:
-        return now.get("state") == "ready"
+def _busy_processes() -> list[psutil.Process]:
+    """Return those of worker1's processes that run a task; none if there is no task to run."""
+    name, end = f"{WORKER}@{machine_name()}", time.monotonic() + _QUIET
+    while time.monotonic() < end:
+        tasks = ask(settings.broker_url(), "active", destination=[name], timeout=1).get(name, [])
+        pids = {task["worker_pid"] for task in tasks}
+        if busy := [process for process in _processes_of_worker() if process.pid in pids]:
+            return busy
+        time.sleep(0.1)
+    return []
+
+
+def _is_whole(service: str, victims: list[psutil.Process], size: int) -> bool:
+    """Return whether a service is ready anew, and the worker too, with as many processes as before.
+
+    A worker ends with its broker, and is started again.
+    """
+    conditions = [_condition(name) for name in (service, WORKER)]
+    if not all(each.get("state") == "ready" for each in conditions):
+        return False
     with suppress(psutil.NoSuchProcess):
-        return main not in victims and len(set(main.children()) - set(victims)) >= size
+        processes = {psutil.Process(conditions[0]["pid"]), *_processes_of_worker()}
+        return processes.isdisjoint(victims) and len(processes) > size
     return False
 
 
-def _is_ready(service: str) -> bool:
-    """Return whether a service is ready; a worker ends with its broker, and is started anew."""
-    return _condition(service).get("state") == "ready"
-
-
-def _note(what: str, tasks: int) -> None:
-    """Write down what was broken just now, and in the middle of how many tasks."""
+def _note(what: str) -> None:
+    """Write down what was broken just now."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
     with (state_folder.state_dir() / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"what": what, "tasks": tasks, "at": at}) + "\n")
-
-
-@contextmanager
-def _held_still() -> Iterator[list[psutil.Process]]:
-    """Hold worker1's processes still for a moment, and let them go on afterwards.
-
-    Yields
-    ------
-    list of psutil.Process
-        Those that are in the middle of a task; none if there is no task to run.
-    """
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end and until(_has_work, _QUIET):
-        if _at_work():
-            with _suspended() as processes:
-                pids = _at_work()
-                if busy := [process for process in processes if process.pid in pids]:
-                    yield busy
-                    return
-    yield []
-
-
-@contextmanager
-def _suspended() -> Iterator[list[psutil.Process]]:
-    processes = psutil.Process(_condition(WORKER)["pid"]).children()
-    try:
-        for process in processes:
-            process.suspend()
-        yield processes
-    finally:
-        for process in processes:
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
-
-
-def _has_work() -> bool:
-    """Return whether messages wait in the queue, or worker1 holds some."""
-    url = settings.broker_url()
-    with suppress(*_TROUBLE), Connection(url, connect_timeout=3) as connection:
-        if SQUARES(connection.default_channel).queue_declare(passive=True).message_count:
-            return True
-    return bool((_ask("course_report") or {}).get("held"))
-
-
-def _at_work() -> set[int]:
-    """Return the numbers of worker1's processes that run a task."""
-    return {task["worker_pid"] for task in _ask("active") or []}
-
-
-def _ask(command: str) -> Any:
-    """Return what worker1 answers to a command; None if it does not answer, as after a lost connection."""
-    name = f"{WORKER}@{machine_name()}"
-    with suppress(*_TROUBLE):
-        return ask(settings.broker_url(), command, destination=[name], timeout=1).get(name)
-    return None
+        file.write(json.dumps({"what": what, "at": at}) + "\n")

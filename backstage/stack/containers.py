@@ -15,9 +15,6 @@ from typing import Any
 
 from workshop import state_folder
 
-LISTEN = "0.0.0.0"
-"""In a container all its addresses; what is published of it is on the host's 127.0.0.1."""
-
 HOSTS = {
     "postgis": "postgis",
     "rabbitmq": "rabbitmq",
@@ -35,9 +32,25 @@ def inside() -> bool:
     return bool(os.environ.get(_PUBLISHED))
 
 
+def hosts() -> dict[str, str]:
+    """Return on which of the containers each port is; empty elsewhere."""
+    return HOSTS if inside() else {}
+
+
+def listen(host: str) -> str:
+    """Return the address at which a program of this host listens.
+
+    In a container it is all of its addresses; what is published of it is on 127.0.0.1 of the computer.
+    """
+    return "0.0.0.0" if inside() else host
+
+
 def published() -> dict[str, int]:
-    """Return as which port of the host each port is published: ``WORKSHOP_PUBLISHED``, ``lab=8888 ...``."""
-    pairs = (pair.split("=") for pair in os.environ[_PUBLISHED].split())
+    """Return as which port of the computer each port is published: ``WORKSHOP_PUBLISHED``, ``lab=8888 ...``.
+
+    Empty elsewhere than in containers.
+    """
+    pairs = (pair.split("=") for pair in os.environ.get(_PUBLISHED, "").split())
     return {name: int(port) for name, port in pairs}
 
 
@@ -56,6 +69,8 @@ def running() -> dict[str, Any] | None:
     """
     living = [file.name for file in sorted(_files()) if _is_held(_lock_of(file))]
     stacks = [stack for name in living if (stack := state_folder.read(name))]  # one may end at this moment
+    if not stacks:
+        return None
     services: dict[str, Any] = {}
     for stack in stacks:
         for name, service in stack["services"].items():
@@ -67,7 +82,8 @@ def running() -> dict[str, Any] | None:
     first = {name: services[name] for name in order if name in services}
     following = [stack for stack in stacks if any(name.startswith("worker") for name in stack["services"])]
     matches = [stack["matches"] for stack in following or stacks]
-    return stacks[0] | {"services": first | services, "matches": _agreed(matches)} if stacks else None
+    agreed = matches[0] if matches[1:] == matches[:-1] else None  # while they differ, not all follow yet
+    return stacks[0] | {"services": first | services, "matches": agreed}
 
 
 def own_services() -> dict[str, Any]:
@@ -112,11 +128,6 @@ def _is_held(lock: Path) -> bool:
     except OSError:
         return True
     return False
-
-
-def _agreed(matches: list[Any]) -> Any:
-    """Return which settings all containers follow; None while they do not agree."""
-    return matches[0] if all(each == matches[0] for each in matches) else None
 
 
 def main() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_server.services.contents.largefilemanager import AsyncLargeFileManager
 from tornado.web import HTTPError
 
-from backstage.stack.lab import RESETS
+from backstage.stack.jupyterlab import RESETS
 from workshop.state_folder import read
 
 _KEY = "workshop_resets"

@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,12 +38,9 @@ class Finding:
 
 def examine() -> Iterator[Finding]:
     """Look at one thing after the other, the causes before their effects."""
-    yield Finding(
-        sys.version_info >= (3, 11), f"Python {sys.version.split()[0]}", "install Python 3.11 or newer"
-    )
+    yield Finding(True, f"Python {sys.version.split()[0]}")
     if not containers.inside():
-        for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
-            yield _program(find)
+        yield from _programs()
     yield from _folder()
     for text in elsewhere():
         yield Finding(True, text)
@@ -60,11 +57,12 @@ def examine() -> Iterator[Finding]:
     yield _boundary()
 
 
-def _program(find: Callable[[], Path]) -> Finding:
-    try:
-        return Finding(True, f"found {find()}")
-    except binaries.Missing as error:
-        return Finding(False, str(error), "sh scripts/setup.sh")
+def _programs() -> Iterator[Finding]:
+    for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
+        try:
+            yield Finding(True, f"found {find()}")
+        except binaries.Missing as error:
+            yield Finding(False, str(error), "sh scripts/setup.sh")
 
 
 def _folder() -> Iterator[Finding]:
@@ -85,18 +83,14 @@ def _service(site: Site, name: str, place: str, message: str) -> Finding:
 
 
 def _boundary() -> Finding:
-    try:
-        nations = _count_nations()
-    except Exception as error:  # the code of `workshop.db` may be broken too
+    try:  # slow to import, and attendees may have a mistake in it
+        from sqlalchemy import func, select
+
+        from workshop import db
+        from workshop.database import execute
+
+        nations = execute(select(func.count(db.UkBoundary.code))).scalar()
+    except Exception as error:
         reason = str(error).splitlines()[0]
         return Finding(False, f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
     return Finding(nations == 5, f"uk_boundary has {nations} nations of 5", "workshop down, then workshop up")
-
-
-def _count_nations() -> int | None:
-    from sqlalchemy import func, select
-
-    from workshop import db  # slow to import, and attendees may have a mistake in it
-    from workshop.database import execute
-
-    return execute(select(func.count(db.UkBoundary.code))).scalar()

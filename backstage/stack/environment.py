@@ -18,17 +18,14 @@ ALLOWED = {
     "SHELL": "the terminal's program in JupyterLab",
     "TERM": "what a terminal can show",
     "COLORTERM": "the same",
-    "LANG": "the language of messages",
-    "LANGUAGE": "the same",
+    "LANG*": "the language of messages",
     "LC_*": "letters and numbers",
     "TZ": "the time zone of logs",
-    "TMPDIR": "where temporary files go",
+    "TMP*": "where temporary files go",
     "TEMP": "the same, on Windows",
-    "TMP": "the same, on Windows",
     "XDG_STATE_HOME": "where the state folder is if the course's folder keeps no permissions",
     "XDG_RUNTIME_DIR": "where desktop programs meet",
-    "DISPLAY": "the screen, on which a browser opens",
-    "WAYLAND_DISPLAY": "the same",
+    "*DISPLAY": "the screen, on which a browser opens",
     "XAUTHORITY": "lets a program use the screen",
     "SSH_AUTH_SOCK": "lets git push from JupyterLab's terminal",
     "GIT_ASKPASS": "the same",
@@ -37,8 +34,7 @@ ALLOWED = {
     "*_proxy": "the way to the internet, for pip in a notebook",
     "*_PROXY": "the same",
     "SSL_CERT_*": "certificates that a company's network needs",
-    "REQUESTS_CA_BUNDLE": "the same",
-    "CURL_CA_BUNDLE": "the same",
+    "*_CA_BUNDLE": "the same",
     "PYTHONNOUSERSITE": "leaves out what the person installed for all projects",
     "PYTHONDONTWRITEBYTECODE": "keeps containers from writing into the course's folder",
     "PYTHONUNBUFFERED": "shows in a container's log at once what a program says",
@@ -47,8 +43,7 @@ ALLOWED = {
     "CONDA_PREFIX": "where conda's PostgreSQL and RabbitMQ are",
     "BINDER_*": "says that this is Binder",
     "JUPYTERHUB_*": "says where a hub shows JupyterLab",
-    "CODESPACES": "says that this is a codespace",
-    "CODESPACE_NAME": "which one",
+    "CODESPACE*": "says that this is a codespace, and which one",
     "GITHUB_TOKEN": "lets git push from there",
     "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "where its pages are",
     "MALLOC_ARENA_MAX": "saves memory where it is short, as on Binder",
@@ -56,14 +51,13 @@ ALLOWED = {
     "OPENBLAS_*": "numpy's choice of arithmetic for this processor",
     "SYSTEMROOT": "without it no program starts on Windows",
     "USERPROFILE": "HOME, on Windows",
-    "APPDATA": "where programs keep files, on Windows",
-    "LOCALAPPDATA": "the same",
+    "*APPDATA": "where programs keep files, on Windows",
     "PATHEXT": "which files are programs, on Windows",
     "COMSPEC": "the shell, on Windows",
 }
 """Each variable that a child gets if the person has it, by name or pattern, with the reason."""
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = "127.0.0.1,localhost,::1"
 """What no proxy may see: the course's own services, and their passwords."""
 
 
@@ -83,10 +77,12 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
         What `ALLOWED` lets through of this process's environment, then the course's own, then `own`.
     """
     inherited = {name: value for name, value in os.environ.items() if is_allowed(name)}
-    if another_stack:
-        inherited = {name: value for name, value in inherited.items() if not _is_of_this_stack(name)}
+    if another_stack:  # whoever leads this one leads that one, too
+        ours = [each for each in inherited if each.startswith("WORKSHOP_") and each != "WORKSHOP_LEADER"]
+        inherited = {name: value for name, value in inherited.items() if name not in ours}
     state = state_folder.state_dir()
-    unproxied = ",".join(dict.fromkeys([*_own_exceptions(), *LOOPBACK]))
+    own_exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    unproxied = f"{own_exceptions},{LOOPBACK}" if own_exceptions else LOOPBACK
     return {
         **inherited,
         "no_proxy": unproxied,
@@ -98,17 +94,6 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
         "JUPYTER_DATA_DIR": str(state / "jupyter" / "data"),
         **(own or {}),
     }
-
-
-def _is_of_this_stack(name: str) -> bool:
-    """Return whether a variable is a setting of this stack; whoever leads it leads another one, too."""
-    return name.startswith("WORKSHOP_") and name != "WORKSHOP_LEADER"
-
-
-def _own_exceptions() -> list[str]:
-    """Return what the person reaches without their proxy."""
-    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
-    return [host.strip() for host in named.split(",") if host.strip()]
 
 
 def is_allowed(name: str) -> bool:

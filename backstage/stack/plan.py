@@ -3,7 +3,7 @@
 import os
 import sys
 
-from backstage.stack import containers, lab, postgis, rabbitmq, workers
+from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.condition import StartFailed
 from backstage.stack.forward import WATCHED
 from backstage.stack.service import Service
@@ -17,7 +17,7 @@ _MOST = 8
 
 _FIXED = {
     service.name: service
-    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, lab.SERVICE)
+    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, jupyterlab.SERVICE)
 }
 
 

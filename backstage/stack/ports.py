@@ -28,14 +28,12 @@ def free_ports(central: CentralConfig | None = None) -> dict[str, int]:
     environment no usual port is taken; each stack begins elsewhere, so that those which start at the same
     time don't choose the same.
     """
-    any_port = os.environ.get("WORKSHOP_PORTS") == "any"
-    ports: dict[str, int] = {}
+    unusual = _UNUSUAL + os.getpid() % _STARTS * _APART if os.environ.get("WORKSHOP_PORTS") == "any" else None
     before = (central and central.ports) or {}
     address = central.address if central else HOST
+    ports: dict[str, int] = {}
     for name, usual in USUAL_PORTS.items():
-        first = _UNUSUAL + os.getpid() % _STARTS * _APART if any_port else usual
-        others = (port for port in range(first, _BEYOND) if port == usual or port not in USUAL_PORTS.values())
-        candidates = (*([before[name]] if name in before else []), *others)
+        candidates = range(before.get(name) or unusual or usual, _BEYOND)
         free = (port for port in candidates if is_free(port) and is_free(port, address))
         ports[name] = next(port for port in free if port not in ports.values())
     return ports

@@ -12,7 +12,7 @@ from kombu import Connection, Queue
 from backstage.stack import accounts
 from backstage.stack.binaries import epmd, rabbitmq
 from backstage.stack.condition import START_AFRESH, StartFailed
-from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.http import ask_rabbitmq
 from backstage.stack.service import Service
 from backstage.stack.site import HOST, Site
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
@@ -26,7 +26,6 @@ management.tcp.port = {management}
 default_vhost = celery_app
 default_user = celery_user
 default_pass = {password}
-default_user_tags.administrator = true
 disk_free_limit.absolute = 50MB
 consumer_timeout = 90000000
 log.console = true
@@ -71,17 +70,12 @@ def prepare(site: Site) -> None:
         f"listeners.tcp.{number} = {address}:{site.ports['rabbitmq']}"
         for number, address in enumerate(site.addresses, start=1)
     )
-    configuration = CONFIGURATION.format(
-        host=HOST, listeners=listeners, password=site.broker_password, **site.ports
-    )
+    told = CONFIGURATION.format(host=HOST, listeners=listeners, password=site.broker_password, **site.ports)
     central = site.central is not None
     advanced = DEAD_PEERS if central and sys.platform == "linux" else "[]."
-    for name, text in (
-        ("rabbitmq.conf", configuration + FOR_MACHINES * central),
-        ("advanced.config", advanced),
-        ("enabled_plugins", "[rabbitmq_management].\n"),
-    ):
-        (home / name).write_text(text, encoding="utf-8")
+    (home / "rabbitmq.conf").write_text(told + FOR_MACHINES * central, encoding="utf-8")
+    (home / "advanced.config").write_text(advanced, encoding="utf-8")
+    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 
 
 def environment(site: Site) -> dict[str, str]:

@@ -5,7 +5,7 @@ import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from backstage.stack import containers, outside
+from backstage.stack import cloud, containers
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.ports import HOST, USUAL_PORTS, free_ports
 from workshop import state_folder
@@ -25,27 +25,21 @@ class Site:
         Opens JupyterLab, and is the password of PostgreSQL's superuser; at a central, of every account
         but those of the machines.
     hosts : dict of str to str
-        The machine of each port; all are this one, except in containers.
-    listen : str
-        The address at which programs of this stack listen.
+        On which host each port is; all are here, except in containers.
     """
 
     state: Path
     ports: dict[str, int]
     token: str
-    hosts: dict[str, str] = field(default_factory=lambda: dict.fromkeys(USUAL_PORTS, HOST))
-    listen: str = HOST
+    hosts: dict[str, str] = field(default_factory=containers.hosts)
 
     def place(self, name: str) -> str:
         """Return host and port of a program, such as ``127.0.0.1:5672``."""
-        return f"{self.hosts[name]}:{self.ports[name]}"
+        return f"{self.hosts.get(name, HOST)}:{self.ports[name]}"
 
-    def outside(self) -> "Site":
+    def published(self) -> "Site":
         """Return the site as a browser or a program of this computer sees it: by what containers publish."""
-        if not containers.inside():
-            return self
-        here = dict.fromkeys(self.hosts, HOST)
-        return replace(self, ports=self.ports | containers.published(), hosts=here)
+        return replace(self, ports=self.ports | containers.published(), hosts={})
 
     @property
     def central(self) -> CentralConfig | None:
@@ -91,16 +85,15 @@ class Site:
         return f"postgresql+psycopg://{login}@{self.place('postgis')}/geopython-db"
 
     @property
-    def flower_address(self) -> str:
-        """The address at which Flower listens."""
-        return self.central.address if self.central and self.central.flower else self.listen
+    def flower_host(self) -> str:
+        """The host of Flower; a central may show it beyond this machine."""
+        central = self.central
+        return central.address if central and central.flower else self.hosts.get("flower", HOST)
 
     @property
     def flower_url(self) -> str:
         """The address of Flower, whose path is the one that its page has inside JupyterLab."""
-        at_central = self.central and self.central.flower
-        place = f"{self.flower_address}:{self.ports['flower']}" if at_central else self.place("flower")
-        return f"http://{place}{outside.below()}flower"
+        return f"http://{self.flower_host}:{self.ports['flower']}{cloud.below()}flower"
 
     @property
     def lab_url(self) -> str:
@@ -117,20 +110,6 @@ def new_site() -> Site:
     """Return a site with ports that are free now; the passwords are those of earlier starts."""
     state = state_folder.state_dir()
     (state / "logs").mkdir(exist_ok=True)
-    if not state_folder.read("token.json"):
-        state_folder.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
-    token = state_folder.read("token.json")["token"]
-    if containers.inside():
-        return site_of_containers(token)
-    return Site(state, free_ports(CentralConfig.read(state)), token)
-
-
-def site_of_containers(token: str) -> Site:
-    """Return the site of the course in containers, where each program has its usual port."""
-    return Site(
-        state_folder.state_dir(),
-        {name: USUAL_PORTS[name] for name in containers.HOSTS},
-        token,
-        containers.HOSTS,
-        containers.LISTEN,
-    )
+    state_folder.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
+    ports = USUAL_PORTS if containers.inside() else free_ports(CentralConfig.read(state))
+    return Site(state, ports, state_folder.read("token.json")["token"])

@@ -8,9 +8,9 @@ from itertools import starmap
 from pathlib import Path
 from typing import IO, Any
 
-from backstage.stack import containers, outside
+from backstage.stack import cloud, containers
 from backstage.stack.process import born
-from backstage.stack.site import HOST, Site, site_of_containers
+from backstage.stack.site import HOST, Site
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -97,10 +97,7 @@ def running_site() -> Site | None:
     stack = running()
     if stack is None:
         return None
-    token = state_folder.read("token.json")["token"]
-    if containers.inside():
-        return site_of_containers(token)
-    return Site(state_folder.state_dir(), stack["ports"], token)
+    return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
 
 
 def services() -> dict[str, str]:
@@ -154,10 +151,10 @@ def addresses() -> str:
     """
     inside, names = running_site(), services()
     assert inside is not None
-    site = inside.outside()
-    lab = outside.address(site.lab_url, "lab/tree/notebooks/00-start-here.ipynb")
-    flower = outside.address(site.flower_url, "flower/")
-    management = outside.address(site.management_url, "rabbitmq/")
+    site = inside.published()
+    lab = cloud.address(site.lab_url, "lab/tree/notebooks/00-start-here.ipynb")
+    flower = cloud.address(site.flower_url, "flower/")
+    management = cloud.address(site.management_url, "rabbitmq/")
     lines = {
         "lab": f"JupyterLab  {lab}",
         "flower": f"Flower      {flower}  user flower, password {site.flower_password}",

@@ -5,12 +5,12 @@ import sys
 
 from celery import Celery
 
-from backstage.stack import centrally, containers, outside
-from backstage.stack.direct import open_page
+from backstage.stack import centrally, cloud, containers
+from backstage.stack.http import open_page
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
-from workshop import settings
+from workshop import settings, state_folder
 from workshop.delivery import presence
 
 
@@ -35,34 +35,28 @@ def worker(number: int, processes: int, machine: str | None = None) -> Service:
     machine : str, optional
         What its machine is called, if it is not this one.
     """
-    name = f"worker{number}@{machine or machine_name()}"
+    return _worker(f"worker{number}", machine or machine_name(), "workshop.tasks", "-c", str(processes))
+
+
+def periodic() -> Service:
+    """Return the worker of the periodic tasks, which also keeps their clock."""
+    clock = f"--schedule={state_folder.state_dir() / 'beat-schedule'}"
+    options = ("-c", "1", "-Q", "periodic", "--beat", clock)
+    return _worker("periodic", machine_name(), "workshop.periodic", *options)
+
+
+def _worker(service: str, machine: str, module: str, *options: str) -> Service:
+    """Return a worker, which asks no other one anything: so it starts a second sooner."""
+    name = f"{service}@{machine}"
+    command = _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
     return Service(
-        f"worker{number}",
-        lambda site: _celery("workshop.tasks", "worker", *_ALONE, "-n", name, "-c", str(processes)),
+        service,
+        lambda site: command,
         lambda site: _probe(name),
         prepare=lambda site: _prepare(name),
         needs=("postgis", "rabbitmq"),
         reloads=True,
     )
-
-
-def periodic() -> Service:
-    """Return the worker of the periodic tasks, which also keeps their clock."""
-    name = f"periodic@{machine_name()}"
-    return Service(
-        "periodic",
-        lambda site: _celery(
-            "workshop.periodic", "worker", *_ALONE, "-n", name, "-c", "1", "-Q", "periodic",
-            "--beat", f"--schedule={site.state / 'beat-schedule'}",
-        ),
-        lambda site: _ping(name),
-        needs=("postgis", "rabbitmq"),
-        reloads=True,
-    )  # fmt: skip
-
-
-_ALONE = ("--without-mingle", "--without-gossip")
-"""A worker here asks no other one anything; it starts a second sooner."""
 
 
 def _celery(module: str, *arguments: str) -> list[str]:
@@ -76,16 +70,12 @@ def _prepare(name: str) -> None:
 
 def _probe(name: str) -> None:
     """Ask a worker for a sign of life; at a central queue nobody can, and its own note must do."""
-    if not settings.joined():
-        _ping(name)
+    if settings.joined():
+        note = presence.note_of(name)
+        here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
+        if not note or (here and born(note["pid"]) is None):
+            raise NotReady(f"{name} has not said that it is ready")
         return
-    note = presence.note_of(name)
-    here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
-    if not note or (here and born(note["pid"]) is None):
-        raise NotReady(f"{name} has not said that it is ready")
-
-
-def _ping(name: str) -> None:
     with Celery(broker=settings.broker_url(), set_as_current=False) as application:
         application.conf.broker_connection_timeout = 3
         if not application.control.ping(destination=[name], timeout=0.5):
@@ -105,11 +95,11 @@ def _flower_command(site: Site) -> list[str]:
     return _celery(
         "workshop.tasks",
         "flower",
-        f"--address={site.flower_address}",
+        f"--address={containers.listen(site.flower_host)}",
         f"--port={site.ports['flower']}",
         "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
         *(["--read_only=True"] if site.central else []),
-        f"--url_prefix={outside.below().lstrip('/')}flower",
+        f"--url_prefix={cloud.below().lstrip('/')}flower",
     )
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
-from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.http import ask_rabbitmq
 from backstage.stack.roles import SESSIONS
 from tests.classroom.opened import beyond, broker, database
 from tests.conftest import wait_for

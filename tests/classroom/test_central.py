@@ -18,7 +18,7 @@ import pytest
 from backstage.classroom import central
 from backstage.classroom.card import Card, read_code
 from backstage.stack.central_config import CentralConfig
-from backstage.stack.direct import ask_rabbitmq
+from backstage.stack.http import ask_rabbitmq
 from backstage.stack.shutdown import central_folder
 from backstage.stack.status import CENTRAL, running
 from tests.classroom.opened import broker, database, lan, settled

@@ -55,7 +55,7 @@ def test_it_comes_back_and_nothing_is_lost(
     after = machine.stack()["services"]
     hit = {service for service in before if after[service]["pid"] != before[service]["pid"]}
     assert hit == STARTED_ANEW[strike]
-    assert [note["tasks"] >= 1 for note in notes(machine)[known:]] == [True]
+    assert len(notes(machine)) == known + 1
     if strike is breaking.kill_worker:
         assert after["worker1"]["restarts"] == before["worker1"]["restarts"] + 1
         assert after["worker1"]["message"].endswith("it was ended by SIGKILL; started again after 1 s")

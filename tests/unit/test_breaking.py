@@ -60,8 +60,8 @@ def test_a_process_that_ended_meanwhile(condition, capsys):
 
 def test_what_was_broken_since(state):
     notes = [
-        {"what": "worker", "tasks": 1, "at": "2026-01-01T10:00:00.000+00:00"},
-        {"what": "broker", "tasks": 2, "at": "2026-01-01T10:00:05.000+00:00"},
+        {"what": "worker", "at": "2026-01-01T10:00:00.000+00:00"},
+        {"what": "broker", "at": "2026-01-01T10:00:05.000+00:00"},
     ]
     assert breaking.broken("2026") == set()
     (state / breaking.FILE).write_text("".join(json.dumps(note) + "\n" for note in notes), encoding="utf-8")

@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from backstage.classroom import central
 from backstage.cli import main
-from backstage.stack import breaking, containers, control, doctor, lab, plan, shutdown, site, status
+from backstage.stack import breaking, containers, control, doctor, jupyterlab, plan, shutdown, status
+from backstage.stack.site import USUAL_PORTS, Site
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -40,7 +41,8 @@ def say(state: Path) -> Iterator[Say]:
                 name: {"state": state, "message": f"as {host} sees it", "machine": host, "restarts": 0}
                 for name, state in services.items()
             }
-            state_folder.write(f"stack@{host}.json", {"pid": 1, "matches": follows, "services": conditions})
+            told = {"pid": 1, "ports": USUAL_PORTS, "matches": follows, "services": conditions}
+            state_folder.write(f"stack@{host}.json", told)
             if lives:
                 lock = living.enter_context((state / f"lock@{host}").open("a"))
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -143,7 +145,7 @@ def test_addresses_are_those_of_the_host(say: Say) -> None:
     inside = control.running_site()
     assert inside is not None
     assert inside.broker_url == "amqp://celery_user:secret@rabbitmq:5672/celery_app"
-    assert inside.outside().flower_url == "http://127.0.0.1:5556/flower"
+    assert inside.published().flower_url == "http://127.0.0.1:5556/flower"
     said = control.addresses()
     assert "http://127.0.0.1:8889/lab/tree/notebooks/00-start-here.ipynb?token=abc" in said
     assert "http://127.0.0.1:15673" in said
@@ -152,20 +154,20 @@ def test_addresses_are_those_of_the_host(say: Say) -> None:
 
 def test_without_containers_inside_is_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
-    own = site.Site(Path(), {"lab": 9999}, "")
-    assert own.outside() is own
+    own = Site(Path(), {"lab": 9999}, "")
+    assert own.published() == own
 
 
 def test_the_plan_watches_both_neighbours(say: Say) -> None:
     wanted = plan.services(("lab",), periodic=False)
     assert list(wanted) == ["postgis", "rabbitmq", "lab"]
-    own = site.site_of_containers("")
+    own = Site(state_folder.state_dir(), USUAL_PORTS, "")
     assert [name for name, service in wanted.items() if not service.command(own)] == ["postgis", "rabbitmq"]
-    assert f"--ServerApp.ip={containers.LISTEN}" in lab.command(own)
+    assert "--ServerApp.ip=0.0.0.0" in jupyterlab.command(own)
 
 
 def test_a_worker_of_another_container_is_asked_by_its_name() -> None:
-    command = plan.service("worker1@there", "there").command(site.site_of_containers(""))
+    command = plan.service("worker1@there", "there").command(Site(state_folder.state_dir(), USUAL_PORTS, ""))
     assert command[command.index("-n") + 1] == "worker1@there"
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config, PyFileConfigLoader
 
-from backstage.stack.lab import CONFIG
+from backstage.stack.jupyterlab import CONFIG
 from workshop import state_folder
 
 

@@ -15,7 +15,7 @@ import nbformat
 from jupyter_core.paths import jupyter_data_dir
 from nbformat.sign import NotebookNotary
 
-from backstage.stack import outside
+from backstage.stack import cloud
 from backstage.stack.site import USUAL_PORTS, Site
 from backstage.stack.status import running_site
 from workshop.state_folder import ROOT, read, state_dir
@@ -56,8 +56,8 @@ def do_not_store(response: Any) -> Any:
 
 _site = running_site() or Site(state_dir(), USUAL_PORTS, read("token.json").get("token", ""))
 _flower_login = b64encode(f"flower:{_site.flower_password}".encode()).decode()
-if outside.in_codespaces():
-    c.ServerApp.allow_origin = outside.origin(_site.ports["lab"])
+if cloud.in_codespaces():
+    c.ServerApp.allow_origin = cloud.origin(_site.ports["lab"])
 c.ServerProxy.servers = {
     "flower": {
         "command": [],

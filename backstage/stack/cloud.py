@@ -1,7 +1,7 @@
 """What a browser elsewhere sees of this machine, where the course runs in Codespaces or on Binder."""
 
 import os
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 _BINDER = """\
 You are on Binder. A session ends after about 10 minutes in which you do nothing, and after 6 hours at
@@ -55,7 +55,7 @@ def address(url: str, page: str) -> str:
         return f"{prefix.rstrip('/')}/{page}"
     if in_codespaces():
         parts = urlsplit(url)
-        return origin(parts.port or 80) + urlunsplit(parts._replace(scheme="", netloc=""))
+        return origin(parts.port or 80) + url.partition(parts.netloc)[2]
     return url
 
 

@@ -4,9 +4,10 @@ import os
 import sys
 from pathlib import Path
 
-from backstage.stack.direct import open_page
+from backstage.stack import containers
+from backstage.stack.http import open_page
 from backstage.stack.service import Service
-from backstage.stack.site import Site
+from backstage.stack.site import HOST, Site
 from workshop.state_folder import ROOT
 
 CONFIG = Path(__file__).with_name("jupyter")
@@ -23,7 +24,7 @@ def command(site: Site) -> list[str]:
         "-m",
         "jupyterlab",
         f"--config={CONFIG / 'jupyter_config.py'}",
-        f"--ServerApp.ip={site.listen}",
+        f"--ServerApp.ip={containers.listen(HOST)}",
         f"--ServerApp.port={site.ports['lab']}",
         f"--ServerApp.root_dir={ROOT}",
     ]

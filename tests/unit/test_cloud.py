@@ -2,7 +2,7 @@
 
 import pytest
 
-from backstage.stack import outside
+from backstage.stack import cloud
 from backstage.stack.site import USUAL_PORTS, Site
 
 FLOWER = "http://127.0.0.1:5555/flower"
@@ -29,23 +29,23 @@ def binder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_at_home_addresses_are_this_machine_and_nothing_ends() -> None:
-    assert outside.address(FLOWER, "flower/") == FLOWER
-    assert outside.limits() == ""
+    assert cloud.address(FLOWER, "flower/") == FLOWER
+    assert cloud.limits() == ""
 
 
 def test_a_codespace_has_an_address_for_each_port(codespace: None, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = "http://127.0.0.1:8888/lab/tree/notebooks/00-start-here.ipynb?token=t"
-    assert outside.address(FLOWER, "flower/") == "https://literate-parakeet-mld5-5555.app.github.dev/flower"
+    assert cloud.address(FLOWER, "flower/") == "https://literate-parakeet-mld5-5555.app.github.dev/flower"
     monkeypatch.setenv("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN", "elsewhere.example")
-    assert outside.address(lab, "lab") == (
+    assert cloud.address(lab, "lab") == (
         "https://literate-parakeet-mld5-8888.elsewhere.example/lab/tree/notebooks/00-start-here.ipynb?token=t"
     )
 
 
 def test_on_binder_all_pages_are_inside_jupyterlab(binder: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert outside.address(FLOWER, "flower/") == "/user/ann-course-x1/flower/"
+    assert cloud.address(FLOWER, "flower/") == "/user/ann-course-x1/flower/"
     monkeypatch.setenv("JUPYTERHUB_PUBLIC_URL", "https://hub.example/user/ann-course-x1/")
-    assert outside.address(FLOWER, "flower/") == "https://hub.example/user/ann-course-x1/flower/"
+    assert cloud.address(FLOWER, "flower/") == "https://hub.example/user/ann-course-x1/flower/"
 
 
 def test_flower_has_the_path_of_its_page(binder: None, tmp_path) -> None:
@@ -54,11 +54,11 @@ def test_flower_has_the_path_of_its_page(binder: None, tmp_path) -> None:
 
 
 def test_the_end_of_a_session_is_told(binder: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "10 minutes" in outside.limits() and "workshop save" in outside.limits()
+    assert "10 minutes" in cloud.limits() and "workshop save" in cloud.limits()
     monkeypatch.delenv("BINDER_LAUNCH_HOST")
-    assert "Binder" not in outside.limits() and "workshop save" in outside.limits()
+    assert "Binder" not in cloud.limits() and "workshop save" in cloud.limits()
 
 
 def test_the_end_of_a_codespace_is_told(codespace: None) -> None:
-    assert "30 minutes" in outside.limits() and "30 days" in outside.limits()
-    assert "workshop save" in outside.limits()
+    assert "30 minutes" in cloud.limits() and "30 days" in cloud.limits()
+    assert "workshop save" in cloud.limits()
