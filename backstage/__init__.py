@@ -9,14 +9,14 @@ from pkgutil import resolve_name
 _NAMES = {
     "addresses": "backstage.stack.status:addresses",
     "breaking": "backstage.stack.breaking",
-    "conditions": "backstage.stack.status:conditions",
+    "status": "backstage.stack.status:status",
     "join": "backstage.classroom.join:join",
     "leave": "backstage.classroom.join:leave",
     "ledger": "workshop.delivery.ledger:ledger",
     "limits": "backstage.stack.cloud:limits",
     "read_code": "backstage.classroom.card:read_code",
     "rehearse": "backstage.classroom.rehearsal:rehearse",
-    "scale": "backstage.stack.scaling:scale",
+    "scale": "backstage.stack.control:scale",
     "services": "backstage.stack.status:services",
     "stop_rehearsal": "backstage.classroom.rehearsal:stop",
 }

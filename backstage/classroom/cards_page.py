@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from backstage.classroom.card import Card
-from backstage.stack.shutdown import central_folder
+from backstage.stack.central_config import central_folder
 
 NAME = "cards.html"
 

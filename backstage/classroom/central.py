@@ -23,9 +23,9 @@ from backstage.classroom.card import Card, new_password
 from backstage.classroom.join import leave
 from backstage.classroom.own_address import require_own
 from backstage.stack import containers
-from backstage.stack.central_config import FILE, CentralConfig
+from backstage.stack.central_config import FILE, CentralConfig, central_folder
 from backstage.stack.environment import of_child
-from backstage.stack.shutdown import central_folder, joined_here, remove_central
+from backstage.stack.shutdown import joined_here, remove_central
 from backstage.stack.site import HOST, Site
 from backstage.stack.status import CENTRAL, running, until
 from workshop import state_folder

@@ -12,7 +12,7 @@ from typing import Any
 
 from backstage.classroom import entrance
 from backstage.classroom.entrance import Fault
-from backstage.stack.scaling import require_workers, until_ready
+from backstage.stack.control import require_workers, until_ready
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, DATABASE, parts_of
 from workshop.errors import WorkshopError

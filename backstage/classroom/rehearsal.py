@@ -13,8 +13,8 @@ from typing import Any
 
 from backstage.classroom import central, machines
 from backstage.classroom.card import Card, read_code
+from backstage.stack.central_config import central_folder
 from backstage.stack.process import born
-from backstage.stack.shutdown import central_folder
 from backstage.stack.status import CENTRAL, running, until
 from workshop import state_folder
 from workshop.errors import WorkshopError

@@ -13,7 +13,7 @@ from backstage.challenges.files import differs, in_the_way, is_courses_own, is_h
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.classroom.obstacles import check
-from backstage.stack import scaling
+from backstage.stack import control
 from backstage.stack.jupyterlab import RESETS
 from backstage.stack.status import running
 from workshop import settings, state_folder
@@ -74,7 +74,7 @@ def reset(level: Level, say: Say) -> None:
     try:
         if running():
             say("Waiting until the worker has ended what it does ...")
-            had_workers = scaling.pause()
+            had_workers = control.pause()
         if site := clearing.own():
             clearing.clear(site)
             say("Squares, log and queues are empty.")
@@ -84,7 +84,7 @@ def reset(level: Level, say: Say) -> None:
         if settings.get("paused"):
             settings.change(paused=None)
     if had_workers:
-        scaling.until_ready()
+        control.until_ready()
         say("The worker is ready with the new code.")
     progress.note(level.challenge, "reset")
     say(_NEXT.format(notebook=source.notebook_of(level.challenge)))

@@ -10,9 +10,11 @@ import click
 from backstage.challenges import source
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
-from backstage.stack import centrally, containers, control
+from backstage.stack import centrally, containers, control, plan, shutdown
 from backstage.stack import logs as stack_logs
+from backstage.stack import status as stack
 from backstage.stack.doctor import examine
+from backstage.stack.lock import AlreadyRunning
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -20,7 +22,7 @@ services = click.Group("services", help="Services")
 
 
 @services.command()
-@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice(control.NAMES))
+@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice(plan.NAMES))
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
 @click.option("--periodic", is_flag=True, help="Run the periodic tasks too.")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
@@ -31,7 +33,7 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
     def when_ready() -> None:
         end = "\nCtrl-C stops everything." if sys.stdout.isatty() else ""
         with suppress(OSError):  # the reader of this may be gone
-            echo(f"{control.addresses()}\n{control.readiness()}\n{source.first_step()}{end}")
+            echo(f"{stack.addresses()}\n{stack.readiness()}\n{source.first_step()}{end}")
         if browser:
             _open_lab()
 
@@ -43,13 +45,12 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
     try:
         if detach:
             control.up_detached([*names, *["--periodic"] * periodic, *["--open"] * browser], echo)
-            echo(source.first_step())
         else:
             control.up(names, periodic, echo, when_ready if speaks else lambda: None)
-    except control.AlreadyRunning:
-        if control.running() is None:
+    except AlreadyRunning:
+        if stack.running() is None:
             raise
-        echo(f"The services of this course are running already.\n{control.addresses()}")
+        echo(f"The services of this course are running already.\n{stack.addresses()}")
         if browser:
             _open_lab()
 
@@ -62,7 +63,7 @@ def down(purge: bool) -> None:
         from backstage.classroom import rehearsal
 
         rehearsal.stop(echo)
-    control.down(echo, purge)
+    shutdown.down(echo, purge)
 
 
 @services.command()
@@ -73,18 +74,18 @@ def status() -> None:
     """
     from backstage.challenges import health  # slow to import, as it looks at tables
 
-    if control.running() is None:
-        reason = stack_logs.failed_start(state_folder.state_dir() / "stack.log")
+    if stack.running() is None:
+        _, reason = stack_logs.last_start(state_folder.state_dir() / "stack.log")
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
-    echo(control.conditions())
+    echo(stack.status())
     if joined := centrally.place():
         echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
         echo("The way back to its own queue: workshop leave")
     for line in health.versions():
         echo(line)
-    echo(control.addresses())
-    if set(control.services().values()) != {"ready"}:
+    echo(stack.addresses())
+    if set(stack.services().values()) != {"ready"}:
         sys.exit(terminal.EXIT_NOT_YET)
 
 
@@ -135,18 +136,18 @@ def demo() -> None:
     """Do 2,500 tasks, and write the map demo.html."""
     from backstage.stack.demo import run  # slow to import: maps and tables
 
-    started = control.running() is None
+    started = stack.running() is None
     try:
         if started:
             control.up_detached(["postgis", "rabbitmq", "worker"], echo)
         run(echo)
     finally:
         if started:
-            control.down(echo)
+            shutdown.down(echo)
 
 
 def _open_lab() -> None:
     """Open JupyterLab where there is a screen; a text browser would take over the terminal."""
     screen = sys.platform != "linux" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if screen and "lab" in control.services() and (site := control.running_site()):
+    if screen and "lab" in stack.services() and (site := stack.running_site()):
         webbrowser.open(site.lab_url)

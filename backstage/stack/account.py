@@ -9,8 +9,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-from backstage.stack.condition import StartFailed
 from backstage.stack.environment import of_child
+from backstage.stack.service import StartFailed
 
 _INSTEAD = "Next: the same as an ordinary user of this computer, or with Docker: docker compose up --build"
 

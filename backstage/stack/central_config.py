@@ -9,9 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from workshop import json_files
+from workshop import json_files, state_folder
 
 FILE = "central.json"
+
+
+def central_folder() -> Path:
+    """Return the state folder of the central that this machine runs for challenge 3 or for a class."""
+    return state_folder.state_dir() / "central"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Starts, stops and changes the stack of this machine: what the command line and notebooks call."""
+"""Starts the stack of this machine, and changes how many workers it runs."""
 
 import asyncio
 import os
@@ -9,46 +9,16 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
-from backstage.stack import containers, environment
-from backstage.stack.plan import NAMES
-from backstage.stack.ports import is_free
-from backstage.stack.scaling import scale
-from backstage.stack.shutdown import down, end_leftovers
-from backstage.stack.site import Site, new_site
-from backstage.stack.status import (
-    AlreadyRunning,
-    addresses,
-    conditions,
-    elsewhere,
-    is_locked,
-    only_one,
-    readiness,
-    running,
-    running_site,
-    services,
-)
+from backstage.stack import containers, environment, logs, plan
+from backstage.stack.lock import AlreadyRunning, is_locked, only_one
+from backstage.stack.ports import refuse_taken
+from backstage.stack.shutdown import end_leftovers
+from backstage.stack.site import new_site
+from backstage.stack.status import elsewhere, running, services, until
 from backstage.stack.supervisor import Supervisor
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
-
-__all__ = [
-    "NAMES",
-    "AlreadyRunning",
-    "Site",
-    "addresses",
-    "conditions",
-    "down",
-    "elsewhere",
-    "readiness",
-    "running",
-    "running_site",
-    "scale",
-    "services",
-    "up",
-    "up_detached",
-]
 
 Say = Callable[[str], None]
 
@@ -78,21 +48,26 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         If a service did not become ready,
         or if a variable of the environment has a wrong value.
     """
-    _refuse_on_windows()
+    _refuse_this_machine()
     settings.check()
+    if wanted := os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
+        os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
 
     def speak(line: str) -> None:
         with suppress(OSError):  # the terminal may be closed
             say(line)
 
-    _refuse_on_full_disk()
-    if wanted := os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
-        os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
+    names = names or plan.NAMES
     with only_one():
-        _begin(names or NAMES, speak)
+        _begin(names, speak)
         for line in elsewhere():
             speak(f"Note: {line}")
-        _run(names or NAMES, periodic, speak, when_ready)
+        site = new_site()
+        try:
+            asyncio.run(Supervisor(site, names, periodic, speak).run(when_ready))
+        except WorkshopError as error:
+            refuse_taken(site.ports, error)
+            raise
 
 
 def _begin(names: tuple[str, ...], say: Say) -> None:
@@ -106,34 +81,19 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
         containers.forget_the_gone()
 
 
-def _refuse_on_windows() -> None:
+def _refuse_this_machine() -> None:
+    """Raise `WorkshopError` if the services can't run here."""
     if state_folder.WINDOWS:
         raise WorkshopError(
             "On Windows the services run in Docker or in WSL2.",
             "docker compose up --build, or the same command in WSL2",
         )
-
-
-def _refuse_on_full_disk() -> None:
     state = state_folder.state_dir()
     if (free := shutil.disk_usage(state).free) < _ROOM:
         raise WorkshopError(
             f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
             "make room, or set WORKSHOP_STATE to a folder on another disk",
         )
-
-
-def _run(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
-    site = new_site()
-    try:
-        asyncio.run(Supervisor(site, names, periodic, say).run(when_ready))
-    except WorkshopError as error:
-        if taken := [f"{port} ({name})" for name, port in site.ports.items() if not is_free(port)]:
-            raise WorkshopError(
-                f"Another program took port {', '.join(taken)} just now.",
-                f"the same again, which takes another port\n{error}",
-            ) from error
-        raise
 
 
 def up_detached(arguments: list[str], say: Say) -> None:
@@ -153,10 +113,9 @@ def up_detached(arguments: list[str], say: Say) -> None:
     WorkshopError
         If a service did not become ready.
     """
-    _refuse_on_windows()
+    _refuse_this_machine()
     if is_locked():
         raise AlreadyRunning
-    _refuse_on_full_disk()
     log = state_folder.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -169,29 +128,102 @@ def up_detached(arguments: list[str], say: Say) -> None:
             start_new_session=True,
         )
     try:
-        with log.open(encoding="utf-8") as lines:
-            _report(process, lines, say)
+        _follow(process, log, say)
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         raise
 
 
-def _report(process: subprocess.Popen[bytes], lines: IO[str], say: Say) -> None:
-    """Show what a detached start says, until it is ready or has ended."""
+def _follow(process: subprocess.Popen[bytes], log: Path, say: Say) -> None:
+    """Show what a start in the background says, until it is ready or has ended."""
+    shown = 0
     while True:
-        ended = process.poll() is not None
-        line = lines.readline().rstrip("\n")
-        if line.startswith("Error: "):
-            process.wait()
-            raise WorkshopError(line.removeprefix("Error: ") + "\n" + lines.read().rstrip())
-        if line:
+        code, stack = process.poll(), running()
+        progress, error = logs.last_start(log)
+        for line in progress[shown:]:
             say(line)
-        if line.startswith("READY"):
+        shown = len(progress)
+        if stack and stack["ready"]:
             return
-        if ended and not line:
-            if process.returncode == 0:
-                raise AlreadyRunning
-            raise WorkshopError(f"It ended with exit code {process.returncode}.", f"read {lines.name}")
-        if not line:
-            time.sleep(0.05)
+        if code == 0:
+            raise AlreadyRunning
+        if code is not None:
+            raise (
+                WorkshopError(error) if error else WorkshopError(f"It ended with code {code}.", f"read {log}")
+            )
+        time.sleep(0.05)
+
+
+def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
+    """Change how many workers this machine runs, and wait until they are ready.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many workers; None for one.
+    processes : int, optional
+        How many tasks each of them runs side by side; None for one per core, and at most 8.
+    patience : float
+        Seconds to wait.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running, or runs without workers,
+        or if the database has not so many sessions; nothing is changed then,
+        or if the workers are not ready in time.
+    """
+    require_workers()
+    plan.require_sessions(workers or 1, processes or plan.usual_processes())
+    settings.change(workers=workers, processes=processes)
+    until_ready(patience)
+
+
+def require_workers() -> None:
+    """Raise `WorkshopError` if the stack is not running, or runs without workers."""
+    if not any(name.startswith("worker") for name in services()):
+        raise WorkshopError("The services were started without workers.", "workshop down, then workshop up")
+
+
+def pause(patience: float = 75) -> bool:
+    """Let all workers end what they do and stop; return whether there were any.
+
+    Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. The pause
+    ends when the setting ``paused`` is taken back.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running,
+        or if they do not stop within `patience` seconds.
+    """
+    had_workers = bool(_workers())
+    settings.change(paused=1)
+    if not until(lambda: _workers() == {}, patience):
+        raise WorkshopError(f"The workers have not stopped after {patience:.0f} s.", "workshop status")
+    return had_workers
+
+
+def until_ready(patience: float = 60) -> None:
+    """Wait until this machine's workers are ready, as the settings and the joined queue want them now.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running,
+        or if they are not ready within `patience` seconds.
+    """
+    if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
+        raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
+
+
+def _workers() -> dict[str, str] | None:
+    """Return the state of each worker; None while the stack does not follow the newest settings yet."""
+    stack = running()
+    if stack is None:
+        raise WorkshopError("The services were stopped meanwhile.", "workshop up")
+    if stack["matches"] != {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}:
+        return None
+    services = stack["services"].items()
+    return {name: service["state"] for name, service in services if name.startswith("worker")}

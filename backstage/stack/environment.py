@@ -47,7 +47,6 @@ ALLOWED = {
     "GITHUB_TOKEN": "lets git push from there",
     "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "where its pages are",
     "MALLOC_ARENA_MAX": "saves memory where it is short, as on Binder",
-    "WATCHFILES_*": "how saved files are noticed on odd disks",
     "OPENBLAS_*": "numpy's choice of arithmetic for this processor",
     "SYSTEMROOT": "without it no program starts on Windows",
     "USERPROFILE": "HOME, on Windows",

@@ -4,14 +4,14 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import datetime
 from signal import Signals
 from subprocess import Popen
 
 from backstage.stack import logs
-from backstage.stack.condition import START_AFRESH, Condition, StartFailed
 from backstage.stack.process import born, kill_session, spawn
-from backstage.stack.service import NotReady, Service
+from backstage.stack.service import START_AFRESH, NotReady, Service, StartFailed, in_words
 from backstage.stack.site import Site
 from backstage.stack.watch import syntax_error
 
@@ -28,53 +28,77 @@ _SPOILT = re.compile(
 _NO_RIGHT_OR_ROOM = re.compile(r"Permission denied|No space left|eacces|enospc")
 
 
+@dataclass
+class Status:
+    """How a service is.
+
+    Attributes
+    ----------
+    state : str
+        ``waiting`` for others, ``starting``, ``ready``, ``broken`` until it is mended, or ``stopping``.
+    pid, born : int and float, optional
+        Its process, and when that was started (see `backstage.stack.process.born`).
+    seconds : float, optional
+        How long the last start took.
+    restarts : int
+        How often it ended by itself.
+    message : str
+        What last happened to it.
+    """
+
+    state: str = "waiting"
+    pid: int | None = None
+    born: float | None = None
+    seconds: float | None = None
+    restarts: int = 0
+    message: str = ""
+
+
+@dataclass
 class Keeper:
     """The life of one service.
 
-    Parameters
+    Attributes
     ----------
     service : Service
         What to run.
     site : Site
         Where the stack lives.
-    may_start : callable
-        Tells whether the services that this one needs are ready.
+    keepers : dict of str to Keeper
+        All of this stack, by the service's name: it starts once those are ready that it needs.
     changed : callable
-        Called with this keeper and what is new, whenever the service's condition changed.
+        Called with this keeper and what is new, whenever the service's status changed.
+    status : Status
+        How it is.
+    hurry : bool
+        Whether its service has no time to end its work.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        site: Site,
-        may_start: Callable[[Service], bool],
-        changed: Callable[["Keeper", dict[str, object]], None],
-    ) -> None:
-        self.service = service
-        self.condition = Condition()
-        self.hurry = False
-        self._site = site
-        self._may_start = may_start
-        self._changed = changed
-        self._process: Popen[bytes] | None = None
-        self._anew = False
-        self._ever_ready = False
-        self._pause = 0.0
+    service: Service
+    site: Site
+    keepers: dict[str, "Keeper"]
+    changed: Callable[["Keeper", dict[str, object]], None]
+    status: Status = field(default_factory=Status)
+    hurry: bool = False
+    _process: Popen[bytes] | None = None
+    _anew: bool = False
+    _ever_ready: bool = False
+    _pause: float = 0
 
     def start_anew(self, service: Service) -> None:
         """Let the service end its work and start again, as `service` now; too late if it is leaving."""
-        if self.condition.state == "stopping":
+        if self.status.state == "stopping":
             return
         self.service = service
-        self.condition.state = "starting"
+        self.status.state = "starting"
         self._pause = 0
         self._anew = True
 
     def note(self, **news: object) -> None:
         """Change what is known of the service, and tell."""
         for key, value in news.items():
-            setattr(self.condition, key, value)
-        self._changed(self, news)
+            setattr(self.status, key, value)
+        self.changed(self, news)
 
     async def run(self) -> None:
         """Keep the service running until this is cancelled; then stop it.
@@ -97,7 +121,7 @@ class Keeper:
 
     async def _live(self) -> str:
         """Run the service once, and return what ended it."""
-        await self._until(lambda: self._may_start(self.service))
+        await self._until(self._has_what_it_needs)
         if self.service.reloads and (problem := syntax_error()):
             self.note(state="broken", message=problem)
             await self._until(lambda: False)
@@ -106,83 +130,85 @@ class Keeper:
         began = time.monotonic()
         self.note(state="starting")
         try:
-            process = await self._start()
+            await self._start()
         except StartFailed:
             raise
-        except NotReady as reason:
-            return str(reason)
         except Exception as error:  # whatever it is, the other services go on
-            return f"{type(error).__name__}: {error}"
+            return in_words(error)
         if not self._anew:
             self._ever_ready = True
             self.note(state="ready", seconds=round(time.monotonic() - began, 1))
-        return await self._until_ended(process)
+        return await self._until_ended()
 
-    async def _start(self) -> Popen[bytes] | None:
-        await asyncio.to_thread(self.service.prepare, self._site)
-        process = None
-        if self.service.command(self._site):
-            self._process = process = spawn(self.service, self._site)
-            self.note(pid=process.pid, born=born(process.pid))
-        await self._until_answering(process)
-        if not self._anew:
-            await self._finish()
-        return process
+    def _has_what_it_needs(self) -> bool:
+        needed = [self.keepers[name] for name in self.service.needs if name in self.keepers]
+        return all(keeper.status.state == "ready" for keeper in needed)
 
-    async def _finish(self) -> None:
+    async def _start(self) -> None:
+        await asyncio.to_thread(self.service.prepare, self.site)
+        if self.service.command(self.site):
+            self._process = spawn(self.service, self.site)
+            self.note(pid=self._process.pid, born=born(self._process.pid))
+        await self._until_answering()
+        if self._anew:
+            return
         try:
-            await asyncio.to_thread(self.service.finish, self._site)
+            await asyncio.to_thread(self.service.finish, self.site)
         except StartFailed as error:
             if not self._ever_ready:
                 raise
             self.note(message=str(error))
 
-    async def _until_ended(self, process: Popen[bytes] | None) -> str:
-        """Wait until the program ends, or does not answer if someone else runs it; return the problem."""
-        if process:
-            await self._until(lambda: process.poll() is not None)
-            return self._ending(process)
-        trouble = None
-        while not self._anew and trouble is None:
-            await asyncio.sleep(_LOOK_AGAIN)
-            trouble = await asyncio.to_thread(self.service.trouble, self._site)
-        return trouble or ""
-
-    async def _until_answering(self, process: Popen[bytes] | None) -> None:
+    async def _until_answering(self) -> None:
         end = time.monotonic() + self.service.patience
         while not self._anew:
-            trouble = await asyncio.to_thread(self.service.trouble, self._site)
-            if process and process.poll() is not None:
-                raise NotReady(self._ending(process))
+            trouble = await asyncio.to_thread(self.service.trouble, self.site)
+            if how := self._how_it_ended():
+                raise NotReady(how)
             if trouble is None:
                 return
             if time.monotonic() > end:
                 raise NotReady(f"it did not answer within {self.service.patience:.0f} s: {trouble}")
             await asyncio.sleep(TICK)
 
-    def _ending(self, process: Popen[bytes]) -> str:
-        code = process.poll() or 0
-        how = f"it was ended by {Signals(-code).name}" if code < 0 else f"it ended with exit code {code}"
-        error = logs.last_error(self._site.log(self.service.name))
-        return f"{how}{f': {error}' if error and code > 0 else ''}"
+    async def _until_ended(self) -> str:
+        """Wait until the program ends, or does not answer if someone else runs it; return the problem."""
+        if self._process:
+            await self._until(lambda: self._how_it_ended() is not None)
+            return self._how_it_ended() or ""
+        trouble = None
+        while not self._anew and trouble is None:
+            await asyncio.sleep(_LOOK_AGAIN)
+            trouble = await asyncio.to_thread(self.service.trouble, self.site)
+        return trouble or ""
+
+    def _how_it_ended(self) -> str | None:
+        """Return with what the program ended; None if it runs, or if someone else runs it."""
+        code = self._process.poll() if self._process else None
+        if code is None:
+            return None
+        if code < 0:
+            return f"it was ended by {Signals(-code).name}"
+        error = logs.last_error(self.site.log(self.service.name)) if code else None
+        return f"it ended with exit code {code}{f': {error}' if error else ''}"
 
     async def _recover(self, problem: str, lived: float) -> None:
         if self.service.essential and not self._ever_ready:
             raise StartFailed(self._explain(problem))
-        watched = not self.service.command(self._site)
+        watched = not self.service.command(self.site)
         soon = lived > _LONGEST_PAUSE or watched
         self._pause = 1 if soon else min(self._pause * 2 or 1, _LONGEST_PAUSE)
         again = time.monotonic() + self._pause
         self.note(
             state="broken",
-            restarts=self.condition.restarts + 1,
+            restarts=self.status.restarts + 1,
             message=f"{datetime.now():%H:%M:%S} {problem}; {'looked at' if watched else 'started'} again "
             f"after {self._pause:.0f} s",
         )
         await self._until(lambda: time.monotonic() > again)
 
     def _explain(self, problem: str) -> str:
-        log = self._site.log(self.service.name)
+        log = self.site.log(self.service.name)
         text = (
             f"{self.service.name} did not start: {problem}\nThe last lines of {log}:\n{logs.tail(log)}\n"
             "Everything is stopped. Next: mend what these lines name, then workshop up.\n"

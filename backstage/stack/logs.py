@@ -70,9 +70,10 @@ def last_error(log: Path) -> str | None:
     return visible(errors[-1].group()) + (" ({}, line {})".format(*places[-1]) if places else "")
 
 
-def failed_start(log: Path) -> str:
-    """Return what ended the last start of the services in the background; nothing if it went well."""
-    return visible(f"\n{_text(log)}".partition("\nError: ")[2].strip())
+def last_start(log: Path) -> tuple[list[str], str]:
+    """Return what the last start in the background said, line by line, and what ended it if it failed."""
+    progress, _, error = f"\n{_text(log)}".partition("\nError: ")
+    return progress.splitlines()[1:], visible(error.strip())
 
 
 def _text(log: Path) -> str:

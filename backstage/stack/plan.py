@@ -3,10 +3,11 @@
 import os
 import sys
 
+import psycopg
+
 from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
-from backstage.stack.condition import StartFailed
-from backstage.stack.forward import WATCHED
-from backstage.stack.service import Service
+from backstage.stack.service import Service, StartFailed
+from backstage.stack.site import Site
 from workshop import settings
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
@@ -19,6 +20,23 @@ _FIXED = {
     service.name: service
     for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, jupyterlab.SERVICE)
 }
+
+
+def _log_in(site: Site) -> None:
+    psycopg.connect(site.database_url.replace("+psycopg", ""), connect_timeout=3).close()
+
+
+def _create_schema(site: Site) -> None:
+    from backstage.stack.schema import create_schema  # takes two seconds to import, and only `up` needs it
+
+    create_schema(site.database_url)
+
+
+WATCHED = {
+    "postgis": Service("postgis", lambda site: [], _log_in, finish=_create_schema, patience=5),
+    "rabbitmq": Service("rabbitmq", lambda site: [], rabbitmq.probe, finish=rabbitmq.finish, patience=5),
+}
+"""What other containers run: it is watched, and given what the course needs."""
 
 
 def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:

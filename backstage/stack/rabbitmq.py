@@ -11,9 +11,8 @@ from kombu import Connection, Queue
 
 from backstage.stack import accounts
 from backstage.stack.binaries import epmd, rabbitmq
-from backstage.stack.condition import START_AFRESH, StartFailed
 from backstage.stack.http import ask_rabbitmq
-from backstage.stack.service import Service
+from backstage.stack.service import START_AFRESH, Service, StartFailed
 from backstage.stack.site import HOST, Site
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
 

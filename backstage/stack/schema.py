@@ -7,7 +7,7 @@ from shapely.geometry import shape
 from sqlalchemy import Connection, Table, create_engine, func, inspect, select
 from sqlalchemy.dialects.postgresql import insert
 
-from backstage.stack.condition import START_AFRESH, StartFailed
+from backstage.stack.service import START_AFRESH, StartFailed
 from workshop import db
 from workshop.data import BOUNDARY
 

@@ -2,21 +2,25 @@
 
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from backstage.stack.site import Site
+from workshop.errors import WorkshopError
+
+START_AFRESH = (
+    "To start without its data: workshop down --purge, then workshop up.\n"
+    "That removes all squares, the task log, the tasks that wait, and this machine's settings.\n"
+    "Notebooks and your own files stay."
+)
+"""The way out where the data themselves are the cause, with what it costs."""
 
 
 class NotReady(Exception):
     """A service does not answer yet; the text says what is still missing."""
 
 
-def _nothing(site: Site) -> None:
-    pass
-
-
-def _no_variables(site: Site) -> dict[str, str]:
-    return {}
+class StartFailed(WorkshopError):
+    """The stack did not start; the text says which service, why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +57,10 @@ class Service:
     name: str
     command: Callable[[Site], list[str]]
     probe: Callable[[Site], None]
-    environment: Callable[[Site], dict[str, str]] = _no_variables
-    prepare: Callable[[Site], None] = _nothing
-    finish: Callable[[Site], None] = _nothing
-    needs: tuple[str, ...] = field(default=())
+    environment: Callable[[Site], dict[str, str]] = lambda site: {}
+    prepare: Callable[[Site], None] = lambda site: None
+    finish: Callable[[Site], None] = lambda site: None
+    needs: tuple[str, ...] = ()
     essential: bool = False
     reloads: bool = False
     stop_signal: signal.Signals = signal.SIGTERM
@@ -66,8 +70,11 @@ class Service:
         """Return why the service does not answer; None if it does."""
         try:
             self.probe(site)
-        except NotReady as reason:
-            return str(reason)
         except Exception as error:  # each client library has its own ways to say that nobody is there
-            return f"{type(error).__name__}: {error}".strip()
+            return in_words(error)
         return None
+
+
+def in_words(error: Exception) -> str:
+    """Return what a person reads of an error that kept a service from its work."""
+    return str(error) if isinstance(error, NotReady) else f"{type(error).__name__}: {error}".strip()

@@ -11,10 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from backstage.stack import containers, postgis
-from backstage.stack.central_config import CentralConfig
+from backstage.stack.central_config import CentralConfig, central_folder
 from backstage.stack.environment import of_child
+from backstage.stack.lock import AlreadyRunning, is_locked, only_one
 from backstage.stack.process import born, kill_session
-from backstage.stack.status import CENTRAL, AlreadyRunning, is_locked, only_one, running, until
+from backstage.stack.status import CENTRAL, running, until
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -25,7 +26,9 @@ _IN_A_CONTAINER = (
     "The services run in containers, and this is one of them.\n"
     "Next: in a terminal of your own computer, in the course's folder: docker compose down"
 )
-_COPY = "course"
+_OWN = (state_folder.MARK, "lock")
+"""What stays in a state folder as long as anything else does."""
+
 _STATE_FOLDERS = ("central/", "rehearsal/*/")
 """Those of `workshop.state_folder.FILES` that hold such files themselves."""
 
@@ -48,69 +51,46 @@ def down(say: Say, purge: bool = False) -> None:
     if containers.inside():
         raise WorkshopError(_IN_A_CONTAINER + (" -v" if purge else ""))
     until(lambda: running() is not None or not is_locked(), seconds=15)
-    stack, central = running(), running(CENTRAL)
-    for each in filter(None, (central if _central_is_ours() else None, stack)):
-        with suppress(ProcessLookupError):
-            os.kill(each["pid"], signal.SIGTERM)
-            os.kill(each["pid"], signal.SIGCONT)  # one stopped with Ctrl-Z would not hear it
-    if stack:
+    if stack := running():
         say("Stopping the services ...")
+        with suppress(ProcessLookupError):
+            os.kill(stack["pid"], signal.SIGTERM)
+            os.kill(stack["pid"], signal.SIGCONT)  # one stopped with Ctrl-Z would not hear it
         if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):
             raise WorkshopError(
                 f"The services have not stopped after {_STOP_PATIENCE} s.",
                 f"workshop status, or end process {stack['pid']}, then workshop down",
             )
+    state, kept = state_folder.state_dir(), {"course"}
     try:
         with only_one():
             end_leftovers(say)
+            say("All services are stopped.")
+            if running(CENTRAL):
+                kept.add(central_folder().name)
+                say("The central for other machines still runs. Next: workshop class stop ends it too")
+            if purge:
+                _remove(state, kept)
+                say(_what_is_left(state, kept))
     except AlreadyRunning as error:
-        raise WorkshopError("The services are being started meanwhile.", "workshop down again") from error
-    say("All services are stopped.")
-    if central and not _central_is_ours():
-        say("The central for other machines still runs. Next: workshop class stop ends it too")
-    if purge:
-        _purge(say)
+        again = f"workshop down{' --purge' * purge} again"
+        raise WorkshopError("The services are being started meanwhile.", again) from error
 
 
-def _purge(say: Say) -> None:
-    """Remove what the course wrote and nothing else, while no start can come between.
-
-    Raises
-    ------
-    WorkshopError
-        If one has come already. Then nothing is removed.
-    """
-    state = state_folder.state_dir()
-    kept = {_COPY} if _central_is_ours() or not running(CENTRAL) else {_COPY, central_folder().name}
-    try:
-        with only_one():
-            _remove(state, kept)
-    except AlreadyRunning as error:
-        raise WorkshopError(
-            "The services are being started meanwhile, so nothing was removed.", "workshop down --purge again"
-        ) from error
-    say(_what_is_left(state, kept))
-
-
-def _what_is_left(state: Path, kept: Collection[str]) -> str:
-    files = [
-        path for path in state.rglob("*") if path.is_file() and path.name not in (state_folder.MARK, "lock")
-    ]
-    found = [path.relative_to(state) for path in files]
+def _what_is_left(state: Path, kept: set[str]) -> str:
+    found = [path.relative_to(state) for path in state.rglob("*") if path.is_file() and path.name not in _OWN]
+    ours = sorted(kept & {path.parts[0] for path in found})
     others = sorted(str(path) for path in found if path.parts[0] not in kept)
-    if others:
-        names = ", ".join(others[:5]) + (", ..." if len(others) > 5 else "")
-        return f"Removed what the course wrote in {state}. Left there, as it is not the course's: {names}"
-    if central_folder().name in kept:
-        return f"Removed {state}, except the central that other machines use"
-    return f"Removed {state}{', except the fresh copy of the course that a reset needs' if found else ''}"
+    names = [f"{name} ({state_folder.FILES[f'{name}/']})" for name in ours] + others[:5]
+    left = f". Left there: {', '.join(names)}{', ...' if len(others) > 5 else ''}" if names else ""
+    return f"Removed what the course wrote in {state}{left}"
 
 
 def _remove(folder: Path, kept: Collection[str] = ()) -> None:
     """Remove what the course wrote into a state folder; the folder too, if it holds nothing else."""
     for pattern in state_folder.FILES:
         for path in folder.glob(pattern.rstrip("/")):
-            if path.name in (*kept, state_folder.MARK, "lock"):
+            if path.name in (*kept, *_OWN):
                 continue
             if pattern in _STATE_FOLDERS:
                 _remove(path)
@@ -121,8 +101,8 @@ def _remove(folder: Path, kept: Collection[str] = ()) -> None:
     for path in folder / "logs", folder / "rehearsal":
         with suppress(OSError):
             path.rmdir()
-    if {path.name for path in folder.iterdir()} <= {state_folder.MARK, "lock"}:
-        for name in (state_folder.MARK, "lock"):
+    if {path.name for path in folder.iterdir()} <= {*_OWN}:
+        for name in _OWN:
             (folder / name).unlink(missing_ok=True)
         with suppress(OSError):
             folder.rmdir()
@@ -139,11 +119,6 @@ def end_leftovers(say: Say) -> None:
             say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
             _end(service["pid"], service["born"], postgis.STOP if name == "postgis" else signal.SIGTERM)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
-
-
-def central_folder() -> Path:
-    """Return the folder of the central services of challenge 3."""
-    return state_folder.state_dir() / "central"
 
 
 def _central_is_ours() -> bool:

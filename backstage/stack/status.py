@@ -1,12 +1,10 @@
-"""Whether the stack of this course runs, and where its services are."""
+"""Whether the stack of this course runs, how its services are, and where."""
 
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from itertools import starmap
-from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from backstage.stack import cloud, containers
 from backstage.stack.process import born
@@ -16,72 +14,6 @@ from workshop.errors import WorkshopError
 
 CENTRAL = "central/stack.json"
 """What describes the central services of challenge 3, while this machine runs them."""
-
-
-_LOOKING = 0.3
-"""Seconds in which another program that only looks at the lock has let go of it."""
-
-
-class AlreadyRunning(WorkshopError):
-    """The stack runs already; there is one per course folder."""
-
-    def __init__(self) -> None:
-        super().__init__("The services of this course are being started or stopped.", "workshop status")
-
-
-@contextmanager
-def only_one() -> Iterator[None]:
-    """Hold the lock of this course's stack; the kernel lets go of it however this process ends.
-
-    Raises
-    ------
-    AlreadyRunning
-        If another process holds it.
-    WorkshopError
-        If nobody can hold it, as on some network drives: there the database would not be safe either.
-    """
-    if state_folder.WINDOWS:  # no stack runs there
-        yield
-        return
-    path = state_folder.state_dir() / containers.own("lock")
-    try:
-        lock = path.open("a", encoding="utf-8")
-    except FileNotFoundError:  # a purge removed the folder just now
-        raise AlreadyRunning from None
-    with lock:
-        if not until(lambda: _takes(lock) and _is_at(path, lock), _LOOKING):
-            raise AlreadyRunning
-        yield
-
-
-def _is_at(path: Path, lock: IO[str]) -> bool:
-    """Return whether a lock is still the one that others will find: a purge removes it with its folder."""
-    return path.exists() and os.path.samestat(path.stat(), os.fstat(lock.fileno()))
-
-
-def _takes(lock: IO[str]) -> bool:
-    import fcntl
-
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        raise WorkshopError(
-            f"The folder {state_folder.state_dir()} is on a disk without file locks "
-            f"({error.strerror}), such as a network drive.",
-            "set WORKSHOP_STATE to a folder on a disk of this computer",
-        ) from error
-    return True
-
-
-def is_locked() -> bool:
-    """Return whether a stack runs, starts or stops at this moment."""
-    try:
-        with only_one():
-            return False
-    except AlreadyRunning:
-        return True
 
 
 def running(file: str = "stack.json") -> dict[str, Any] | None:
@@ -100,6 +32,12 @@ def running_site() -> Site | None:
     return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
 
 
+def statuses() -> dict[str, dict[str, Any]]:
+    """Return the status of each service by name, see `backstage.stack.keeper.Status`; empty if none runs."""
+    stack = running()
+    return stack["services"] if stack else {}
+
+
 def services() -> dict[str, str]:
     """Return the state of each service by name, such as ``{"postgis": "ready"}``.
 
@@ -108,13 +46,12 @@ def services() -> dict[str, str]:
     WorkshopError
         If the stack is not running.
     """
-    stack = running()
-    if stack is None:
+    if running() is None:
         raise WorkshopError("The services are not running.", "workshop up")
-    return {name: service["state"] for name, service in stack["services"].items() if name != "epmd"}
+    return {name: status["state"] for name, status in statuses().items() if name != "epmd"}
 
 
-def conditions() -> str:
+def status() -> str:
     """Return how each service is and what last happened to it, a line for each.
 
     Raises
@@ -123,21 +60,20 @@ def conditions() -> str:
         If the stack is not running.
     """
     services()
-    return "\n".join(starmap(_condition, (running() or {"services": {}})["services"].items()))
+    return "\n".join(starmap(_line, statuses().items()))
 
 
-def _condition(name: str, service: dict[str, Any]) -> str:
-    times = service["restarts"]
+def _line(name: str, status: dict[str, Any]) -> str:
+    times = status["restarts"]
     restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
-    return f"{name:<10} {service['state']:<9} {restarts}{service['message']}".rstrip()
+    return f"{name:<10} {status['state']:<9} {restarts}{status['message']}".rstrip()
 
 
 def workers_ready() -> int | None:
     """Return how many workers will answer: those of this machine; None if none is ready, or nobody knows."""
     if state_folder.read("joined.json"):
         return None
-    stack = running() or {"services": {}}
-    states = [service["state"] for name, service in stack["services"].items() if name.startswith("worker")]
+    states = [status["state"] for name, status in statuses().items() if name.startswith("worker")]
     return states.count("ready") or None
 
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import pytest
 from playwright.sync_api import Browser, HttpCredentials, Page
 
-from backstage.stack import control
 from backstage.stack.site import Site
+from backstage.stack.status import running_site
 from tests.chromium import browser as browser
 from workshop import state_folder
 
@@ -35,7 +35,7 @@ class Traffic:
 
 @pytest.fixture
 def site(stack) -> Site:
-    site = control.running_site()
+    site = running_site()
     assert site is not None
     return site
 

@@ -23,11 +23,11 @@ TASKS = 40
 EMPTY = """
 from workshop import settings
 from backstage.classroom import clearing
-from backstage.stack import scaling
-scaling.pause()
+from backstage.stack import control
+control.pause()
 clearing.clear(clearing.own())
 settings.change(paused=None)
-scaling.until_ready()
+control.until_ready()
 """
 
 SHOW = """

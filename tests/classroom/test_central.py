@@ -17,9 +17,8 @@ import pytest
 
 from backstage.classroom import central
 from backstage.classroom.card import Card, read_code
-from backstage.stack.central_config import CentralConfig
+from backstage.stack.central_config import CentralConfig, central_folder
 from backstage.stack.http import ask_rabbitmq
-from backstage.stack.shutdown import central_folder
 from backstage.stack.status import CENTRAL, running
 from tests.classroom.opened import broker, database, lan, settled
 from tests.conftest import wait_for
@@ -109,7 +108,7 @@ def lives_on_and_takes_more_in(own: Machine, address: str, first: list[Card]) ->
     with pytest.raises(WorkshopError, match="room for 49 machines, not 50"):
         central.start(50, address, flower=True)
     assert "still runs" in own.workshop("down")
-    assert "except the central that other machines use" in own.workshop("down", "--purge")
+    assert "Left there: central (the state folder of a central)" in own.workshop("down", "--purge")
     assert central.cards() == more
 
 

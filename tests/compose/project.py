@@ -13,7 +13,7 @@ from backstage.stack.site import HOST
 
 ROOT = Path(__file__).resolve().parents[2]
 ALWAYS = ("postgis", "rabbitmq", "worker", "flower", "lab")
-_FOREIGN = ("COMPOSE_", "COURSE_", "WORKSHOP_", "WATCHFILES_", "WORKER_")
+_FOREIGN = ("COMPOSE_", "COURSE_", "WORKSHOP_", "WORKER_")
 
 
 def missing() -> str:

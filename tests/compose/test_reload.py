@@ -21,7 +21,6 @@ application.config_from_object("workshop.delivery.configuration")
 print(application.send_task("workshop.tasks.do_task", (325_200, 673_500)).id)
 """
 """By name, as the file of the task may have a mistake in it."""
-WATCHES = "ls -l /proc/[0-9]*/fd 2>/dev/null | grep -c anon_inode:inotify || true"
 
 
 @contextmanager
@@ -85,15 +84,3 @@ def test_a_syntax_error_is_told_and_mended(project: Project) -> None:
         assert "ENV-SYNTAX-ERROR" in project.exec("lab", "workshop", "check", "1", code=3)
         assert easting(project) == 325_200  # the version before goes on
     assert is_running(project)
-
-
-def test_a_saved_edit_is_run_where_no_events_arrive(project: Project) -> None:
-    """As on a shared folder of Docker Desktop."""
-    assert int(project.exec("worker", "sh", "-c", WATCHES)) > 0
-    recreate = ("up", "--detach", "--no-deps", "--wait", "worker")
-    project.compose(*recreate, WATCHFILES_FORCE_POLLING="true")
-    try:
-        assert int(project.exec("worker", "sh", "-c", WATCHES)) == 0
-        print(f"polling, the worker ran the edit after {seconds_to_reload(project):.1f} s")
-    finally:
-        project.compose(*recreate)

@@ -34,7 +34,6 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OddMachine]:
 
 
 def test_saved_files_are_noticed_without_inotify(machine: OddMachine) -> None:
-    assert "saved files are noticed a little later" in machine.workshop("status")
     before = machine.service("worker1")["pid"]
     tasks = machine.course / "workshop/tasks.py"
 

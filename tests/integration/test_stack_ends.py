@@ -95,7 +95,7 @@ def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: M
 
 def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine) -> None:
     """Where the kernel ends nothing by itself, as on macOS."""
-    as_on_macos = "from backstage.stack import process; process._libc = None"
+    as_on_macos = "from backstage.stack import process; process._SETPRIV = None"
     up = f"{as_on_macos}; from backstage.cli import main; main(['up', 'postgis'])"
     supervisor = subprocess.Popen([sys.executable, "-c", up], env=machine.environment, cwd=machine.course)
     wait_for(lambda: (machine.state / "stack.json").exists(), 30, "a stack")

@@ -18,7 +18,7 @@ from backstage.classroom import fill as filling
 from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
-from backstage.stack import control
+from backstage.stack import status
 from workshop import state_folder
 
 CARDS = [
@@ -99,10 +99,10 @@ def test_exit_codes_where_no_services_run(command: str, number: int) -> None:
 def test_the_status_is_not_yet_as_long_as_one_service_is_not(
     state_of_it: str, number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(control, "running", lambda: {"services": {}})
-    monkeypatch.setattr(control, "services", lambda: {"postgis": "ready", "worker1": state_of_it})
-    monkeypatch.setattr(control, "conditions", lambda: "")
-    monkeypatch.setattr(control, "addresses", lambda: "")
+    monkeypatch.setattr(status, "running", lambda: {"services": {}})
+    monkeypatch.setattr(status, "services", lambda: {"postgis": "ready", "worker1": state_of_it})
+    monkeypatch.setattr(status, "status", lambda: "")
+    monkeypatch.setattr(status, "addresses", lambda: "")
     assert workshop("status").exit_code == number
 
 

@@ -142,11 +142,11 @@ def test_a_container_without_a_supervisor_is_not_healthy(say: Say) -> None:
 def test_addresses_are_those_of_the_host(say: Say) -> None:
     say("here", postgis="ready", rabbitmq="ready", flower="ready", lab="ready")
     state_folder.write("token.json", {"token": "abc"})
-    inside = control.running_site()
+    inside = status.running_site()
     assert inside is not None
     assert inside.broker_url == "amqp://celery_user:secret@rabbitmq:5672/celery_app"
     assert inside.published().flower_url == "http://127.0.0.1:5556/flower"
-    said = control.addresses()
+    said = status.addresses()
     assert "http://127.0.0.1:8889/lab/tree/notebooks/00-start-here.ipynb?token=abc" in said
     assert "http://127.0.0.1:15673" in said
     assert "host 127.0.0.1, port 5433" in said
@@ -158,7 +158,7 @@ def test_without_containers_inside_is_outside(monkeypatch: pytest.MonkeyPatch) -
     assert own.published() == own
 
 
-def test_the_plan_watches_both_neighbours(say: Say) -> None:
+def test_the_plan_watches_what_other_containers_run(say: Say) -> None:
     wanted = plan.services(("lab",), periodic=False)
     assert list(wanted) == ["postgis", "rabbitmq", "lab"]
     own = Site(state_folder.state_dir(), USUAL_PORTS, "")

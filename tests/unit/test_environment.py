@@ -38,7 +38,7 @@ def test_what_another_project_set_reaches_no_child(name: str, monkeypatch: pytes
 @pytest.mark.parametrize(
     "name",
     ["PATH", "LC_TIME", "https_proxy", "SSL_CERT_FILE", "WORKSHOP_PACE", "CONDA_PREFIX", "BINDER_LAUNCH_HOST"]
-    + ["JUPYTERHUB_SERVICE_PREFIX", "CODESPACE_NAME", "WATCHFILES_FORCE_POLLING", "MALLOC_ARENA_MAX"],
+    + ["JUPYTERHUB_SERVICE_PREFIX", "CODESPACE_NAME", "MALLOC_ARENA_MAX"],
 )
 def test_what_the_course_or_its_cloud_needs_does(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "a value")

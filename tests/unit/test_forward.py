@@ -1,4 +1,4 @@
-"""A neighbour's port is reached at 127.0.0.1, in both directions, also when it is not there for a while."""
+"""Another container's port is reached at 127.0.0.1, in both directions, also if it was gone for a while."""
 
 import asyncio
 import sys

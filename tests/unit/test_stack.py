@@ -99,10 +99,11 @@ def test_a_port_that_was_taken_during_the_start_is_named(
         other.listen()
         port = other.getsockname()[1]
         monkeypatch.setattr(control, "new_site", lambda: Site(tmp_path, {"rabbitmq": port}, ""))
+        monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
         with pytest.raises(
             WorkshopError, match=rf"took port {port} \(rabbitmq\)(.|\n)*Next: (.|\n)*did not start"
         ):
-            control._run(("rabbitmq",), False, print, print)
+            control.up(("rabbitmq",), False, print, print)
 
 
 @pytest.mark.posix
@@ -131,13 +132,13 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
 
 def test_what_ended_a_start_in_the_background(tmp_path: Path) -> None:
     log = tmp_path / "stack.log"
-    assert logs.failed_start(log) == ""
-    log.write_text("Starting postgis ...\npostgis    ready after 1.2 s\nREADY\n")
-    assert logs.failed_start(log) == ""
+    assert logs.last_start(log) == ([], "")
+    log.write_text("Starting postgis ...\npostgis    ready after 1.2 s\n")
+    assert logs.last_start(log) == (["Starting postgis ...", "postgis    ready after 1.2 s"], "")
     log.write_text("Starting postgis ...\nError: postgis did not start.\nNext: workshop logs\n")
-    assert logs.failed_start(log) == "postgis did not start.\nNext: workshop logs"
+    assert logs.last_start(log) == (["Starting postgis ..."], "postgis did not start.\nNext: workshop logs")
     log.write_text("Error: WORKSHOP_PACE is 'fast'.\n", encoding="utf-8")
-    assert logs.failed_start(log) == "WORKSHOP_PACE is 'fast'."
+    assert logs.last_start(log) == ([], "WORKSHOP_PACE is 'fast'.")
 
 
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(
@@ -177,7 +178,7 @@ def run_keeper(tmp_path: Path, code: str, **options: Any) -> list[dict[str, obje
     (tmp_path / "logs").mkdir()
     service = Service("short", lambda site: [sys.executable, "-c", code], **options)
     site = Site(tmp_path, {}, "")
-    kept = keeper.Keeper(service, site, lambda _: True, lambda _, news: told.append(news))
+    kept = keeper.Keeper(service, site, {}, lambda _, news: told.append(news))
     asyncio.run(run())
     return told
 

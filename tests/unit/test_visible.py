@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from backstage.classroom import audit_text
 from backstage.cli import main
 from backstage.cli.terminal import echo
-from backstage.stack import control
+from backstage.stack import status
 from tests.conftest import wait_for
 from workshop import state_folder
 from workshop.delivery.ledger import Ledger
@@ -83,10 +83,10 @@ def test_the_ledger_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_what_services_say_shows_none(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "running", lambda: {"services": {}})
-    monkeypatch.setattr(control, "services", lambda: {"worker1": "broken"})
-    monkeypatch.setattr(control, "conditions", lambda: f"worker1 broken {EVIL}")
-    monkeypatch.setattr(control, "addresses", lambda: "")
+    monkeypatch.setattr(status, "running", lambda: {"services": {}})
+    monkeypatch.setattr(status, "services", lambda: {"worker1": "broken"})
+    monkeypatch.setattr(status, "status", lambda: f"worker1 broken {EVIL}")
+    monkeypatch.setattr(status, "addresses", lambda: "")
     shown = CliRunner().invoke(main, ["status"]).output
     assert f"worker1 broken {SHOWN}\n" in shown and "\x1b" not in shown
 

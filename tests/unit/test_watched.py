@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from backstage.stack import forward, keeper
+from backstage.stack import keeper, plan
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 
 SITE = Site(Path(), {"postgis": 1, "rabbitmq": 1, "management": 1}, "")
 
 
-class Neighbour:
+class OtherContainer:
     """One that is there or not, as the test wants it, and counts how often it was given what it needs."""
 
     def __init__(self) -> None:
@@ -29,38 +29,38 @@ class Neighbour:
 
 def test_it_is_followed_as_it_goes_and_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(keeper, "_LOOK_AGAIN", 0.01)
-    neighbour = Neighbour()
-    service = Service("postgis", lambda site: [], neighbour.probe, finish=neighbour.finish, patience=0.1)
-    kept = keeper.Keeper(service, SITE, lambda _: True, lambda *_: None)
+    other = OtherContainer()
+    service = Service("postgis", lambda site: [], other.probe, finish=other.finish, patience=0.1)
+    kept = keeper.Keeper(service, SITE, {}, lambda *_: None)
 
     async def until(state: str) -> None:
         async with asyncio.timeout(10):
-            while kept.condition.state != state:
+            while kept.status.state != state:
                 await asyncio.sleep(0.01)
 
     async def run() -> None:
         task = asyncio.create_task(kept.run())
         await until("ready")
-        neighbour.there = False
+        other.there = False
         await until("broken")
-        assert "nobody there; looked at again after 1 s" in kept.condition.message
+        assert "nobody there; looked at again after 1 s" in kept.status.message
         async with asyncio.timeout(10):
-            while kept.condition.restarts < 2:
+            while kept.status.restarts < 2:
                 await asyncio.sleep(0.01)
-        assert kept.condition.message.endswith("after 1 s")
-        neighbour.there = True
+        assert kept.status.message.endswith("after 1 s")
+        other.there = True
         await until("ready")
         task.cancel()
         await asyncio.wait([task])
 
     asyncio.run(run())
-    assert neighbour.finished == 2
-    assert kept.condition.pid is None
+    assert other.finished == 2
+    assert kept.status.pid is None
 
 
-@pytest.mark.parametrize("name", forward.WATCHED)
+@pytest.mark.parametrize("name", plan.WATCHED)
 def test_one_that_does_not_answer_is_told_in_words(name: str) -> None:
-    service = forward.WATCHED[name]
+    service = plan.WATCHED[name]
     assert service.command(SITE) == []
     trouble = service.trouble(SITE)
     assert trouble
