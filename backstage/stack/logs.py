@@ -8,8 +8,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from backstage.stack.visible import visible
 from workshop.state_folder import ROOT, state_dir
-from workshop.visible import visible
 
 LIMIT = 5_000_000
 """Bytes at which a log is put aside at the next start."""
