@@ -40,7 +40,7 @@ def begin(log: Path) -> None:
 
 
 def tail(log: Path, lines: int = 12) -> str:
-    """Return the last lines of a log, indented and without colours; see `workshop.visible` for what else."""
+    """Return the last lines of a log, indented and without colours, as `visible` shows them."""
     return "\n".join(f"    {visible(line)}" for line in _text(log).splitlines()[-lines:])
 
 
