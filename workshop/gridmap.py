@@ -70,7 +70,8 @@ class GridMap(folium.Map):
         shapes = _degrees(gpd.GeoSeries(list(squares), crs=CRS))
         corners = [[[y, x] for x, y in shape.exterior.coords[:-1]] for shape in shapes]
         texts = [escape(text) for text in tooltips]
-        self.add_child(_Squares(list(zip(texts, corners, strict=True)), style | {"smoothFactor": 0}))
+        drawn = list(zip(texts, corners, strict=True))
+        self.add_child(_Squares(squares=drawn, style=style | {"smoothFactor": 0}))
 
     def add_merged(self, squares: Iterable[shapely.Polygon], **style: Any) -> None:
         """Draw squares as one shape, without tooltips.
@@ -87,7 +88,8 @@ class GridMap(folium.Map):
 
     def _add_shape(self, shapes: gpd.GeoSeries, **options: Any) -> None:
         whole = shapely.GeometryCollection(list(_degrees(shapes)))
-        self.add_child(_Shape(whole.__geo_interface__, options | {"interactive": False, "smoothFactor": 0}))
+        options |= {"interactive": False, "smoothFactor": 0}
+        self.add_child(_Shape(shape=whole.__geo_interface__, options=options))
 
 
 class _NamesAndView(MacroElement):
@@ -126,7 +128,15 @@ class _NamesAndView(MacroElement):
         self.bounds = [[south, west], [north, east]]
 
 
-class _Squares(MacroElement):
+class _Drawn(MacroElement):
+    """Something on the map: a script, and what it draws."""
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__()
+        vars(self).update(values)
+
+
+class _Squares(_Drawn):
     """Squares with tooltips, in a fraction of the bytes of folium's GeoJson.
 
     Chrome would stop at each square when someone presses Tab, hence the tabIndex.
@@ -140,24 +150,14 @@ class _Squares(MacroElement):
         });
         {% endmacro %}""")
 
-    def __init__(self, squares: list[tuple[str, list[list[float]]]], style: dict[str, Any]) -> None:
-        super().__init__()
-        self.squares = squares
-        self.style = style
 
-
-class _Shape(MacroElement):
+class _Shape(_Drawn):
     """A geometry without tooltip."""
 
     _template = Template("""
         {% macro script(this, kwargs) %}
         L.geoJSON({{ this.shape|tojson }}, {{ this.options|tojson }}).addTo({{ this._parent.get_name() }});
         {% endmacro %}""")
-
-    def __init__(self, shape: dict[str, Any], options: dict[str, Any]) -> None:
-        super().__init__()
-        self.shape = shape
-        self.options = options
 
 
 def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from backstage.classroom.audit import Audit
+from backstage.stack.visible import visible
 from workshop.delivery.ledger import Ledger
-from workshop.visible import visible
 
 
 def published(now: Ledger) -> Iterator[str]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
+from backstage.stack.visible import visible
 from workshop.errors import WorkshopError, WrongUse
-from workshop.visible import visible
 
 EXIT_NOT_YET, EXIT_ENVIRONMENT = 1, 3
 """Exit codes. 0 is passed or ready; click itself ends with 2 where a command was used wrongly."""

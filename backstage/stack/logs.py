@@ -8,8 +8,8 @@ from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
+from backstage.stack.visible import visible
 from workshop.state_folder import ROOT, state_dir
-from workshop.visible import visible
 
 LIMIT = 5_000_000
 """Bytes at which a log is put aside at the next start."""
@@ -40,7 +40,7 @@ def begin(log: Path) -> None:
 
 
 def tail(log: Path, lines: int = 12) -> str:
-    """Return the last lines of a log, indented and without colours; see `workshop.visible` for what else."""
+    """Return the last lines of a log, indented and without colours, as `visible` shows them."""
     return "\n".join(f"    {visible(line)}" for line in _text(log).splitlines()[-lines:])
 
 

@@ -13,10 +13,10 @@ from backstage.classroom import audit_text
 from backstage.cli import main
 from backstage.cli.terminal import echo
 from backstage.stack import status
+from backstage.stack.visible import visible
 from tests.conftest import wait_for
 from workshop import state_folder
 from workshop.delivery.ledger import Ledger
-from workshop.visible import visible
 
 EVIL = "\x1b[2Jgone\x1b]0;title\x07\b\b\x9b31m\u202egnp"
 SHOWN = r"\x1b[2Jgone\x1b]0;title\x07\x08\x08\x9b31m\u202egnp"
