@@ -38,32 +38,42 @@ Files = dict[str, File]
 
 def read_folder(folder: Path) -> Files:
     """Return the course's files in a folder, by their path in it; a symbolic link is a person's own."""
-    paths = names(folder, ignored(folder))
-    return {path: read_file(folder / path) for path in paths if not (folder / path).is_symlink()}
+    paths = [path for path in course_names(folder) if not (folder / path).is_symlink()]
+    return {path: read_file(folder / path) for path in paths}
 
 
-def names(folder: Path, skip: Callable[[str, list[str]], set[str]] | None = None) -> list[str]:
-    """Return the paths of files and symbolic links in a folder, without what `skip` says of each folder."""
+def course_names(folder: Path) -> list[str]:
+    """Return the paths of files and symbolic links in a folder, without what is no part of the course."""
+    rules, state = folder / ".gitignore", state_folder.state_dir()
+    lines = rules.read_text(encoding="utf-8", errors="replace").split() if rules.exists() else []
+    found = names(folder, {*NEVER, *(line.strip("/") for line in lines)})
+    return [path for path in found if state not in (folder / path).parents or state in folder.parents]
+
+
+def names(folder: Path, hidden: Iterable[str] = ()) -> list[str]:
+    """Return the paths of files and symbolic links in a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder.
+    hidden : iterable of str
+        Patterns of names that are left out, those of folders too.
+    """
+    hide = shutil.ignore_patterns(*hidden)
     found = []
     for place, folders, files in os.walk(folder):
-        left_out = skip(place, [*folders, *files]) if skip else set()
-        links = {name for name in folders if (Path(place) / name).is_symlink()}
-        folders[:] = [name for name in folders if name not in left_out | links]
-        found += [Path(place) / name for name in {*files, *links} - left_out]
+        left_out = hide(place, [*folders, *files])
+        found += [Path(place) / name for name in {*folders, *files} - left_out]
+        folders[:] = [name for name in folders if name not in left_out]
     return [path.relative_to(folder).as_posix() for path in found if is_file(path)]
 
 
-def ignored(folder: Path) -> Callable[[str, list[str]], set[str]]:
-    """Return a function, for `shutil.copytree`, that tells what in a folder is no part of the course."""
-    rules = folder / ".gitignore"
-    lines = rules.read_text(encoding="utf-8", errors="replace").split() if rules.exists() else []
-    by_name = shutil.ignore_patterns(*NEVER, *(line.strip("/") for line in lines))
-    state = state_folder.state_dir()
-
-    def skip(place: str, names: list[str]) -> set[str]:
-        return by_name(place, names) | {name for name in names if Path(place) / name == state}
-
-    return skip
+def copy(paths: Iterable[str], source: Path, target: Path) -> None:
+    """Copy files and symbolic links byte for byte from a folder to the same places in another."""
+    for path in paths:
+        (target / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source / path, target / path, follow_symlinks=False)
 
 
 def read_file(path: Path) -> File:
@@ -95,7 +105,7 @@ def write_file(path: Path, file: File) -> None:
 
 
 def place(path: str, write: Callable[[Path], object]) -> None:
-    """Put a file into the course's folder, as a whole or not at all, whatever stands in its way there.
+    """Put a file into the course's folder, as a whole or not at all; empty folders in its way go.
 
     Parameters
     ----------
@@ -105,9 +115,6 @@ def place(path: str, write: Callable[[Path], object]) -> None:
         Writes it to the path that it gets.
     """
     target = state_folder.ROOT / path
-    for parent in target.relative_to(state_folder.ROOT).parents:
-        if is_file(state_folder.ROOT / parent):
-            (state_folder.ROOT / parent).unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".draft.{os.getpid()}")
     try:
@@ -120,7 +127,7 @@ def place(path: str, write: Callable[[Path], object]) -> None:
 
 
 def in_the_way(paths: Iterable[str]) -> set[str]:
-    """Return the files in the course's folder which `place` replaces: at these paths, above or below them."""
+    """Return the files of the course's folder that are at these paths, above or below them."""
     found: set[str] = set()
     for path in paths:
         around = [path, *(parent.as_posix() for parent in Path(path).parents)]

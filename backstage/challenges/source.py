@@ -1,12 +1,11 @@
 """Where the marked source of the course is: in git's history, or in a copy that was kept of a download."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
 from backstage.challenges import git
-from backstage.challenges.files import NOTE, Files, ignored, read_folder
+from backstage.challenges.files import NOTE, Files, copy, course_names, read_folder
 from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
@@ -78,14 +77,8 @@ def keep_copy() -> None:
     """Keep a copy of the solved course where git can't give it back, once."""
     if git.is_used() or (ROOT / NOTE).exists() or _copy().exists():
         return
-    draft = _copy().with_name(f".course.json.{os.getpid()}")
-    skip = ignored(ROOT)
-
-    def leave_out(folder: str, names: list[str]) -> set[str]:
-        large = {name for name in names if (Path(folder) / name).lstat().st_size > _LARGEST}
-        return large | skip(folder, names)
-
-    shutil.copytree(ROOT, draft, symlinks=True, ignore=leave_out)
+    draft = _copy().with_name(f".course.{os.getpid()}")
+    copy([path for path in course_names(ROOT) if (ROOT / path).lstat().st_size <= _LARGEST], ROOT, draft)
     draft.rename(_copy())
 
 

@@ -8,7 +8,7 @@ from backstage.stack.visible import visible
 from workshop.delivery.ledger import Ledger
 
 
-def published(now: Ledger) -> Iterator[str]:
+def of_machine(now: Ledger) -> Iterator[str]:
     """Yield in words what became of the tasks of this machine.
 
     Parameters
@@ -34,7 +34,7 @@ def published(now: Ledger) -> Iterator[str]:
         yield "Tasks are on their way. Next: workshop ledger, in a while"
 
 
-def fed(found: Audit) -> Iterator[str]:
+def of_class(found: Audit) -> Iterator[str]:
     """Yield in words what became of the squares that a class was fed.
 
     Parameters

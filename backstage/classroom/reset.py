@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, is_courses_own, is_here, move, place, write_file
+from backstage.challenges.files import differs, in_the_way, is_courses_own, place, write_file
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.classroom.obstacles import check
@@ -94,24 +94,22 @@ def _replace(level: Level, say: Say) -> None:
     """Copy all work, then put a starter in place; JupyterLab saves nothing from before any more."""
     state_folder.write(RESETS, {"resets": state_folder.read(RESETS).get("resets", 0) + 1})
     own, replaced, files, brought = _own(level), _replaced(level), work.files_at(level), work.fresh()
-    kept = _keep(own, level, say) if own else ""
+    kept = work.new_place(level.challenge)
+    if own:
+        work.keep(own, kept)
     if git.is_used() and level.challenge in CHALLENGES:
         for branch in branches.stand_on(level):
             say(f"What you had committed, or staged, is kept on the branch {branch}")
     for path in replaced:
-        if is_here(path) and differs(path, brought.get(path)):
-            kept = kept or _keep([path], level, say)
-            move(path, state_folder.ROOT / kept)  # over its copy: it may have been saved again since
+        work.put_aside(path, kept, brought)
         if path in files:
             place(path, partial(write_file, file=files[path]))
         _forget_checkpoint(state_folder.ROOT / path)
+    if kept.exists():
+        say(
+            f"Your work is saved in my-work/{kept.name}. To get it back: workshop restore my-work/{kept.name}"
+        )
     say(f"The files of challenge {level.challenge} are in place.")
-
-
-def _keep(paths: list[str], level: Level, say: Say) -> str:
-    kept = work.keep(paths, level.challenge)
-    say(f"Your work is saved in {kept}. To get it back: workshop restore {kept}")
-    return kept
 
 
 def _forget_checkpoint(notebook: Path) -> None:

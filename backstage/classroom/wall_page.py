@@ -54,7 +54,7 @@ class WallPage:
     def url(self) -> str:
         """The address for a browser of this computer; in containers and clouds that of JupyterLab's tile."""
         if containers.inside():
-            return f"http://{HOST}:{containers.published()['lab']}/wall/"
+            return f"http://{HOST}:{containers.published_ports()['lab']}/wall/"
         return cloud.address(f"http://{HOST}:{self.port}/", "wall/")
 
     def serve(self) -> None:

@@ -12,8 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from backstage.challenges import git, source
-from backstage.challenges.files import NEVER, Files, differs, ignored, in_the_way, is_here, names, place
+from backstage.challenges import files, git, source
+from backstage.challenges.files import NEVER, Files, differs, in_the_way
 from backstage.challenges.starters import Level, course
 from backstage.classroom.branches import dated
 from backstage.classroom.obstacles import check
@@ -44,8 +44,8 @@ def present() -> list[str]:
     if git.is_used():
         found = git.names("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     else:
-        found = names(ROOT, ignored(ROOT))
-    return sorted(path for path in set(found) if is_here(path) and Path(path).parts[0] not in NEVER)
+        found = files.course_names(ROOT)
+    return sorted(path for path in set(found) if files.is_here(path) and Path(path).parts[0] not in NEVER)
 
 
 def own(among: Iterable[str]) -> list[str]:
@@ -54,23 +54,30 @@ def own(among: Iterable[str]) -> list[str]:
     return sorted(path for path in set(among) if differs(path, brought.get(path)))
 
 
-def keep(paths: list[str], challenge: int) -> str:
-    """Copy files to a new folder in ``my-work`` and return its name.
+def keep(paths: list[str], kept: Path) -> None:
+    """Copy files of the course's folder to a new folder in ``my-work``."""
+    with _draft(KEPT) as draft:
+        files.copy(paths, ROOT, draft)
+        draft.rename(kept)
+
+
+def put_aside(path: str, kept: Path, brought: Files) -> None:
+    """Move what is a person's, and in a file's way, to a folder in ``my-work``.
+
+    What was copied there is moved all the same: it may have been saved again since.
 
     Parameters
     ----------
-    paths : list of str
-        The files.
-    challenge : int
-        How the folder is called, if the files here are those of no challenge.
+    path : str
+        The file that is to come.
+    kept : pathlib.Path
+        The folder.
+    brought : Files
+        What is nobody's work: the course's files, see `fresh`.
     """
-    with _draft(KEPT) as draft:
-        for path in paths:
-            (draft / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / path, draft / path, follow_symlinks=False)
-        target = _new_place(challenge)
-        draft.rename(target)
-    return f"my-work/{target.name}"
+    for each in in_the_way([path]):
+        if differs(each, brought.get(each)):
+            files.move(each, kept)
 
 
 @contextmanager
@@ -107,7 +114,7 @@ def saved() -> list[str]:
 
 
 def restore(name: str, say: Say) -> None:
-    """Bring saved work back into the folder. Own files that are in its way are copied to ``my-work`` first.
+    """Bring saved work back into the folder. Own files that are in its way are moved to ``my-work``.
 
     Parameters
     ----------
@@ -122,16 +129,18 @@ def restore(name: str, say: Say) -> None:
         If there is no such work, or the files can't be read or written.
     """
     with _opened(name) as folder:
-        paths = sorted(names(folder))
+        paths = sorted(files.names(folder))
         if foreign := [path for path in paths if NEVER.intersection(path.lower().split("/"))]:
             raise WorkshopError(
                 f"{name} holds {readable(foreign[0])}, which is no work.", "take it out of there"
             )
         check([*paths, *in_the_way(paths)])
-        if replaced := own(in_the_way(paths)):
-            say(f"What was in the way is saved first: {keep(replaced, challenge=1)}")
+        kept, brought = new_place(challenge=1), fresh()
         for path in paths:
-            place(path, partial(shutil.copy, folder / path, follow_symlinks=False))
+            put_aside(path, kept, brought)
+            files.place(path, partial(shutil.copy, folder / path, follow_symlinks=False))
+    if kept.exists():
+        say(f"What was in the way is saved in my-work/{kept.name}")
     say(f"Restored {shown(paths)} from {name}")
 
 
@@ -187,7 +196,7 @@ def pack(target: Path | None) -> Path:
     paths = own(present())
     if not paths:
         raise WorkshopError("There is nothing to save: all files are as the course brought them")
-    target = target or _new_place(challenge=0, ending=".zip")
+    target = target or new_place(challenge=0, ending=".zip")
     if target.exists():
         raise WrongUse(f"{target} exists already.", "choose another name")
     if target.parent != KEPT and not target.parent.is_dir():
@@ -210,7 +219,16 @@ def _add(archive: zipfile.ZipFile, path: str) -> None:
     archive.writestr(entry, os.fsencode(source.readlink()))
 
 
-def _new_place(challenge: int, ending: str = "") -> Path:
+def new_place(challenge: int, ending: str = "") -> Path:
+    """Return a new path in ``my-work``, with the time in its name.
+
+    Parameters
+    ----------
+    challenge : int
+        How it is called, if the files here are those of no challenge.
+    ending : str
+        How its name ends.
+    """
     stem = f"challenge-{source.challenge_here().get('challenge', challenge)}"
     return KEPT / f"{dated(stem, lambda name: (KEPT / f'{name}{ending}').exists())}{ending}"
 

@@ -122,7 +122,7 @@ def ledger(requeue: bool) -> None:
 
     Rows, dead letters, the queue and the workers count. Exit code 1 unless it balances.
     """
-    from backstage.classroom.audit_text import published
+    from backstage.classroom import audit_text
     from workshop import settings
     from workshop.delivery import ledger as book  # slow to import
     from workshop.delivery.addresses import broker_trouble, database_trouble
@@ -130,7 +130,7 @@ def ledger(requeue: bool) -> None:
     if trouble := broker_trouble(settings.broker_url()) or database_trouble(settings.database_url()):
         raise WorkshopError(trouble.text, "workshop status")
     now = book.ledger()
-    echo("\n".join(published(now)))
+    echo("\n".join(audit_text.of_machine(now)))
     if settings.joined():
         echo("Note: what other machines hold, and the central's dead letters, can't be seen from here.")
     nowhere = [*now.missing, *now.unknown]

@@ -107,7 +107,7 @@ def ledger() -> None:
     from backstage.classroom import audit, audit_text
 
     found = audit.audit()
-    echo("\n".join(audit_text.fed(found)))
+    echo("\n".join(audit_text.of_class(found)))
     sys.exit(0 if found.balanced else terminal.EXIT_NOT_YET)
 
 

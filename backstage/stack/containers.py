@@ -45,7 +45,7 @@ def listen(host: str) -> str:
     return "0.0.0.0" if inside() else host
 
 
-def published() -> dict[str, int]:
+def published_ports() -> dict[str, int]:
     """Return as which port of the computer each port is published: ``WORKSHOP_PUBLISHED``, ``lab=8888 ...``.
 
     Empty elsewhere than in containers.

@@ -39,7 +39,7 @@ class Site:
 
     def published(self) -> "Site":
         """Return the site as a browser or a program of this computer sees it: by what containers publish."""
-        return replace(self, ports=self.ports | containers.published(), hosts={})
+        return replace(self, ports=self.ports | containers.published_ports(), hosts={})
 
     @property
     def central(self) -> CentralConfig | None:

@@ -68,6 +68,7 @@ class Course:
         return done.stdout
 
     def workshop(self, *arguments: str, code: int = 0) -> str:
+        assert (self.root / "backstage").is_dir(), "without it, the course of this test run would be used"
         return self.run(sys.executable, "-B", "-m", "backstage", *arguments, code=code)
 
     def git(self, *arguments: str, code: int = 0) -> str:

@@ -366,7 +366,7 @@ def test_a_restore_overwrites_nothing(course: Course, made: Callable[[Path], Pat
     assert mine.read_text() == "saved"
     (first,) = set(course.saved()) - {saved}
     assert (course.root / first / other.relative_to(course.root)).read_text() == "in the way"
-    assert f"What was in the way is saved first: {first}" in shown
+    assert f"What was in the way is saved in {first}" in shown
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.challenges.files import ignored
+from backstage.challenges.files import copy, course_names
 from tests.integration import offline
 from tests.integration.machine import ROOT
 
@@ -70,7 +70,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def course(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(ROOT, tmp_path / "the course", symlinks=True, ignore=ignored(ROOT)))
+    copy(course_names(ROOT), ROOT, tmp_path / "the course")
+    return tmp_path / "the course"
 
 
 @pytest.fixture

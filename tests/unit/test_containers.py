@@ -58,7 +58,7 @@ def states() -> dict[str, str]:
 
 def test_it_is_a_container_where_ports_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
     assert containers.inside()
-    assert containers.published()["lab"] == 8889
+    assert containers.published_ports()["lab"] == 8889
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
     assert not containers.inside()
     assert containers.own("stack.json") == "stack.json"

@@ -76,7 +76,7 @@ def test_logs_that_go_on_show_none_either(log: Path) -> None:
 
 def test_the_ledger_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
     now = Ledger([], dead={"1": f"TaskError: {EVIL}\nmore"}, refused=[f"UNKNOWN-TASK: {EVIL}"])
-    echo("\n".join(audit_text.published(now)))
+    echo("\n".join(audit_text.of_machine(now)))
     lines = capsys.readouterr().out
     assert f"1 x TaskError: {SHOWN}" in lines and f"1 x UNKNOWN-TASK: {SHOWN}" in lines
     assert "\x1b" not in lines
