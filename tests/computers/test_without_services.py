@@ -86,17 +86,6 @@ COMPUTERS = {
     "a Python without the packages": Computer(
         {}, "packages are incomplete (No module named", program=[sys.executable, "-S", "-m", "backstage"]
     ),
-    # Numbers that are none
-    "a word for the pace": Computer(
-        {"WORKSHOP_PACE": "fast"}, "WORKSHOP_PACE is 'fast'. It must be a number", ["up", "postgis"]
-    ),
-    "too much of a fault": Computer(
-        {"WORKSHOP_FAULT_RATE": "7"}, "WORKSHOP_FAULT_RATE is '7'. It must be a number", ["demo"]
-    ),
-    "a seed that is none": Computer({"WORKSHOP_SEED": "NaN"}, "WORKSHOP_SEED is 'NaN'.", ["up", "postgis"]),
-    "a word for the processes": Computer(
-        {"WORKSHOP_PROCESSES": "many"}, "WORKSHOP_PROCESSES", ["up", "worker"]
-    ),
 }
 
 
