@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg
 from amqp import Channel
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, PreconditionFailed
 from celery import Celery
 from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
@@ -139,8 +139,8 @@ def feed(points: list[country.Point]) -> None:
                 return _feed(points, bar)
             except psycopg.errors.UndefinedTable as error:
                 raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
-            except (AMQPError, OperationalError, OSError, psycopg.OperationalError):
-                now = (_trouble(), len(points))
+            except (AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
+                now = (_why(error), len(points))
                 if now != told:
                     tqdm.write(f"{now[0]} Nothing is lost: it goes on by itself. Ctrl-C is the pause.")
                 told = now
@@ -194,6 +194,8 @@ def _broker(broker_url: str) -> Iterator[Channel]:
         yield connection.channel()
 
 
-def _trouble() -> str:
+def _why(error: Exception) -> str:
+    if isinstance(error, PreconditionFailed):
+        return "RabbitMQ refused a batch: its queue is full."
     found = broker_trouble(site().broker_url) or database_trouble(site().database_url)
-    return found.text if found else "RabbitMQ did not take a batch: perhaps its queue is full."
+    return found.text if found else f"A connection broke: {error}."
