@@ -7,13 +7,15 @@ from functools import cache
 
 import numpy as np
 import shapely
-from numpy.typing import NDArray
 from osbng import BNGReference
 from osbng.errors import BNGReferenceError
 
 from workshop import grid
 from workshop.errors import WrongUse
 from workshop.maps import read_boundary
+
+Point = tuple[float, float]
+"""An easting and a northing in metres (EPSG:27700)."""
 
 LAND, ALL = "land", "all"
 """Parts of the grid by name: the squares that touch a nation, and all 910,000."""
@@ -22,8 +24,8 @@ _HALF = 499.999
 """Metres from a square's centre to its edge, and a little less: a neighbour's edge is not its own."""
 
 
-def centres(part: str) -> NDArray[np.float64]:
-    """Return the centres of a part's squares, each an easting and a northing in metres (EPSG:27700).
+def centres(part: str) -> list[Point]:
+    """Return the centres of a part's squares.
 
     Parameters
     ----------
@@ -38,17 +40,16 @@ def centres(part: str) -> NDArray[np.float64]:
     """
     east, north = np.arange(500.0, grid.WIDTH, 1000), np.arange(500.0, grid.HEIGHT, 1000)
     every = np.stack(np.meshgrid(east, north), axis=-1).reshape(-1, 2)
-    if part == ALL:
-        return every
     boxes = shapely.box(*(every - _HALF).T, *(every + _HALF).T)
-    return every[np.logical_or.reduce([shapely.intersects(shape, boxes) for shape in _shapes(part)])]
+    found = np.logical_or.reduce([shapely.intersects(shape, boxes) for shape in _shapes(part)])
+    return [(x, y) for x, y in every[found].tolist()]
 
 
-def nations_at(points: NDArray[np.float64]) -> list[str]:
+def nations_at(points: list[Point]) -> list[str]:
     """Return the nation at each point in metres (EPSG:27700), or SEA, as `workshop.db.nation_at` does."""
     codes = np.full(len(points), "SEA")
     for code in sorted(_nations(), reverse=True):  # where two meet, the first in the alphabet has the point
-        codes[shapely.intersects_xy(_nations()[code], *points.T)] = code
+        codes[shapely.intersects_xy(_nations()[code], *np.transpose(points))] = code
     return codes.tolist()
 
 
@@ -60,6 +61,8 @@ def _nations() -> dict[str, shapely.Geometry]:
 
 
 def _shapes(part: str) -> list[shapely.Geometry]:
+    if part == ALL:
+        return [shapely.box(0, 0, grid.WIDTH, grid.HEIGHT)]
     if part == LAND:
         return list(_nations().values())
     if part in _nations():

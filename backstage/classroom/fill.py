@@ -6,15 +6,14 @@ time at which RabbitMQ had it. What was on its way when a feeding ended is sent 
 the same id, which makes one row.
 """
 
+import random
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from uuid import UUID
 
-import numpy as np
 import psycopg
 from amqp import Channel
-from amqp.exceptions import AMQPError
+from amqp.exceptions import AMQPError, PreconditionFailed
 from celery import Celery
 from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
@@ -33,8 +32,8 @@ MOST_WAITING = 20_000
 BATCH_TASKS = 1000
 """Tasks that are noted, sent and confirmed together."""
 
-TASK, SOFT_TIME_LIMIT = "workshop.tasks.do_task", 5
-"""The name of the task, and its limit in seconds; its module is not imported here: attendees edit it."""
+TASK = "workshop.tasks.do_task"
+"""Its module is not imported here: attendees edit it."""
 
 _ANSWER_SECONDS = 10
 """How long RabbitMQ may take for an answer; after that a batch is sent again."""
@@ -57,9 +56,6 @@ _LEFT = """
 SELECT coalesce(sum(replace(application_name, %(name)s, '')::int), 0) FROM pg_stat_activity
 WHERE starts_with(application_name, %(name)s) AND usename = current_user
 """
-
-Task = tuple[UUID, float, float]
-"""A task's id and its point in metres (EPSG:27700)."""
 
 
 @contextmanager
@@ -116,23 +112,24 @@ def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
     WorkshopError
         If no central runs on this machine, or it has ended or was cleared meanwhile.
     """
-    points = set(map(tuple, country.centres(part).tolist()))
+    points = set(country.centres(part))
     with database() as connection:
         noted = connection.execute("SELECT x, y FROM geopython.fill_tasks").fetchall()
-    rest = np.random.default_rng().permutation(list(points.difference(noted)))
+    rest = list(points.difference(noted))
+    random.shuffle(rest)
     with suppress(KeyboardInterrupt):
-        feed([*rest[:tasks]])
+        feed(rest[:tasks])
     with database() as connection:
         sent = connection.execute("SELECT x, y FROM geopython.fill_tasks WHERE sent IS NOT NULL").fetchall()
     return len(points.intersection(sent)), len(points)
 
 
-def feed(points: list[np.ndarray]) -> None:
+def feed(points: list[country.Point]) -> None:
     """Send the tasks that RabbitMQ has not confirmed, then those of new squares, through faults of services.
 
     Parameters
     ----------
-    points : list of array
+    points : list of tuple
         The centres of the new squares, in metres (EPSG:27700). Those that are noted leave the list.
     """
     told: tuple[str, int] | None = None
@@ -142,15 +139,15 @@ def feed(points: list[np.ndarray]) -> None:
                 return _feed(points, bar)
             except psycopg.errors.UndefinedTable as error:
                 raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
-            except (AMQPError, OperationalError, OSError, psycopg.OperationalError):
-                now = (_trouble(), len(points))
+            except (AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
+                now = (_why(error), len(points))
                 if now != told:
                     tqdm.write(f"{now[0]} Nothing is lost: it goes on by itself. Ctrl-C is the pause.")
                 told = now
                 time.sleep(1)
 
 
-def _feed(points: list[np.ndarray], bar: tqdm) -> None:
+def _feed(points: list[country.Point], bar: tqdm) -> None:
     here = site()
     with (
         _connect(here.database_url) as connection,
@@ -158,13 +155,7 @@ def _feed(points: list[np.ndarray], bar: tqdm) -> None:
         Celery(broker=here.broker_url, set_as_current=False) as app,
     ):
         app.config_from_object("workshop.delivery.configuration")
-        options = {  # as `do_task.delay` sends it
-            "time_limit": app.conf.task_time_limit,
-            "soft_time_limit": SOFT_TIME_LIMIT,
-            "ignore_result": False,
-            "producer": Producer(channel, auto_declare=False),
-            "retry": False,
-        }
+        producer = Producer(channel, auto_declare=False)
         channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
         while batch := _next(connection, points):
             queued = SQUARES(channel).queue_declare(passive=True).message_count
@@ -173,19 +164,19 @@ def _feed(points: list[np.ndarray], bar: tqdm) -> None:
                 time.sleep(0.5)
                 continue
             for id, x, y in batch:
-                app.send_task(TASK, (x, y), task_id=str(id), **options)
+                app.send_task(TASK, (x, y), task_id=str(id), producer=producer, retry=False)
             channel.tx_commit()
             connection.execute(_SENT, [[id for id, _, _ in batch]])
             bar.update(len(batch))
 
 
-def _next(connection: psycopg.Connection, points: list[np.ndarray]) -> list[Task]:
-    """Return tasks that RabbitMQ has not confirmed; once there are none, those of the next points."""
+def _next(connection: psycopg.Connection, points: list[country.Point]) -> list[tuple]:
+    """Return ids and points that RabbitMQ has not confirmed; once there are none, those of new squares."""
     while not (batch := connection.execute(_UNSENT, [BATCH_TASKS]).fetchall()) and points:
-        fresh = np.array(points[:BATCH_TASKS])
-        references = [grid.reference(*point) for point in fresh.tolist()]
-        rows = zip(*fresh.T.tolist(), references, country.nations_at(fresh), strict=True)
-        connection.cursor().executemany(_NOTE, list(rows))
+        fresh = points[:BATCH_TASKS]
+        nations = zip(fresh, country.nations_at(fresh), strict=True)
+        rows = [(x, y, grid.reference(x, y), nation) for (x, y), nation in nations]
+        connection.cursor().executemany(_NOTE, rows)
         del points[:BATCH_TASKS]
     left = f"{_SESSION}{len(points) + len(batch)}"
     connection.execute("SELECT set_config('application_name', %s, false)", [left])
@@ -203,6 +194,8 @@ def _broker(broker_url: str) -> Iterator[Channel]:
         yield connection.channel()
 
 
-def _trouble() -> str:
+def _why(error: Exception) -> str:
+    if isinstance(error, PreconditionFailed):
+        return "RabbitMQ refused a batch: its queue is full."
     found = broker_trouble(site().broker_url) or database_trouble(site().database_url)
-    return found.text if found else "RabbitMQ did not take a batch: perhaps its queue is full."
+    return found.text if found else f"A connection broke: {error}."

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.sync_api import Browser, HttpCredentials, Page
+from playwright.sync_api import Browser, Page
 
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
 from tests.chromium import browser as browser
-from workshop import state_folder
+from tests.chromium import opened
 
 
 @dataclass
@@ -47,12 +47,7 @@ def traffic() -> Traffic:
 
 @pytest.fixture
 def page(browser: Browser, site: Site, traffic: Traffic, request: pytest.FixtureRequest) -> Iterator[Page]:
-    login: HttpCredentials = {"username": "flower", "password": site.token}
-    page = browser.new_page(viewport={"width": 1400, "height": 1000}, http_credentials=login)
-    page.set_default_timeout(60_000)
-    traffic.watch(page)
-    yield page
-    pictures = state_folder.ROOT / ".workshop" / "screenshots"
-    pictures.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=pictures / f"{request.node.name}.png")
-    page.close()
+    login = {"username": "flower", "password": site.token}
+    with opened(browser, request, http_credentials=login) as page:
+        traffic.watch(page)
+        yield page

@@ -16,6 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from backstage.stack.ports import is_free
 from tests.chromium import browser as browser
+from tests.chromium import opened
 from tests.classroom.course import ROOT, Course, copy_parts
 from tests.conftest import wait_for
 
@@ -99,13 +100,8 @@ def binder(tmp_path_factory: pytest.TempPathFactory) -> Binder:
 
 @pytest.fixture
 def page(binder: Binder, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(60_000)
-    yield page
-    pictures = ROOT / ".workshop" / "screenshots"
-    pictures.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=pictures / f"{request.node.name}.png")
-    page.close()
+    with opened(browser, request) as page:
+        yield page
 
 
 def open_first(page: Page, binder: Binder) -> None:

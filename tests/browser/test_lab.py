@@ -5,6 +5,7 @@ from urllib.parse import urljoin
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.chromium import expect_map
 from tests.conftest import wait_for
 from workshop.tasks import application, do_task
 
@@ -20,19 +21,7 @@ def open_lab(page: Page, site, path: str) -> None:
 @pytest.mark.solved_course
 def test_stored_notebook_shows_its_map(name, page, site, traffic):
     open_lab(page, site, f"notebooks/{name}.ipynb")
-    notebook = page.locator(".jp-Notebook")
-    notebook.click(position={"x": 5, "y": 5})
-    frame = page.locator(".jp-OutputArea-output iframe")
-    for _ in range(60):
-        if frame.count():
-            break
-        page.mouse.wheel(0, 600)
-        page.wait_for_timeout(100)
-    frame.first.scroll_into_view_if_needed()
-    shapes = page.frame_locator(".jp-OutputArea-output iframe").first.locator(
-        "path.leaflet-interactive, path"
-    )
-    expect(shapes.first).to_be_attached()
+    expect_map(page)
     assert page.get_by_text("Make this Notebook Trusted").count() == 0
     assert traffic.elsewhere == []
     assert traffic.failed == []

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.chromium import browser as browser
+from tests.chromium import opened
 from tests.conftest import wait_for
 from tests.integration.machine import ROOT, Machine, copy_course
 
@@ -35,17 +36,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 @pytest.fixture
 def page(lab: Machine, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
     """The notebook, opened, with an edit that is not saved."""
-    page = browser.new_page(viewport={"width": 1200, "height": 700})
-    page.on("dialog", lambda question: question.accept())  # leave without saving? yes
     token = json.loads((lab.state / "token.json").read_text())["token"]
-    page.goto(f"http://127.0.0.1:{lab.stack()['ports']['lab']}/lab/tree/{NOTEBOOK}?token={token}&reset")
-    page.get_by_text("| Idle").wait_for()
-    edit(page, "# old work\n")
-    yield page
-    pictures = ROOT / ".workshop" / "screenshots"
-    pictures.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=pictures / f"{request.node.name}.png")
-    page.close()
+    with opened(browser, request) as page:
+        page.on("dialog", lambda question: question.accept())  # leave without saving? yes
+        page.goto(f"http://127.0.0.1:{lab.stack()['ports']['lab']}/lab/tree/{NOTEBOOK}?token={token}&reset")
+        page.get_by_text("| Idle").wait_for()
+        edit(page, "# old work\n")
+        yield page
 
 
 def edit(page: Page, text: str) -> None:

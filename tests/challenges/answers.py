@@ -7,6 +7,19 @@ from textwrap import dedent, indent
 
 DECORATOR = "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=5)"
 
+
+def caught(what: str, then: str) -> str:
+    """Return a body that catches something before all else, and does one thing then."""
+    return f"""
+    try:
+        geoprocess(x, y)
+    except {what}:
+        {then}
+    except Exception as error:
+        raise TaskError(error)
+    """
+
+
 STARTER = """
     try:
         geoprocess(x, y)
@@ -74,11 +87,7 @@ WRONG = {
         "C2-BROAD-FIRST",
     ),
     "autoretry behind the broad clause": (
-        (
-            "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=5, "
-            "autoretry_for=(ServiceError,))",
-            STARTER,
-        ),
+        (DECORATOR.replace(")", ", autoretry_for=(ServiceError,))"), STARTER),
         "C2-BROAD-FIRST",
     ),
     "everything is retried": (
@@ -92,52 +101,20 @@ WRONG = {
     ),
     "TaskError is retried too": (
         (
-            "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=5, "
-            "autoretry_for=(ServiceError, TaskError), retry_backoff=2)",
-            """
-            try:
-                geoprocess(x, y)
-            except ServiceError:
-                raise
-            except Exception as error:
-                raise TaskError(error)
-            """,
+            DECORATOR.replace(")", ", autoretry_for=(ServiceError, TaskError), retry_backoff=2)"),
+            caught("ServiceError", "raise"),
         ),
         "C2-RETRIES-ALL",
     ),
     "another exception is caught": (
-        """
-        try:
-            geoprocess(x, y)
-        except ConnectionError as error:
-            self.retry(countdown=10, exc=error)
-        except Exception as error:
-            raise TaskError(f"{type(error).__name__}: {error}")
-        """,
+        caught("ConnectionError as error", "self.retry(countdown=10, exc=error)"),
         "C2-WRONG-EXCEPTION",
     ),
     "TaskError is caught": (
-        """
-        try:
-            geoprocess(x, y)
-        except TaskError as error:
-            self.retry(countdown=10, exc=error)
-        except Exception as error:
-            raise TaskError(f"{type(error).__name__}: {error}")
-        """,
+        caught("TaskError as error", "self.retry(countdown=10, exc=error)"),
         "C2-WRONG-EXCEPTION",
     ),
-    "logged and dropped": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            print("no answer", error)
-        except Exception as error:
-            raise TaskError(error)
-        """,
-        "C2-DROPPED",
-    ),
+    "logged and dropped": (caught("ServiceError as error", "print('no answer', error)"), "C2-DROPPED"),
     "passed over": (
         """
         try:
@@ -147,76 +124,28 @@ WRONG = {
         """,
         "C2-DROPPED",
     ),
-    "sent anew": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError:
-            do_task.apply_async((x, y), countdown=1)
-        except Exception as error:
-            raise TaskError(error)
-        """,
-        "C2-SENT-ANEW",
-    ),
-    "caught and raised": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError:
-            raise
-        except Exception as error:
-            raise TaskError(error)
-        """,
-        "C2-NO-RETRY",
-    ),
+    "sent anew": (caught("ServiceError", "do_task.apply_async((x, y), countdown=1)"), "C2-SENT-ANEW"),
+    "caught and raised": (caught("ServiceError", "raise"), "C2-NO-RETRY"),
     "max_retries is 0": (
         (
-            "@application.task(base=AppBaseTask, bind=True, max_retries=0, soft_time_limit=5)",
-            """
-            try:
-                geoprocess(x, y)
-            except ServiceError as error:
-                self.retry(countdown=10, exc=error)
-            except Exception as error:
-                raise TaskError(error)
-            """,
+            DECORATOR.replace("max_retries=3", "max_retries=0"),
+            caught("ServiceError as error", "self.retry(countdown=10, exc=error)"),
         ),
         "C2-MAX-RETRIES",
     ),
     "no retries in the call": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError:
-            self.retry(countdown=10, max_retries=0)
-        except Exception as error:
-            raise TaskError(error)
-        """,
+        caught("ServiceError", "self.retry(countdown=10, max_retries=0)"),
         "C2-MAX-RETRIES",
     ),
     "one retry is too few": (
         (
-            "@application.task(base=AppBaseTask, bind=True, max_retries=1, soft_time_limit=5)",
-            """
-            try:
-                geoprocess(x, y)
-            except ServiceError as error:
-                self.retry(countdown=5, exc=error)
-            except Exception as error:
-                raise TaskError(error)
-            """,
+            DECORATOR.replace("max_retries=3", "max_retries=1"),
+            caught("ServiceError as error", "self.retry(countdown=5, exc=error)"),
         ),
         "C2-MAX-RETRIES",
     ),
     "the countdown is an hour": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            self.retry(countdown=3600, exc=error)
-        except Exception as error:
-            raise TaskError(error)
-        """,
+        caught("ServiceError as error", "self.retry(countdown=3600, exc=error)"),
         "C2-COUNTDOWN-LONG",
     ),
     "sleep and call again": (
@@ -232,7 +161,7 @@ WRONG = {
     ),
     "sleep until the time limit": (
         (
-            "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=1)",
+            DECORATOR.replace("soft_time_limit=5", "soft_time_limit=1"),
             """
             import time
             while True:
@@ -245,36 +174,15 @@ WRONG = {
         "C2-SLEEP",
     ),
     "a name is misspelt": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceEror as error:
-            self.retry(countdown=10, exc=error)
-        except Exception as error:
-            raise TaskError(error)
-        """,
+        caught("ServiceEror as error", "self.retry(countdown=10, exc=error)"),
         "C2-ERROR-IN-TASK",
     ),
     "the method is misspelt": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            self.retri(countdown=10, exc=error)
-        except Exception as error:
-            raise TaskError(error)
-        """,
+        caught("ServiceError as error", "self.retri(countdown=10, exc=error)"),
         "C2-ERROR-IN-TASK",
     ),
     "retry without self": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            retry(countdown=10, exc=error)
-        except Exception as error:
-            raise TaskError(error)
-        """,
+        caught("ServiceError as error", "retry(countdown=10, exc=error)"),
         "C2-ERROR-IN-TASK",
     ),
 }
@@ -291,30 +199,13 @@ AS_IN_THE_COURSE = """
 
 RIGHT = {
     "as in the course": AS_IN_THE_COURSE,
-    "raise self.retry": """
-        try:
-            geoprocess(x, y)
-        except ServiceError as exc:
-            raise self.retry(exc=exc, countdown=5)
-        except Exception as exc:
-            raise TaskError(exc)
-        """,
-    "a growing countdown": """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            self.retry(countdown=2 ** self.request.retries, exc=error)
-        except Exception as error:
-            raise TaskError(error)
-        """,
-    "by the task's name": """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            raise do_task.retry(countdown=3, exc=error, max_retries=5)
-        except Exception as error:
-            raise TaskError(error)
-        """,
+    "raise self.retry": caught("ServiceError as exc", "raise self.retry(exc=exc, countdown=5)"),
+    "a growing countdown": caught(
+        "ServiceError as error", "self.retry(countdown=2 ** self.request.retries, exc=error)"
+    ),
+    "by the task's name": caught(
+        "ServiceError as error", "raise do_task.retry(countdown=3, exc=error, max_retries=5)"
+    ),
     "one clause that asks": """
         try:
             geoprocess(x, y)
@@ -324,32 +215,16 @@ RIGHT = {
             raise TaskError(error)
         """,
     "autoretry_for with backoff": (
-        "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=5, "
-        "autoretry_for=(ServiceError,), retry_backoff=2, retry_jitter=False)",
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError:
-            raise
-        except Exception as error:
-            raise TaskError(error)
-        """,
+        DECORATOR.replace(")", ", autoretry_for=(ServiceError,), retry_backoff=2, retry_jitter=False)"),
+        caught("ServiceError", "raise"),
     ),
     "autoretry_for alone": (
-        "@application.task(base=AppBaseTask, bind=True, max_retries=3, soft_time_limit=5, "
-        "autoretry_for=(ServiceError,), retry_kwargs={'countdown': 4})",
+        DECORATOR.replace(")", ", autoretry_for=(ServiceError,), retry_kwargs={'countdown': 4})"),
         "geoprocess(x, y)",
     ),
 }
 
-WITHOUT_DELAY = """
-    try:
-        geoprocess(x, y)
-    except ServiceError as error:
-        raise self.retry(exc=error)
-    except Exception as error:
-        raise TaskError(error)
-    """
+WITHOUT_DELAY = caught("ServiceError as error", "raise self.retry(exc=error)")
 
 
 def edited(text: str, answer: str | tuple[str, str]) -> str:

@@ -33,8 +33,9 @@ control.until_ready()
 SHOW = """
 import json
 from backstage.challenges import challenge_{number}
-verdict = challenge_{number}.check()
-print(json.dumps([verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers], default=str))
+verdict = challenge_{number}.check({arguments})
+said = [verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers]
+print(json.dumps(said, default=lambda value: value.item() if hasattr(value, "item") else str(value)))
 """
 
 
@@ -90,18 +91,19 @@ class Attendee:
             raise AssertionError("\n".join(reply["content"]["traceback"]))
         return "".join(printed)
 
-    def check(self, number: int) -> Seen:
+    def check(self, number: int, arguments: str = "") -> Seen:
         """Run a check in the notebook; for the table once more, when nothing is left to wait for."""
-        first = self._check(number)
+        first = self._check(number, arguments)
         if os.environ.get("WORKSHOP_VERDICTS"):
             began = time.perf_counter()
-            again = self._check(number)
+            again = self._check(number, arguments)
             assert again.code == first.code, (first, again)
             first.seconds = time.perf_counter() - began
         return first
 
-    def _check(self, number: int) -> Seen:
-        return Seen(*json.loads(self.run(SHOW.format(number=number)).strip().splitlines()[-1]))
+    def _check(self, number: int, arguments: str) -> Seen:
+        shown = self.run(SHOW.format(number=number, arguments=arguments))
+        return Seen(*json.loads(shown.strip().splitlines()[-1]))
 
     def start_afresh(self) -> None:
         """Forget what was sent, as a reset does."""

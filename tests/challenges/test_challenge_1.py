@@ -16,22 +16,16 @@ from workshop.demo import get_random_x, get_random_y
 from workshop.tasks import application, do_task
 """
 
+
+def many(call: str, times: int = 40) -> str:
+    """Return a cell that says the same so many times."""
+    return f"for _ in range({times}):\n    {call}"
+
+
 WRONG = {
     "the cell is untouched": ("# TODO - challenge 1", "C1-NOT-ATTEMPTED"),
-    "delay is not called": (
-        """
-        for _ in range(40):
-            do_task.delay
-        """,
-        "C1-NOT-ATTEMPTED",
-    ),
-    "the task is called directly": (
-        """
-        for _ in range(40):
-            do_task(get_random_x(), get_random_y())
-        """,
-        "C1-CALLED-DIRECTLY",
-    ),
+    "delay is not called": (many("do_task.delay"), "C1-NOT-ATTEMPTED"),
+    "the task is called directly": (many("do_task(get_random_x(), get_random_y())"), "C1-CALLED-DIRECTLY"),
     "the function is called directly": (
         """
         from workshop.service import geoprocess
@@ -40,23 +34,9 @@ WRONG = {
         """,
         "C1-CALLED-DIRECTLY",
     ),
-    "the loop runs ten times": (
-        """
-        for _ in range(10):
-            do_task.delay(get_random_x(), get_random_y())
-        """,
-        "C1-TOO-FEW",
-    ),
+    "the loop runs ten times": (many("do_task.delay(get_random_x(), get_random_y())", 10), "C1-TOO-FEW"),
     "there is no loop": ("do_task.delay(get_random_x(), get_random_y())", "C1-TOO-FEW"),
-    "two loops": (
-        """
-        for _ in range(40):
-            do_task.delay(get_random_x(), get_random_y())
-        for _ in range(40):
-            do_task.delay(get_random_x(), get_random_y())
-        """,
-        "C1-TOO-MANY",
-    ),
+    "twice as many": (many("do_task.delay(get_random_x(), get_random_y())", 80), "C1-TOO-MANY"),
     "one too many": (
         """
         n = 0
@@ -83,34 +63,13 @@ WRONG = {
         """,
         "C1-ONE-POINT",
     ),
-    "x and y are swapped": (
-        """
-        for _ in range(40):
-            do_task.delay(get_random_y(), get_random_x())
-        """,
-        "C1-SWAPPED",
-    ),
+    "x and y are swapped": (many("do_task.delay(get_random_y(), get_random_x())"), "C1-SWAPPED"),
     "degrees instead of metres": (
-        """
-        for _ in range(40):
-            do_task.delay(random.uniform(-8, 2), random.uniform(50, 60))
-        """,
+        many("do_task.delay(random.uniform(-8, 2), random.uniform(50, 60))"),
         "C1-OUT-OF-RANGE",
     ),
-    "y twice": (
-        """
-        for _ in range(40):
-            do_task.delay(get_random_y(), get_random_y())
-        """,
-        "C1-OUT-OF-RANGE",
-    ),
-    "x twice": (
-        """
-        for _ in range(40):
-            do_task.delay(get_random_x(), get_random_x())
-        """,
-        "C1-HALF-GRID",
-    ),
+    "y twice": (many("do_task.delay(get_random_y(), get_random_y())"), "C1-OUT-OF-RANGE"),
+    "x twice": (many("do_task.delay(get_random_x(), get_random_x())"), "C1-HALF-GRID"),
     "the task is defined in the notebook": (
         """
         @application.task
@@ -135,10 +94,7 @@ WRONG = {
         "C1-DEFINED-HERE",
     ),
     "an unregistered name": (
-        """
-        for _ in range(40):
-            application.send_task("tasks.do_task", (get_random_x(), get_random_y()))
-        """,
+        many('application.send_task("tasks.do_task", (get_random_x(), get_random_y()))'),
         "C1-WRONG-NAME",
     ),
     "one message with all points": (
@@ -147,13 +103,7 @@ WRONG = {
         """,
         "C1-WRONG-NAME",
     ),
-    "the result is waited for": (
-        """
-        for _ in range(40):
-            do_task.delay(get_random_x(), get_random_y()).get()
-        """,
-        "C1-WAITED",
-    ),
+    "the result is waited for": (many("do_task.delay(get_random_x(), get_random_y()).get()"), "C1-WAITED"),
     "a geometry as argument": (
         """
         from shapely import Point
@@ -162,13 +112,7 @@ WRONG = {
         """,
         "C1-NOT-JSON",
     ),
-    "a function as argument": (
-        """
-        for _ in range(40):
-            do_task.delay(get_random_x, get_random_y)
-        """,
-        "C1-NOT-JSON",
-    ),
+    "a function as argument": (many("do_task.delay(get_random_x, get_random_y)"), "C1-NOT-JSON"),
     "a number of NumPy as argument": (
         """
         import numpy
@@ -178,26 +122,14 @@ WRONG = {
         """,
         "C1-NOT-JSON",
     ),
-    "one argument, a pair": (
-        """
-        for _ in range(40):
-            do_task.delay((get_random_x(), get_random_y()))
-        """,
-        "C1-CELL-STOPPED",
-    ),
-    "text as arguments": (
-        """
-        for _ in range(40):
-            do_task.delay(str(get_random_x()), str(get_random_y()))
-        """,
-        "C1-OUT-OF-RANGE",
-    ),
+    "one argument, a pair": (many("do_task.delay((get_random_x(), get_random_y()))"), "C1-CELL-STOPPED"),
+    "text as arguments": (many("do_task.delay(str(get_random_x()), str(get_random_y()))"), "C1-OUT-OF-RANGE"),
 }
 
 NUMBERS = {
     "the task is called directly": {"rows": 40},
     "the loop runs ten times": {"sent": 10, "wanted": 40},
-    "two loops": {"sent": 80, "wanted": 40},
+    "twice as many": {"sent": 80, "wanted": 40},
     "one too many": {"sent": 41, "wanted": 40},
     "the point is drawn before the loop": {"sent": 40, "different": 1},
     "x and y are swapped": {"sent": 40},
@@ -223,22 +155,13 @@ RIGHT = {
             n -= 1
         """,
     "a comprehension": "results = [do_task.delay(get_random_x(), get_random_y()) for _ in range(40)]",
-    "apply_async": """
-        for _ in range(40):
-            do_task.apply_async((get_random_x(), get_random_y()))
-        """,
-    "arguments by name": """
-        for _ in range(40):
-            do_task.delay(y=get_random_y(), x=get_random_x())
-        """,
+    "apply_async": many("do_task.apply_async((get_random_x(), get_random_y()))"),
+    "arguments by name": many("do_task.delay(y=get_random_y(), x=get_random_x())"),
     "a group": """
         from celery import group
         group(do_task.s(get_random_x(), get_random_y()) for _ in range(40)).delay()
         """,
-    "by its name": """
-        for _ in range(40):
-            application.send_task("workshop.tasks.do_task", (get_random_x(), get_random_y()))
-        """,
+    "by its name": many('application.send_task("workshop.tasks.do_task", (get_random_x(), get_random_y()))'),
     "call_do_task": """
         from workshop.demo import call_do_task
         call_do_task(40)

@@ -4,7 +4,6 @@ One kernel goes the way of an attendee: no addresses, wrong ones, right ones, th
 course's 300 tasks are 40 here.
 """
 
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -38,28 +37,14 @@ for _ in range({TASKS}):
 """
 
 WRONG_ADDRESSES = {
-    "a broker's address with the scheme of the web": (
-        'right_broker.replace("amqp", "http"), right_database',
-        ("broker", "scheme"),
-    ),
     "the port of the database for the broker": (
         "right_broker.replace(str(b.port), str(d.port)), right_database",
         ("broker", "port"),
-    ),
-    "another machine's user": (
-        'right_broker.replace(b.user, "machine02"), right_database',
-        ("broker", "user or password"),
-    ),
-    "no virtual host": (
-        'right_broker.replace(b.virtual_host, ""), right_database',
-        ("broker", "virtual host"),
     ),
     "the schema for the database's name": (
         'right_broker, right_database.replace(d.name, "geopython")',
         ("database", "database"),
     ),
-    "no @": ('right_broker, right_database.replace("@", ":")', ("database", "address")),
-    "the parts themselves": ("b, d", ("broker", "address")),
     "one address only": ("right_broker, None", ("database", "address")),
 }
 
@@ -119,12 +104,7 @@ def done(joined: Attendee) -> Attendee:
 
 
 def check(attendee: Attendee, name: str, prediction: str = "None", shares: str = "None") -> Seen:
-    words = f"verdict = challenge_3.check({prediction}, {shares})\n"
-    shown = attendee.run(
-        f"{words}import json\n"
-        "print(json.dumps([verdict.code, verdict.kind, verdict.text, verdict.notes, verdict.numbers]))"
-    )
-    seen = Seen(*json.loads(shown.strip().splitlines()[-1]))
+    seen = attendee.check(3, f"{prediction}, {shares}")
     table_row(name, seen)
     assert (seen.kind == "not yet") == ("\nNext: " in seen.text and seen.kind != "not attempted")
     return seen
@@ -201,9 +181,7 @@ def test_left_again(done: Attendee) -> None:
 
 
 @pytest.mark.solved_course
-def test_hints_lead_to_the_solution(attendee: Attendee) -> None:
-    hints = [attendee.run("challenge_3.hint()") for _ in range(4)]
-    assert [hint.strip()[:11] for hint in hints] == [f"Hint {number} of 4" for number in range(1, 5)]
+def test_the_solution_is_shown(attendee: Attendee) -> None:
     solution = attendee.run("challenge_3.solution()")
     assert "database_url = " in solution
     assert "shares = " in solution

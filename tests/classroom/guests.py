@@ -14,13 +14,18 @@ from workshop.state_folder import claim
 RIGHTS = {"configure": "^$", "read": "^squares$", "write": r"^(tasks|amq\.topic)$"}
 
 
+def have_joined(machine: Machine, card: Card) -> None:
+    """Let a machine whose services don't run yet be one that joined."""
+    claim(machine.state)
+    joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
+    (machine.state / "joined.json").write_text(json.dumps(joined))
+
+
 @contextmanager
 def other_machine(folder: Path, card: Card) -> Iterator[Machine]:
     """Run the worker of a machine that joined, without any services of its own."""
     machine = Machine(folder / card.machine)
-    claim(machine.state)
-    joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
-    (machine.state / "joined.json").write_text(json.dumps(joined))
+    have_joined(machine, card)
     try:
         machine.workshop("up", "--detach", "worker", WORKSHOP_PROCESSES="1")
         yield machine

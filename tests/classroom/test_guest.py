@@ -14,10 +14,11 @@ from celery import Celery
 from kombu import Connection
 
 from backstage.classroom.card import Card
+from tests.classroom.guests import have_joined
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
-from workshop import live, maps, settings, state_folder
+from workshop import live, maps, settings
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published, published
@@ -31,11 +32,8 @@ POINT = (325_200, 673_500)
 @pytest.fixture(scope="module")
 def guest(cards: list[Card], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """A machine with a worker and nothing else; this process uses its settings, as its notebook would."""
-    card = cards[1]
     guest = Machine(tmp_path_factory.mktemp("machine") / "state")
-    state_folder.claim(guest.state)
-    joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
-    (guest.state / "joined.json").write_text(json.dumps(joined))
+    have_joined(guest, cards[1])
     with at(guest.state, HASTE="10"):
         try:
             guest.workshop("up", "--detach", "worker", WORKSHOP_PROCESSES="2", WORKSHOP_HASTE="10")

@@ -8,7 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from backstage.stack.site import HOST
 from tests.chromium import browser as browser
-from tests.compose.project import ROOT, Project
+from tests.chromium import expect_map, opened
+from tests.compose.project import Project
 
 
 def answer(project: Project, path: str, name: str = "lab") -> tuple[int, str]:
@@ -50,13 +51,8 @@ def test_pages_have_addresses_of_their_own(project: Project) -> None:
 
 @pytest.fixture
 def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1400, "height": 1000})
-    page.set_default_timeout(60_000)
-    yield page
-    pictures = ROOT / ".workshop" / "screenshots"
-    pictures.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=pictures / f"{request.node.name}.png")
-    page.close()
+    with opened(browser, request) as page:
+        yield page
 
 
 @pytest.fixture
@@ -74,16 +70,7 @@ def test_lab_opens_at_the_first_notebook_with_its_map(
 ) -> None:
     page.goto(project.url(f"/lab/tree/notebooks/00-start-here.ipynb?token={token}&reset"))
     expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible()
-    page.locator(".jp-Notebook").click(position={"x": 5, "y": 5})
-    frame = page.locator(".jp-OutputArea-output iframe")
-    for _ in range(60):
-        if frame.count():
-            break
-        page.mouse.wheel(0, 600)
-        page.wait_for_timeout(100)
-    frame.first.scroll_into_view_if_needed()
-    shapes = page.frame_locator(".jp-OutputArea-output iframe").first.locator("path")
-    expect(shapes.first).to_be_attached()
+    expect_map(page)
     assert elsewhere == []
 
 

@@ -59,11 +59,6 @@ COMPUTERS = {
     "the state folder is a file": Computer(
         {"WORKSHOP_STATE": "{folder}/file"}, "{folder}/file is a file", files={"file": ""}
     ),
-    "the state folder is somebody's": Computer(
-        {"WORKSHOP_STATE": "{folder}/papers"},
-        "this folder is not the course's: it holds 'letter.txt'. It was left as it is",
-        files={"papers/letter.txt": "Dear Ann"},
-    ),
     "a file that a power cut damaged": Computer(
         {},
         "{folder}/state/stack.json is damaged",
@@ -77,6 +72,7 @@ COMPUTERS = {
         {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, "do_task.delay", ["solution", "1"], code=0
     ),
     "a narrow terminal": Computer({"COLUMNS": "10", "TERM": "dumb"}),
+    "few files may be open": Computer({}, program=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *WORKSHOP]),
     # Pythons
     "a Python that is too old": Computer(
         {},
@@ -85,17 +81,6 @@ COMPUTERS = {
     ),
     "a Python without the packages": Computer(
         {}, "packages are incomplete (No module named", program=[sys.executable, "-S", "-m", "backstage"]
-    ),
-    # Numbers that are none
-    "a word for the pace": Computer(
-        {"WORKSHOP_PACE": "fast"}, "WORKSHOP_PACE is 'fast'. It must be a number", ["up", "postgis"]
-    ),
-    "too much of a fault": Computer(
-        {"WORKSHOP_FAULT_RATE": "7"}, "WORKSHOP_FAULT_RATE is '7'. It must be a number", ["demo"]
-    ),
-    "a seed that is none": Computer({"WORKSHOP_SEED": "NaN"}, "WORKSHOP_SEED is 'NaN'.", ["up", "postgis"]),
-    "a word for the processes": Computer(
-        {"WORKSHOP_PROCESSES": "many"}, "WORKSHOP_PROCESSES", ["up", "worker"]
     ),
 }
 
@@ -116,16 +101,6 @@ def test_a_full_disk_behind_the_output(tmp_path: Path) -> None:
         )
     assert done.stderr.decode().startswith("Error: [Errno 28] No space left on device. Next: ")
     assert done.returncode == 3
-
-
-def test_few_files_may_be_open(tmp_path: Path) -> None:
-    done = subprocess.run(
-        ["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *WORKSHOP, "status"],
-        env=Computer({}).environment(tmp_path),
-        capture_output=True,
-        text=True,
-    )
-    assert done.stderr == "Error: The services are not running. Next: make lab, or workshop up\n"
 
 
 def test_a_folder_with_other_modules_is_the_current_one(tmp_path: Path) -> None:

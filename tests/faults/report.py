@@ -1,4 +1,4 @@
-"""Shows what a run found, as tables."""
+"""Shows what a run found, as a table."""
 
 from rich.console import Console
 from rich.table import Table
@@ -10,9 +10,8 @@ console = Console(highlight=False, width=110)
 
 
 def show(result: Result, seed: int) -> None:
-    """Show the faults of one run, then what became of its tasks."""
-    console.print(_faults(result, seed))
-    console.print(_ends(result))
+    """Show what became of the tasks of one run; its faults were said as they struck."""
+    console.print(_ends(result, seed))
     if result.stuck:
         console.print(f"The run stood still and was given up. {result.stuck}")
     for line in (*result.ended, *result.ended_after_outage):
@@ -27,17 +26,9 @@ def show(result: Result, seed: int) -> None:
             console.print(f"{what}: {' '.join(ids[:5])}{' ...' if len(ids) > 5 else ''}", markup=False)
 
 
-def _faults(result: Result, seed: int) -> Table:
-    table = Table("fault", "hit", "at, s", "in flight", "back after, s", title=f"Faults, seed {seed}")
-    for each in result.faults:
-        back = "" if each.back is None else f"{each.back:.1f}"
-        table.add_row(each.kind, each.detail, f"{each.at:.1f}", str(each.in_flight), back)
-    return table
-
-
-def _ends(result: Result) -> Table:
+def _ends(result: Result, seed: int) -> Table:
     count = result.tally
-    table = Table("count", "of", title="What became of the tasks")
+    table = Table("count", "of", title=f"What became of the tasks, seed {seed}")
     for number, what in (
         (count.accepted, "tasks accepted"),
         (count.rows, "of them with a row"),

@@ -36,7 +36,6 @@ _SERVICES = {
     "broker restarted": "rabbitmq",
     "database killed": "postgis",
     "database crashed": "postgis",
-    "database restarted": "postgis",
 }
 
 
@@ -107,7 +106,8 @@ class Run:
             time.sleep(_AFTERWARDS)
             until(self._all_ready, f"all workers after '{fault.kind}'")
         self._look_for_ends(fault.kind, struck.detail)
-        self._say(f"{struck.at:6.1f} s  {struck.kind} ({struck.detail}), back after {struck.back:.1f} s")
+        hit = f"{struck.kind} ({struck.detail}), {struck.in_flight} tasks in flight"
+        self._say(f"{struck.at:6.1f} s  {hit}, back after {struck.back:.1f} s")
 
     def _until_held(self) -> set[str]:
         """Wait a moment for many tasks at workers, then be content with fewer, never none."""

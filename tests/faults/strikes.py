@@ -85,7 +85,6 @@ _STRIKES: dict[str, Callable[[Fault, Scene], str]] = {
     "broker restarted": _signalled("rabbitmq", signal.SIGTERM),
     "database killed": _signalled("postgis", signal.SIGKILL),
     "database crashed": _signalled("postgis", signal.SIGQUIT),
-    "database restarted": _signalled("postgis", signal.SIGINT),
     "network cut": _network_cut,
     "frozen": _frozen,
 }

@@ -17,14 +17,7 @@ ALL = {
 }
 """The faults of a full run."""
 
-FEW = {
-    "worker killed": 1,
-    "child killed": 1,
-    "broker killed": 1,
-    "database killed": 1,
-    "network cut": 1,
-    "frozen": 1,
-}
+FEW = {kind: 1 for kind in ALL if kind not in ("broker restarted", "database crashed")}
 """The faults of a short run."""
 
 _LAST = 0.9

@@ -8,11 +8,13 @@ from uuid import uuid4
 
 import psutil
 import pytest
+import sqlalchemy as sa
 
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
 from tests.servers import at
-from workshop import live, maps
+from workshop import db, live, maps
+from workshop.database import execute
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import Published
@@ -93,3 +95,19 @@ def sent_again_makes_one_row(id: str) -> None:
     marker = do_task.delay(*EDINBURGH).id
     done([task_of(marker)])
     assert len(maps.read_squares([id])) == 1
+
+
+def good_task_runs() -> None:
+    assert done([task_of(do_task.delay(*EDINBURGH).id)]).done == 1
+
+
+@contextmanager
+def no_nations() -> Iterator[None]:
+    """Take the nations out of the database for a while."""
+    nations = execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
+    execute(sa.delete(db.UkBoundary))
+    try:
+        yield
+    finally:
+        for code, name, geom in nations:
+            execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})

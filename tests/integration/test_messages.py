@@ -5,23 +5,15 @@ from uuid import uuid4
 import pytest
 
 from tests.conftest import wait_for
+from tests.integration.own_stack import good_task_runs, task_of
 from tests.messages import MALFORMED, body, message, publish
-from workshop import live, maps, settings, state_folder
+from workshop import live, settings, state_folder
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published
 from workshop.tasks import do_task
 
-EDINBURGH = (325_200, 673_500)
-
-
 pytestmark = pytest.mark.usefixtures("worker")
-
-
-def good_task_runs() -> None:
-    id = do_task.delay(*EDINBURGH).id
-    live.watch([Published(id, do_task.name, [], "test", "")], quiet=True)
-    assert len(maps.read_squares([id])) == 1
 
 
 def codes() -> list[str]:
@@ -65,7 +57,7 @@ def expired():
     """A task that was sent with an expiry and met no worker in time."""
     id = str(uuid4())
     publish(settings.broker_url(), message(id=id, expires="2020-01-01T00:00:00Z"))
-    return Published(id, do_task.name, list(EDINBURGH), "test", "", confirmed=True)
+    return task_of(id)
 
 
 def test_an_expired_task_does_not_vanish(expired):

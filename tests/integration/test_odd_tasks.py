@@ -1,21 +1,17 @@
 """Whatever a task's own code does, the worker lives, and the task ends as one row or one dead letter."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 
 from tests.conftest import wait_for
 from tests.integration import odd_tasks
-from tests.integration.own_stack import EDINBURGH, done, task_of
+from tests.integration.own_stack import EDINBURGH, done, good_task_runs, no_nations, task_of
 from tests.servers import odd_worker
-from workshop import db, maps
-from workshop.database import execute
+from workshop import maps
 from workshop.delivery.ledger import ledger
-from workshop.tasks import do_task
 
 
 @pytest.fixture(scope="module")
@@ -26,11 +22,6 @@ def worker(room) -> Iterator[Path]:
 
 def send(task) -> str:
     return task.apply_async(EDINBURGH, task_id=str(uuid4())).id
-
-
-def good_task_runs() -> None:
-    end = done([task_of(do_task.delay(*EDINBURGH).id)])
-    assert end.done == 1
 
 
 def reason(id: str, seconds: float = 40) -> str:
@@ -59,17 +50,6 @@ def test_a_process_that_died_once_costs_no_retry(worker):
     id = send(odd_tasks.dies_once)
     assert done([task_of(id)]).done == 1
     assert list(maps.read_squares([id]).attempt) == [1]
-
-
-@contextmanager
-def no_nations() -> Iterator[None]:
-    nations = execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
-    execute(sa.delete(db.UkBoundary))
-    try:
-        yield
-    finally:
-        for code, name, geom in nations:
-            execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
 
 
 @pytest.mark.parametrize("task", [odd_tasks.swallows, odd_tasks.retries_everything], ids=["logs", "retries"])

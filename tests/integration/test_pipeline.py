@@ -11,22 +11,15 @@ import sqlalchemy as sa
 from backstage.stack import workers
 from backstage.stack.status import running_site
 from tests.conftest import wait_for
+from tests.integration.own_stack import EDINBURGH, done, no_nations, task_of
 from workshop import db, live, maps, settings
 from workshop.database import engine, execute
 from workshop.delivery import dead
-from workshop.delivery.record import Published
 from workshop.periodic import NationCount, count_squares
 from workshop.service import geoprocess, is_faulty
 from workshop.tasks import application, do_task
 
-EDINBURGH = (325_200, 673_500)
-
-
 pytestmark = pytest.mark.usefixtures("worker")
-
-
-def run_of(ids: list[str]) -> list[Published]:
-    return [Published(id, do_task.name, [], "test", "") for id in ids]
 
 
 def dead_ids() -> set[str]:
@@ -36,7 +29,7 @@ def dead_ids() -> set[str]:
 
 def test_one_task_is_one_row():
     id = do_task.delay(*EDINBURGH).id
-    live.watch(run_of([id]), quiet=True)
+    done([task_of(id)])
     rows = maps.read_squares([id])
     assert len(rows) == 1
     row = rows.iloc[0]
@@ -51,9 +44,9 @@ def test_a_second_delivery_makes_no_second_row():
     for _ in range(3):
         do_task.apply_async(EDINBURGH, task_id=id)
     wait_for(lambda: live.tasks_in_queue() == 0)
-    live.watch(run_of([id]), quiet=True)
+    done([task_of(id)])
     marker = do_task.delay(*EDINBURGH).id
-    live.watch(run_of([marker]), quiet=True)
+    done([task_of(marker)])
     assert len(maps.read_squares([id])) == 1
     assert live.read_log([id]).empty, "a delivery more is no failure"
 
@@ -92,34 +85,23 @@ def nations_at(points: list[tuple[float, float]]) -> list[str]:
 @pytest.mark.parametrize(
     "bad",
     [None, "12", float("nan"), float("inf"), 1e300, 10**400, -1, 700_000, [1, 2], True],
-    ids=[
-        "none",
-        "text",
-        "nan",
-        "infinite",
-        "1e300",
-        "10**400",
-        "negative",
-        "off the grid",
-        "list",
-        "boolean",
-    ],
+    ids=repr,
 )
 def test_a_bad_x_fails_at_once_and_is_kept(bad):
     bad_id = do_task.delay(bad, 5).id
     good_id = do_task.delay(*EDINBURGH).id
-    assert live.watch(run_of([bad_id]), quiet=True).failed == 1
+    assert done([task_of(bad_id)]).failed == 1
     log = live.read_log([bad_id])
     assert list(log.state) == ["FAILURE"]
     assert "ValueError: x must be a number of metres with 0 <= x < 700000, not " in log.error[0]
     assert len(maps.read_squares([bad_id])) == 0
     wait_for(lambda: bad_id in dead_ids(), what="the message in the queue 'dead'")
-    assert live.watch(run_of([good_id]), quiet=True).done == 1, "the worker lives"
+    assert done([task_of(good_id)]).done == 1, "the worker lives"
 
 
 def test_y_has_a_range_of_its_own():
     id = do_task.delay(5, 1_300_000).id
-    assert live.watch(run_of([id]), quiet=True).failed == 1
+    assert done([task_of(id)]).failed == 1
     assert "y must be a number of metres with 0 <= y < 1300000, not 1300000" in live.read_log([id]).error[0]
 
 
@@ -144,7 +126,7 @@ def test_retries_are_those_computed_from_the_points(faults):
     expected = sum(errors_of(x, y) for x, y in points)
     assert expected > 5
     ids = [do_task.delay(x, y).id for x, y in points]
-    end = live.watch(run_of(ids), quiet=True)
+    end = done([task_of(id) for id in ids])
     assert (end.done, end.failed, end.retried) == (12, 0, expected)
     log = live.read_log(ids)
     assert set(log.state) == {"RETRY"}
@@ -157,7 +139,7 @@ def test_retries_are_those_computed_from_the_points(faults):
 def test_a_used_up_budget_is_a_final_failure(faults):
     x, y = next((n, n) for n in range(1000, 2000) if is_faulty(n, n, errors=0))
     id = do_task.apply_async((x, y), retries=3).id
-    assert live.watch(run_of([id]), quiet=True).failed == 1
+    assert done([task_of(id)]).failed == 1
     log = live.read_log([id])
     assert list(log.state) == ["FAILURE"]
     assert log.error[0].startswith("ServiceError: ")
@@ -165,14 +147,8 @@ def test_a_used_up_budget_is_a_final_failure(faults):
 
 
 def test_no_nations_is_a_fault_of_the_environment():
-    nations = execute(sa.select(db.UkBoundary.code, db.UkBoundary.name, db.UkBoundary.geom)).all()
-    execute(sa.delete(db.UkBoundary))
-    try:
-        with pytest.raises(db.BoundaryMissing, match="uk_boundary is empty. Run: workshop up"):
-            geoprocess(*EDINBURGH)
-    finally:
-        for code, name, geom in nations:
-            execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
+    with no_nations(), pytest.raises(db.BoundaryMissing, match="uk_boundary is empty. Run: workshop up"):
+        geoprocess(*EDINBURGH)
 
 
 def test_squares_are_counted_by_the_clock():

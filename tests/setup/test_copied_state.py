@@ -31,11 +31,9 @@ def first(tmp_path: Path) -> Iterator[Machine]:
 
 
 @pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    state_folder._state_dir.cache_clear()
-    yield tmp_path / "state"
-    state_folder._state_dir.cache_clear()
+    return tmp_path / "state"
 
 
 def test_a_copy_never_takes_the_first_folders_services_for_its_own(first: Machine, tmp_path: Path) -> None:

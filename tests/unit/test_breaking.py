@@ -12,12 +12,7 @@ from workshop import state_folder
 BREAKS = [breaking.kill_worker, breaking.kill_process, breaking.restart_broker, breaking.restart_database]
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    monkeypatch.delenv("WORKSHOP_BROKER_URL", raising=False)
-    monkeypatch.delenv("WORKSHOP_DATABASE_URL", raising=False)
-    return state_folder.state_dir()
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def write_stack(**states: str) -> None:

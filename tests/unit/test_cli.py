@@ -2,7 +2,6 @@
 
 import re
 import stat
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,7 +18,6 @@ from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import status
-from workshop import state_folder
 
 CARDS = [
     Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
@@ -27,12 +25,7 @@ CARDS = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    state_folder._state_dir.cache_clear()
-    yield state_folder.state_dir()
-    state_folder._state_dir.cache_clear()
+pytestmark = pytest.mark.usefixtures("state")
 
 
 SECTIONS = {

@@ -21,20 +21,6 @@ def test_file_has_the_checksum_in_source_md():
     assert f"| `uk_boundary.geojson` | `{checksum}` |" in SOURCE
 
 
-def test_five_nations_with_their_names(nations):
-    assert nations["name"].to_dict() == {
-        "ENG": "England",
-        "SCT": "Scotland",
-        "WLS": "Wales",
-        "NIR": "Northern Ireland",
-        "IMN": "Isle of Man",
-    }
-
-
-def test_crs_is_the_british_national_grid(nations):
-    assert nations.crs.to_epsg() == 27700
-
-
 def test_geometries_are_valid_multipolygons(nations):
     assert nations.is_valid.all()
     assert set(nations.geom_type) == {"MultiPolygon"}

@@ -19,18 +19,8 @@ PLACES = {
 RANDOM = random.Random(2018)
 POINTS = [(RANDOM.uniform(0, grid.WIDTH), RANDOM.uniform(0, grid.HEIGHT)) for _ in range(5000)]
 NOT_ON_THE_GRID = [
-    *(None, "250000", b"1", [1], (1, 2), {}, 1j, True, False),
-    *(
-        float("nan"),
-        float("inf"),
-        float("-inf"),
-        1e300,
-        10**400,
-        10**5000,
-        -(10**5000),
-        [10**5000],
-        "z" * 10**6,
-    ),
+    *(None, "250000", b"1", [1], (1, 2), {}, 1j, True, False, float("nan"), float("inf"), float("-inf")),
+    *(1e300, 10**400, 10**5000, -(10**5000), [10**5000], "z" * 10**6),
     *(-1, -0.001, 1_300_000, 1_300_000.5),
 ]
 
@@ -50,6 +40,11 @@ def test_points_in_one_square_share_its_reference():
     assert {grid.reference(x, y) for x in (325_000, 325_999.999) for y in (673_000, 673_999.999)} == {
         "NT2573"
     }
+
+
+def test_the_eastern_end_of_the_grid_is_off_the_grid():
+    with pytest.raises(ValueError, match="x < 700000, not 700000$"):
+        grid.check_point(700_000, 1)
 
 
 def test_the_next_metre_is_the_next_square():
@@ -77,23 +72,13 @@ def test_points_on_the_grid_are_fine(point):
     grid.check_point(*point)
 
 
+@pytest.mark.parametrize(("name", "end"), [("x", 700_000), ("y", 1_300_000)])
 @pytest.mark.parametrize("value", NOT_ON_THE_GRID, ids=lambda value: type(value).__name__)
-def test_bad_x_is_refused_with_name_and_range(value):
-    with pytest.raises(ValueError, match="^x must be a number of metres with 0 <= x < 700000, not ."):
-        grid.check_point(value, 1)
-
-
-@pytest.mark.parametrize("value", NOT_ON_THE_GRID, ids=lambda value: type(value).__name__)
-def test_bad_y_is_refused_with_name_and_range(value):
-    with pytest.raises(ValueError, match="^y must be a number of metres with 0 <= y < 1300000, not ."):
-        grid.check_point(1, value)
-
-
-def test_the_ends_of_the_grid_are_off_the_grid():
-    with pytest.raises(ValueError, match="x < 700000, not 700000$"):
-        grid.check_point(700_000, 1)
-    with pytest.raises(ValueError, match="y < 1300000, not 1300000$"):
-        grid.check_point(1, 1_300_000)
+def test_what_is_off_the_grid_is_refused_with_name_and_range(value, name, end):
+    with pytest.raises(
+        ValueError, match=f"^{name} must be a number of metres with 0 <= {name} < {end}, not ."
+    ):
+        grid.check_point(**{"x": 1, "y": 1, name: value})
 
 
 @pytest.mark.parametrize(
@@ -104,9 +89,7 @@ def test_the_sentence_shows_the_value(value, shown):
         grid.check_point(value, 1)
 
 
-@pytest.mark.parametrize(
-    "value", [10**400, 10**5000, [10**5000], "z" * 10**6], ids=["10**400", "10**5000", "list", "text"]
-)
+@pytest.mark.parametrize("value", NOT_ON_THE_GRID, ids=lambda value: type(value).__name__)
 def test_the_sentence_stays_short(value):
     with pytest.raises(ValueError) as refusal:
         grid.check_point(value, 1)

@@ -1,18 +1,12 @@
 """What JupyterLab is told, also where the services did not start, or a browser comes from elsewhere."""
 
-from pathlib import Path
-
 import pytest
 from traitlets.config import Config, PyFileConfigLoader
 
 from backstage.stack.jupyterlab import CONFIG
 from workshop import state_folder
 
-
-@pytest.fixture(autouse=True)
-def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    monkeypatch.delenv("CODESPACES", raising=False)
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def config() -> Config:

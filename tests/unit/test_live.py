@@ -5,10 +5,7 @@ import pytest
 from workshop import live, state_folder
 from workshop.errors import WorkshopError
 
-
-@pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def write_stack(**conditions: tuple[str, str]) -> None:

@@ -1,7 +1,6 @@
 """Checks judge whatever was sent, also messages that no worker can do anything with."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,7 +9,6 @@ from uuid import uuid4
 import pytest
 
 from backstage.challenges import challenge_1, health, program
-from workshop import state_folder
 from workshop.delivery import recorder
 from workshop.delivery.record import uuids
 
@@ -32,16 +30,12 @@ RIGHT: list[tuple[list[Any], dict[str, Any]]] = [
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def all_right(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose services are all right, as far as a check can see."""
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     monkeypatch.setenv("WORKSHOP_TASKS", "40")
     monkeypatch.setattr(health, "trouble", lambda challenge: None)
     no_rows = SimpleNamespace(scalar_one=lambda: 0)
     monkeypatch.setattr(challenge_1, "execute", lambda query: no_rows)
-    state_folder._state_dir.cache_clear()
-    yield state_folder.state_dir()
-    state_folder._state_dir.cache_clear()
 
 
 def record(state: Path, *messages: tuple[list[Any], dict[str, Any]]) -> None:

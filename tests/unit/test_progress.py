@@ -4,13 +4,8 @@ import pytest
 
 from backstage.challenges import challenge_1, challenge_2, challenge_3, challenge_4, progress
 from backstage.challenges.verdict import texts
-from workshop import state_folder
 
-
-@pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    return state_folder.state_dir()
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def test_nothing_is_passed_at_first():

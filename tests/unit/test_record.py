@@ -2,14 +2,9 @@
 
 import pytest
 
-from workshop import state_folder
 from workshop.delivery import record, recorder
 
-
-@pytest.fixture(autouse=True)
-def state(tmp_path, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    return state_folder.state_dir()
+pytestmark = pytest.mark.usefixtures("state")
 
 
 def send(id: str, name: str = "workshop.tasks.do_task", point=(1, 2), keywords=None, **headers) -> None:

@@ -5,7 +5,6 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,13 +17,10 @@ from workshop.errors import WorkshopError
 
 
 @pytest.fixture(autouse=True)
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    for name in ("BROKER_URL", "DATABASE_URL", "FAULT_RATE", "PACE", "SEED"):
-        monkeypatch.delenv(f"WORKSHOP_{name}", raising=False)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that is not there yet."""
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "the state"))
-    state_folder._state_dir.cache_clear()
-    yield tmp_path / "the state"
-    state_folder._state_dir.cache_clear()
+    return tmp_path / "the state"
 
 
 def test_the_first_source_wins(monkeypatch: pytest.MonkeyPatch) -> None:

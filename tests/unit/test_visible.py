@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +14,10 @@ from backstage.cli.terminal import echo
 from backstage.stack import status
 from backstage.stack.visible import visible
 from tests.conftest import wait_for
-from workshop import state_folder
 from workshop.delivery.ledger import Ledger
 
 EVIL = "\x1b[2Jgone\x1b]0;title\x07\b\b\x9b31m\u202egnp"
 SHOWN = r"\x1b[2Jgone\x1b]0;title\x07\x08\x08\x9b31m\u202egnp"
-
-
-@pytest.fixture
-def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-    state_folder._state_dir.cache_clear()
-    yield state_folder.state_dir()
-    state_folder._state_dir.cache_clear()
 
 
 def test_control_characters_are_written_out() -> None:

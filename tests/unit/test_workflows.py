@@ -38,17 +38,3 @@ def unknown(script: str) -> list[str]:
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_every_command_names_what_is_here(path: Path) -> None:
     assert [name for step in steps(path) for name in unknown(step.get("run", ""))] == []
-
-
-@pytest.mark.parametrize(
-    ("script", "wrong"),
-    [
-        ("make tests", ["make tests"]),
-        ("make lab", []),
-        ("workshop branch --push origin", ["workshop branch"]),
-        ("pip install -r requirements.txt.lock && sh scripts/setup.sh", ["requirements.txt.lock"]),
-        ("python -m pytest tests/units", ["tests/units"]),
-    ],
-)
-def test_what_is_not_here_is_found(script: str, wrong: list[str]) -> None:
-    assert unknown(script) == wrong
