@@ -14,7 +14,7 @@ from backstage.challenges import program
 from backstage.challenges.source import challenge_here
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import centrally, plan
-from backstage.stack.status import running, running_site, workers_ready
+from backstage.stack.status import running, running_site, statuses, workers_ready
 from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
 from workshop.database import execute
@@ -146,8 +146,7 @@ def _older_files(report: dict[str, Any]) -> list[str]:
 
 def _own_workers() -> dict[str, Any]:
     """Return how each worker that the course runs on this machine is, by the worker's name."""
-    services = (running() or {"services": {}})["services"].items()
-    workers = {name: service for name, service in services if name.startswith("worker")}
+    workers = {name: status for name, status in statuses().items() if name.startswith("worker")}
     return {f"{name.partition('@')[0]}@{each['machine']}": each for name, each in workers.items()}
 
 

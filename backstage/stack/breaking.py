@@ -14,7 +14,7 @@ import psutil
 
 from backstage.stack import containers
 from backstage.stack.process import born
-from backstage.stack.status import elsewhere, running, until
+from backstage.stack.status import elsewhere, running, statuses, until
 from backstage.stack.workers import machine_name
 from workshop import settings, state_folder
 from workshop.delivery.report import ask
@@ -79,7 +79,7 @@ def _break(what: str, service: str, text: str) -> None:
     if refusal := _refusal(service):
         print(f"Nothing was broken: {refusal}")
         return
-    main = psutil.Process(_condition(service)["pid"])
+    main = psutil.Process(_status(service)["pid"])
     size = len(_processes_of_worker())
     busy = _busy_processes()
     if not busy:
@@ -104,20 +104,20 @@ def _refusal(service: str) -> str:
     if running() is None:
         return "the services were not started here by workshop up. Next: workshop up"
     for name in (WORKER, service):
-        condition = _condition(name)
-        if not condition:
+        status = _status(name)
+        if not status:
             return f"the services were started without {name}. Next: workshop down, then workshop up"
-        if condition["state"] != "ready" or born(condition["pid"]) != condition["born"]:
+        if status["state"] != "ready" or born(status["pid"]) != status["born"]:
             return f"{name} is not ready. Next: workshop status; when it is, the same again"
     return ""
 
 
-def _condition(service: str) -> dict[str, Any]:
-    return (running() or {"services": {}})["services"].get(service, {})
+def _status(service: str) -> dict[str, Any]:
+    return statuses().get(service, {})
 
 
 def _processes_of_worker() -> list[psutil.Process]:
-    return psutil.Process(_condition(WORKER)["pid"]).children()
+    return psutil.Process(_status(WORKER)["pid"]).children()
 
 
 def _busy_processes() -> list[psutil.Process]:
@@ -137,11 +137,11 @@ def _is_whole(service: str, victims: list[psutil.Process], size: int) -> bool:
 
     A worker ends with its broker, and is started again.
     """
-    conditions = [_condition(name) for name in (service, WORKER)]
-    if not all(each.get("state") == "ready" for each in conditions):
+    found = [_status(name) for name in (service, WORKER)]
+    if not all(each.get("state") == "ready" for each in found):
         return False
     with suppress(psutil.NoSuchProcess):
-        processes = {psutil.Process(conditions[0]["pid"]), *_processes_of_worker()}
+        processes = {psutil.Process(found[0]["pid"]), *_processes_of_worker()}
         return processes.isdisjoint(victims) and len(processes) > size
     return False
 

@@ -16,7 +16,7 @@ from backstage.stack.ports import refuse_taken
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, services, until
-from backstage.stack.supervisor import Supervisor
+from backstage.stack.supervisor import Supervisor, wishes
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -223,7 +223,7 @@ def _workers() -> dict[str, str] | None:
     stack = running()
     if stack is None:
         raise WorkshopError("The services were stopped meanwhile.", "workshop up")
-    if stack["matches"] != {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}:
+    if stack["matches"] != wishes():
         return None
     services = stack["services"].items()
     return {name: service["state"] for name, service in services if name.startswith("worker")}

@@ -52,8 +52,8 @@ def examine() -> Iterator[Finding]:
     if site is None or stack is None:
         yield Finding(False, "the services are not running", "make lab, or workshop up")
         return
-    for name, condition in stack["services"].items():
-        yield _service(site, name, condition["machine"], condition["message"])
+    for name, status in stack["services"].items():
+        yield _service(site, name, status["machine"], status["message"])
     yield _boundary()
 
 

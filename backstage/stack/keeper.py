@@ -1,7 +1,6 @@
 """Keeps one service running: starts it, waits until it ends or must start anew, and starts it again."""
 
 import asyncio
-import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from subprocess import Popen
 
 from backstage.stack import logs
 from backstage.stack.process import born, kill_session, spawn
-from backstage.stack.service import START_AFRESH, NotReady, Service, StartFailed, in_words
+from backstage.stack.service import START_AFRESH, NotReady, Service, StartFailed, Status, in_words
 from backstage.stack.site import Site
 from backstage.stack.watch import syntax_error
 
@@ -19,39 +18,6 @@ TICK = 0.1
 _LONGEST_PAUSE = 30
 _ASK_AGAIN = 3
 _LOOK_AGAIN = 1
-_SPOILT = re.compile(
-    r'pg_control": No such file|checkpoint record|incompatible with server|not a valid data directory'
-    r"|[Cc]orrupt|incorrect checksum|inconsistent_database|schema_integrity_check_failed|mnesia_app"
-)
-"""What PostgreSQL and RabbitMQ say when they can't read their own data."""
-
-_NO_RIGHT_OR_ROOM = re.compile(r"Permission denied|No space left|eacces|enospc")
-
-
-@dataclass
-class Status:
-    """How a service is.
-
-    Attributes
-    ----------
-    state : str
-        ``waiting`` for others, ``starting``, ``ready``, ``broken`` until it is mended, or ``stopping``.
-    pid, born : int and float, optional
-        Its process, and when that was started (see `backstage.stack.process.born`).
-    seconds : float, optional
-        How long the last start took.
-    restarts : int
-        How often it ended by itself.
-    message : str
-        What last happened to it.
-    """
-
-    state: str = "waiting"
-    pid: int | None = None
-    born: float | None = None
-    seconds: float | None = None
-    restarts: int = 0
-    message: str = ""
 
 
 @dataclass
@@ -214,9 +180,7 @@ class Keeper:
             "Everything is stopped. Next: mend what these lines name, then workshop up.\n"
             f"More of them: workshop logs {self.service.name}. What else is wrong here: workshop doctor"
         )
-        said = logs.latest(log)
-        spoilt = _SPOILT.search(said) and not _NO_RIGHT_OR_ROOM.search(said)
-        return f"{text}\nIts data can't be read. {START_AFRESH}" if spoilt else text
+        return f"{text}\nIts data can't be read. {START_AFRESH}" if logs.tell_of_spoilt_data(log) else text
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         while not self._anew and not condition():

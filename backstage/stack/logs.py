@@ -19,6 +19,14 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
 _PLACE = re.compile(rf'File "{re.escape(str(ROOT))}/(workshop/[^"]+)", line (\d+)')
 
+_SPOILT = re.compile(
+    r'pg_control": No such file|checkpoint record|incompatible with server|not a valid data directory'
+    r"|[Cc]orrupt|incorrect checksum|inconsistent_database|schema_integrity_check_failed|mnesia_app"
+)
+"""What PostgreSQL and RabbitMQ say when they can't read their own data."""
+
+_NO_RIGHT_OR_ROOM = re.compile(r"Permission denied|No space left|eacces|enospc")
+
 
 def of(service: str | None) -> list[Path]:
     """Return the logs of a service, or of all; in containers the container's name follows the service's."""
@@ -68,6 +76,12 @@ def last_error(log: Path) -> str | None:
         return None
     places = _PLACE.findall(text[: errors[-1].start()])
     return visible(errors[-1].group()) + (" ({}, line {})".format(*places[-1]) if places else "")
+
+
+def tell_of_spoilt_data(log: Path) -> bool:
+    """Return whether a program said since its last start that it can't read its own data."""
+    text = latest(log)
+    return bool(_SPOILT.search(text)) and not _NO_RIGHT_OR_ROOM.search(text)
 
 
 def last_start(log: Path) -> tuple[list[str], str]:

@@ -23,6 +23,32 @@ class StartFailed(WorkshopError):
     """The stack did not start; the text says which service, why, and what to do."""
 
 
+@dataclass
+class Status:
+    """How a service is.
+
+    Attributes
+    ----------
+    state : str
+        ``waiting`` for others, ``starting``, ``ready``, ``broken`` until it is mended, or ``stopping``.
+    pid, born : int and float, optional
+        Its process, and when that was started (see `backstage.stack.process.born`).
+    seconds : float, optional
+        How long the last start took.
+    restarts : int
+        How often it ended by itself.
+    message : str
+        What last happened to it.
+    """
+
+    state: str = "waiting"
+    pid: int | None = None
+    born: float | None = None
+    seconds: float | None = None
+    restarts: int = 0
+    message: str = ""
+
+
 @dataclass(frozen=True)
 class Service:
     """One program of the stack.

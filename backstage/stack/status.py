@@ -33,7 +33,7 @@ def running_site() -> Site | None:
 
 
 def statuses() -> dict[str, dict[str, Any]]:
-    """Return the status of each service by name, see `backstage.stack.keeper.Status`; empty if none runs."""
+    """Return the status of each service by name, see `backstage.stack.service.Status`; empty if none runs."""
     stack = running()
     return stack["services"] if stack else {}
 

@@ -113,7 +113,7 @@ class Supervisor:
 
     def _match(self) -> None:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
-        now = _wishes()
+        now = wishes()
         wanted = plan.services(self.names, self.periodic)
         if now["joined"] != self._matches.get("joined"):
             for each in self._reloading():
@@ -162,7 +162,7 @@ class Supervisor:
         """Do what the settings say, and write down what could not be written before."""
         while True:
             await asyncio.sleep(TICK)
-            if _wishes() != self._matches or self._stopped():
+            if wishes() != self._matches or self._stopped():
                 self._match()
             elif self._unwritten:
                 self._write()
@@ -229,6 +229,6 @@ class Supervisor:
         (self.site.state / containers.own("stack.json")).unlink(missing_ok=True)
 
 
-def _wishes() -> dict[str, Any]:
+def wishes() -> dict[str, Any]:
     """Return what people and notebooks want now, by file."""
     return {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
