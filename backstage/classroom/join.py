@@ -10,8 +10,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from backstage.classroom import entrance
-from backstage.classroom.entrance import Fault
+from backstage.classroom import preflight
+from backstage.classroom.preflight import Fault
 from backstage.stack.control import require_workers, until_ready
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, DATABASE, parts_of
@@ -54,12 +54,12 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
     urls: tuple[Any, Any] | Fault = code_or_broker_url, database_url
     by_code = not database_url and isinstance(code_or_broker_url, str) and "://" not in code_or_broker_url
     if by_code:
-        urls = entrance.read(str(code_or_broker_url))
+        urls = preflight.read(str(code_or_broker_url))
     if isinstance(urls, Fault):
         _note(None, None, urls)
         say(str(urls))
         return False
-    fault = entrance.knock(*urls, by_code)
+    fault = preflight.knock(*urls, by_code)
     _note(*urls, fault)
     if fault:
         say(str(fault))

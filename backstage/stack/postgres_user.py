@@ -16,7 +16,7 @@ _INSTEAD = "Next: the same as an ordinary user of this computer, or with Docker:
 
 
 @cache
-def prefix() -> list[str]:
+def run_as() -> list[str]:
     """Return what goes before a command of PostgreSQL; nothing for an ordinary user.
 
     Raises
@@ -61,7 +61,7 @@ def hand_over(folder: Path) -> None:
     """Give root's database files to whom PostgreSQL runs as; an earlier start may have run it another way."""
     if os.geteuid() != 0:
         return
-    become = [word for word in prefix() if word.startswith("--reuid=")]
+    become = [word for word in run_as() if word.startswith("--reuid=")]
     owner = int(become[0].partition("=")[2]) if become else 0
     if folder.stat().st_uid != owner:
         for path in (folder, *folder.rglob("*")):
