@@ -1,48 +1,38 @@
-"""What a machine meets at a central's door: every check before it joins, in order, each with its sentence.
+"""Everything is tried before a machine joins a central: what is wrong is said in a sentence, nothing changed.
 
-The causes come before their effects, so that the first one that fails is the one to mend. Nothing is changed,
-neither here nor there, and no sentence shows a password.
+The causes come before their effects, so that the first one that fails is the one to mend. No sentence shows
+a password.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import psycopg
 
 from backstage.classroom import network
-from backstage.classroom.card import read_code
-from backstage.classroom.needs import database_use_trouble, now, queue_trouble
-from workshop.delivery.addresses import (
-    BROKER,
-    DATABASE,
-    Trouble,
-    broker_trouble,
-    database_trouble,
-    parts_of,
-    way_trouble,
-)
-from workshop.errors import WorkshopError
+from workshop.delivery.addresses import BROKER, Trouble, broker_trouble, database_trouble, parts_of
 
-_AGAIN = "then join again"
-_ASK = f"ask your instructor whether the central runs and is ready, {_AGAIN}"
+APART = 60
+"""Seconds that this machine's clock may be off: one clock writes the time of a retry, another reads it."""
+
+_ASK = "ask your instructor whether the central runs, or for a new card, then join again"
 _NEXT = {
-    "user or password": "ask your instructor for a new card: the central may have been started anew since",
-    "queue": _ASK,
-    "rights": _ASK,
     "connections": (
         "end other notebooks and programs that use this card, or run fewer workers here (workshop scale 1); "
-        f"if the whole database is full, tell your instructor. {_AGAIN.capitalize()}"
+        "if the whole database is full, tell your instructor. Then join again"
     ),
-    "clock": f"let this computer set its clock by itself (with Docker or WSL2: restart that), {_AGAIN}",
+    "clock": "let this computer set its clock by itself (with Docker or WSL2: restart that), then join again",
     "name": (
         "if the card is not yours, ask for another. If you used it there yourself: workshop leave there. "
-        f"If this machine changed its network just now: wait a minute. {_AGAIN.capitalize()}"
+        "If this machine changed its network just now: wait a minute. Then join again"
     ),
 }
-_OF_AN_ADDRESS = {
-    *("scheme", "address", "user", "password", "user or password"),
-    *("host", "port", "virtual host", "database"),
-}
-_SEEN_THERE = {"user or password", "host", "port", "virtual host", "database"}
-"""Parts that may be as on the card and still fail, since the central said no."""
+"""What to do where the address is right."""
+
+_ELSEWHERE = """
+    SELECT DISTINCT host(client_addr) FROM pg_stat_activity
+    WHERE usename = session_user AND client_addr <> inet_client_addr()
+"""
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class Fault:
     Attributes
     ----------
     address : str
-        ``broker`` or ``database``, at whose address it was seen; ``code`` if there was no address yet.
+        ``broker`` or ``database``, at whose address it was seen.
     part : str
         The wrong part of that address, or what else is wrong there.
     text : str
@@ -72,24 +62,11 @@ class Fault:
     def __str__(self) -> str:
         """Say it in words."""
         wrong = f"The {self.address} address fails at this part: {self.part}. " if self.mine else ""
-        return f"Not joined. {wrong}{self.text}\nNext: {self.next_step}"
+        return f"{wrong}{self.text}\nNext: {self.next_step}"
 
 
-def read(code: str) -> tuple[str, str] | Fault:
-    """Return the addresses of the broker and the database on a card, or what is wrong with its code."""
-    try:
-        card = read_code(code)
-    except WorkshopError as error:
-        return Fault("code", "code", str(error), "compare it with your card, and type it once more", False)
-    if card.expired:
-        ended, here = (f"{when.astimezone():%d %B %Y, %H:%M}" for when in (card.until, now()))
-        text = f"The card of {card.machine} ended on {ended}; this machine's clock says {here}."
-        return Fault("code", "expired", text, "set the clock if it is wrong, else ask for a new card", False)
-    return card.broker.url, card.database.url
-
-
-def knock(broker_url: object, database_url: object, by_code: bool) -> Fault | None:
-    """Try both addresses and all that a joined machine needs there; return what is wrong, None if nothing is.
+def look(broker_url: object, database_url: object, by_code: bool) -> Fault | None:
+    """Try both addresses, and what else a joined machine needs; return what is wrong, None if nothing is.
 
     Parameters
     ----------
@@ -98,42 +75,43 @@ def knock(broker_url: object, database_url: object, by_code: bool) -> Fault | No
     by_code : bool
         Whether they come from a card's code, so that no one mistyped a part of them.
     """
-    ways = {
-        "broker": way_trouble(broker_url, BROKER),
-        "database": way_trouble(database_url, DATABASE),
-    }
-    for which, trouble in ways.items():
-        if trouble:
-            other = all(ways.values())
-            return _fault(which, trouble, by_code, _host_of(broker_url), only_this=not other)
-    checks: tuple[tuple[str, Callable[[str], Trouble | None], object], ...] = (
+    for address, find, url in (
         ("broker", broker_trouble, broker_url),
-        ("broker", queue_trouble, broker_url),
         ("database", database_trouble, database_url),
-        ("database", database_use_trouble, database_url),
-    )
-    for which, find, url in checks:
-        if trouble := find(str(url)):
-            return _fault(which, trouble, by_code, _host_of(broker_url))
+        ("database", _session_trouble, database_url),
+    ):
+        if trouble := find(url):
+            return _fault(address, trouble, by_code, str(parts_of(broker_url, BROKER).get("host", "")))
     return None
 
 
-def _fault(which: str, trouble: Trouble, by_code: bool, host: str, only_this: bool = False) -> Fault:
-    mine = not by_code and trouble.part in _OF_AN_ADDRESS
-    compare = "compare this part with your card, and join again"
-    if not trouble.on_the_way:
-        step = _NEXT.get(trouble.part, _ASK)
-        if mine:
-            step = f"{compare}. If it is right: {step}" if trouble.part in _SEEN_THERE else compare
-        return Fault(which, trouble.part, trouble.text, step, mine)
-    if only_this:
-        why = "The other port there answers, so a firewall on the central's machine shuts this one."
-        step = "ask your instructor to open it, then join again"
-    else:
+def _fault(address: str, trouble: Trouble, by_code: bool, host: str) -> Fault:
+    text, step = trouble.text, _NEXT.get(trouble.part, _ASK)
+    if trouble.on_the_way:
         why, step = network.explain(host)
-    step = f"{compare}. If it is right: {step}" if mine else step
-    return Fault(which, trouble.part, f"{trouble.text} {why}", step, mine)
+        text = f"{text} {why}"
+    mine = not by_code and trouble.part not in _NEXT
+    if mine:
+        step = f"compare this part with your card, and join again. If it is right: {step}"
+    return Fault(address, trouble.part, text, step, mine)
 
 
-def _host_of(broker_url: object) -> str:
-    return str(parts_of(broker_url, BROKER).get("host", ""))
+def _session_trouble(database_url: object) -> Trouble | None:
+    """Return that this machine's clock is off, or that another one works with its card."""
+    url = str(database_url).replace("+psycopg", "", 1)
+    try:
+        with psycopg.connect(url, connect_timeout=3) as connection:
+            there: datetime = connection.execute("SELECT clock_timestamp()").fetchall()[0][0]
+            here = datetime.now(UTC)
+            users = {address for (address,) in connection.execute(_ELSEWHERE)}
+    except psycopg.Error:  # such as a connection too many by now
+        return database_trouble(database_url)
+    seconds = (here - there).total_seconds()
+    if abs(seconds) > APART:
+        off = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the central's"
+        times = f"{here:%H:%M:%S} here, {there.astimezone(UTC):%H:%M:%S} there, in UTC"
+        return Trouble("clock", f"This machine's clock is {off}: {times}. Retries would come at wrong times.")
+    if others := users - network.own_addresses():
+        places = " and ".join(sorted(others))
+        return Trouble("name", f"Another machine works with this card already, at {places}.")
+    return None

@@ -1,13 +1,12 @@
 """As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
 
-In a namespace of its own such a user looks like one with a name. Where that is forbidden, as in a plain
-container, root lets an ordinary account run it, with root's right to reach the files and nothing else.
+Root lets an ordinary account run it, with root's right to reach the files and nothing else. In a namespace
+of its own any other user looks like one with a name, and so does root where it may not become another user.
 """
 
 import os
 import subprocess
 from functools import cache
-from pathlib import Path
 
 from backstage.stack.environment import of_child
 from backstage.stack.service import StartFailed
@@ -26,22 +25,16 @@ def run_as() -> list[str]:
     """
     import pwd  # not on Windows, where this module is imported too
 
-    accounts = pwd.getpwall()
-    here = os.geteuid()
-    if here and any(account.pw_uid == here for account in accounts):
+    numbers = {account.pw_uid for account in pwd.getpwall()} - {0}
+    here, known = os.geteuid(), min(numbers, default=None)
+    if here in numbers:
         return []
-    known = min((account.pw_uid for account in accounts if account.pw_uid), default=None)
-    ways = [["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]]
-    if here == 0:
-        ways.append(_as_account(known))
-    for way in ways:
+    namespace = ["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]
+    for way in (_as_account(known), namespace) if here == 0 else (namespace,):
         if known and _works(way):
             return way
-    if here == 0:
-        raise StartFailed(
-            f"PostgreSQL refuses to run as root, and root may not become another user here. {_INSTEAD}"
-        )
-    raise StartFailed(f"PostgreSQL wants a user with a name, and number {here} has none here. {_INSTEAD}")
+    refused = f"PostgreSQL wants an ordinary user with a name, and number {here} can't become one here. "
+    raise StartFailed(refused + _INSTEAD)
 
 
 def _as_account(number: int | None) -> list[str]:
@@ -55,14 +48,3 @@ def _works(way: list[str]) -> bool:
         return subprocess.run([*way, "true"], env=of_child(), capture_output=True).returncode == 0
     except FileNotFoundError:
         return False
-
-
-def hand_over(folder: Path) -> None:
-    """Give root's database files to whom PostgreSQL runs as; an earlier start may have run it another way."""
-    if os.geteuid() != 0:
-        return
-    become = [word for word in run_as() if word.startswith("--reuid=")]
-    owner = int(become[0].partition("=")[2]) if become else 0
-    if folder.stat().st_uid != owner:
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, owner, owner, follow_symlinks=False)

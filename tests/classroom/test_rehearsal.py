@@ -33,12 +33,18 @@ def shares(own: Machine) -> dict[str, int]:
     return dict(Machine(own.state / "central").sql(query))
 
 
+def work(own: Machine, *machines: int) -> bool:
+    """Return whether the workers of some machines are ready."""
+    stacks = [running(f"rehearsal/machine{number:02}/stack.json") for number in machines]
+    return all(stack and stack["services"]["worker1"]["state"] == "ready" for stack in stacks)
+
+
 @pytest.mark.nightly
 def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_removes_the_rest(own: Machine):
     process = own.popen("class", "rehearse", "--machines", "2")
     assert process.stdout
     try:
-        wait_for(lambda: state_folder.read(rehearsal.FILE).get("card"), 150, "two machines")
+        wait_for(lambda: work(own, 2, 3), 150, "two machines")
         assert "40 of 10,000" in own.workshop("class", "fill", "NT", "--tasks", "40")
         wait_for(lambda: sum(shares(own).values()) == 40, 60, "40 squares")
         assert shares(own).keys() == {"machine02", "machine03"}
@@ -56,7 +62,7 @@ def test_machines_work_until_the_rehearsal_is_killed_and_the_next_command_remove
 
 def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
     process = own.popen("class", "rehearse", "--machines", "1")
-    wait_for(lambda: state_folder.read(rehearsal.FILE).get("card"), 150, "a machine")
+    wait_for(lambda: work(own, 2), 150, "a machine")
     there = Machine(own.state / "rehearsal" / "machine02")
     before = there.service("worker1")["pid"]
     psutil.Process(before).kill()

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from backstage.challenges import challenge_1
 from backstage.challenges.verdict import Verdict
-from backstage.classroom import central, clearing, own_address
+from backstage.classroom import central, clearing
 from backstage.classroom import fill as filling
 from backstage.classroom import join as joining
 from backstage.classroom.card import Card
@@ -153,7 +153,6 @@ def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.Monkey
     )
     for name, answer in (("site", lambda: site), ("cards", lambda: CARDS), ("start", lambda *options: CARDS)):
         monkeypatch.setattr(central, name, answer)
-    monkeypatch.setattr(own_address, "require_own", lambda address: None)
     page = state / "central" / "cards.html"
     for command in ("class start --address 192.0.2.1", "class cards"):
         shown = workshop(*command.split()).output
