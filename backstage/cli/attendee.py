@@ -69,7 +69,7 @@ def leave() -> None:
     from backstage.classroom.join import leave
 
     if not leave(echo):
-        sys.exit(terminal.ENVIRONMENT)
+        sys.exit(terminal.EXIT_ENVIRONMENT)
 
 
 @attendee.command()
