@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
 import psutil
 
@@ -116,12 +115,8 @@ def _begin(number: int, leader: int, say: Say) -> Card:
             "A central runs on this machine already, and others may have its cards.\n",
             "join it with one of them (workshop class cards), or workshop class stop, then again",
         )
-    note: dict[str, Any] = {
-        "pid": leader,
-        "born": born(leader),
-        "foreground": leader == os.getpid(),
-        "fresh": not (central_folder() / "postgis").exists(),
-    }
+    foreground, fresh = leader == os.getpid(), not (central_folder() / "postgis").exists()
+    note = {"pid": leader, "born": born(leader), "foreground": foreground, "fresh": fresh}
     state_folder.write(FILE, note)
     try:
         own, *others = central.start(machines=number + 1, say=say)[: number + 1]

@@ -18,6 +18,7 @@ from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import status
+from workshop import state_folder
 
 CARDS = [
     Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
@@ -134,6 +135,15 @@ def test_join_asks_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.exit_code == 0 and done.output.startswith("The code on your card: ")
     assert workshop("join", "A1B2C", "D3E4F").exit_code == 0
     assert codes == ["A1B2C D3E4F"] * 2
+
+
+def test_leave_tells_if_no_worker_works_then(state: Path) -> None:
+    state_folder.write("joined.json", {"broker_url": "amqp://machine07:x@192.0.2.1:5672/celery_app"})
+    done = workshop("leave")
+    assert done.exit_code == 3
+    assert done.output.startswith("This machine uses its own queue and database again. The services were")
+    assert not (state / "joined.json").exists()
+    assert workshop("leave").exit_code == 0
 
 
 def test_join_without_a_terminal_wants_the_code() -> None:
