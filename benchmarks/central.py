@@ -59,7 +59,7 @@ def rows(database_url: str) -> int:
 
 def measure(number: int, tasks: int) -> dict[str, float]:
     """Return what `tasks` tasks, done by a number of machines, cost the central."""
-    from backstage.classroom import central, fill, machines
+    from backstage.classroom import central, fill, rehearsal
     from backstage.stack.status import CENTRAL, running
 
     cards = central.start(machines=number)[:number]
@@ -67,7 +67,7 @@ def measure(number: int, tasks: int) -> dict[str, float]:
     assert stack is not None
     try:
         empty = of_services(stack["pid"], memory)
-        machines.start(cards, os.getpid(), lambda line: None)
+        rehearsal.start_machines(cards, os.getpid(), lambda line: None)
         joined = of_services(stack["pid"], memory)
         before, began = of_services(stack["pid"], processor_time), time.perf_counter()
         fill.fill(tasks=tasks)
@@ -85,7 +85,7 @@ def measure(number: int, tasks: int) -> dict[str, float]:
             "postgis MiB/machine": (joined["postgis"] - empty["postgis"]) / number,
         }
     finally:
-        machines.end()
+        rehearsal.end_machines()
         central.stop()
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import state_folder
+from workshop.errors import WorkshopError
 
 NOTE = "workshop/challenge.json"
 """The file that tells a starter from the marked source, which has none."""
@@ -102,6 +103,26 @@ def write_file(path: Path, file: File) -> None:
     path.write_bytes(file.data)
     if file.mode == 0o100755:
         path.chmod(path.stat().st_mode | 0o111)
+
+
+def require_access(paths: Iterable[str]) -> None:
+    """Require that files in the course's folder can be read and replaced.
+
+    Raises
+    ------
+    WorkshopError
+        If not; nothing was changed.
+    """
+    for path in paths:
+        file = state_folder.ROOT / path
+        folder = next(parent for parent in file.parents if parent.is_dir())
+        unreadable = file.is_file() and not file.is_symlink() and not os.access(file, os.R_OK)
+        if unreadable or not os.access(folder, os.W_OK | os.X_OK):
+            root, what = state_folder.ROOT, "read" if unreadable else "replaced"
+            raise WorkshopError(
+                f"{path} can't be {what}: this user has no permission to. Nothing was changed.\n",
+                f"sudo chown -R $(id -u) '{root}'; chmod -R u+rwX '{root}'",
+            )
 
 
 def place(path: str, write: Callable[[Path], object]) -> None:

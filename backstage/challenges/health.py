@@ -13,7 +13,7 @@ from tqdm import tqdm
 from backstage.challenges import program
 from backstage.challenges.source import challenge_here
 from backstage.challenges.verdict import Verdict, phrase, say
-from backstage.stack import centrally, plan
+from backstage.stack import plan, remote
 from backstage.stack.status import running, running_site, statuses, workers_ready
 from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
@@ -56,7 +56,7 @@ def _wrong_branch(challenge: int) -> Verdict | None:
 
 def _services() -> Verdict | None:
     if settings.joined():
-        reason = centrally.trouble()
+        reason = remote.trouble()
         return say("ENV-CENTRAL-DOWN", reason=reason) if reason else None
     broker_url, database_url = settings.get("broker_url"), settings.get("database_url")
     if not (broker_url and database_url):

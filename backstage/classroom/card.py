@@ -16,13 +16,14 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 from backstage.stack.central_config import machine_called
-from workshop.errors import WorkshopError
+from workshop.errors import WorkshopError, WrongUse
 
 _LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password
 _RFC, _CROCKFORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TO_TEXT = str.maketrans(_RFC, _CROCKFORD)
 _FROM_TEXT = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")  # O is read as 0, I and L as 1
 _LENGTH = 40
+_COMPARE = "compare it with your card, and type it once more"
 
 
 @dataclass(frozen=True)
@@ -140,23 +141,24 @@ def read_code(text: str) -> Card:
 
     Raises
     ------
-    WorkshopError
+    WrongUse
         If it is no code.
+    WorkshopError
+        If its card has ended.
     """
     plain = re.sub(r"[\s-]", "", text).upper()
     if strange := sorted(set(plain) - set(_CROCKFORD + "OIL")):
-        raise WorkshopError(f"A code has only letters (no U) and digits. This one has {' '.join(strange)}.")
+        found = " ".join(strange)
+        raise WrongUse(f"A code has only letters (no U) and digits. This one has {found}.", _COMPARE)
     if len(plain) != _LENGTH:
-        raise WorkshopError(
-            f"A code has {_LENGTH} letters and digits, in 8 groups of 5. This one has {len(plain)}."
-        )
+        shape = f"A code has {_LENGTH} letters and digits, in 8 groups of 5. This one has {len(plain)}."
+        raise WrongUse(shape, _COMPARE)
     packed = _bytes(plain)
     if _checksum(packed[:-2]) != packed[-2:]:
-        raise WorkshopError(
-            "There is a typing mistake in this code: its last group does not match the others."
-        )
+        mistake = "There is a typing mistake in this code: its last group does not match the others."
+        raise WrongUse(mistake, _COMPARE)
     address, broker, database, number, until, password = _LAYOUT.unpack(packed[:-2])
-    return Card(
+    card = Card(
         number,
         _text(password).lower(),
         str(IPv4Address(address)),
@@ -164,6 +166,11 @@ def read_code(text: str) -> Card:
         database,
         datetime.fromtimestamp(until, UTC),
     )
+    if card.expired:
+        ended, here = (f"{when.astimezone():%d %B %Y, %H:%M}" for when in (card.until, datetime.now(UTC)))
+        text = f"The card of {card.machine} ended on {ended}; this machine's clock says {here}."
+        raise WorkshopError(text, "set the clock if it is wrong, else ask for a new card")
+    return card
 
 
 def _checksum(packed: bytes) -> bytes:

@@ -8,8 +8,6 @@ what is left.
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -21,17 +19,15 @@ import psycopg
 from backstage.classroom import cards_page
 from backstage.classroom.card import Card, new_password
 from backstage.classroom.join import leave
-from backstage.classroom.own_address import require_own
+from backstage.classroom.network import require_own
 from backstage.stack import containers
 from backstage.stack.central_config import FILE, CentralConfig, central_folder
-from backstage.stack.environment import of_child
+from backstage.stack.process import run_elsewhere
 from backstage.stack.shutdown import joined_here, remove_central
 from backstage.stack.site import HOST, Site
-from backstage.stack.status import CENTRAL, running, until
+from backstage.stack.status import CENTRAL, running
 from workshop import state_folder
 from workshop.errors import WorkshopError
-
-_PATIENCE = 60
 
 Say = Callable[[str], None]
 
@@ -56,20 +52,19 @@ def start(
 
     Raises
     ------
+    WrongUse
+        If this machine has no such address.
     WorkshopError
         If the central does not start, or runs otherwise than wished.
     """
     refuse_in_containers()
-    if not 1 <= machines <= 255:
-        raise WorkshopError(f"A central is for 1 to 255 machines, not {machines}.")
     require_own(address)
+    say(f"Opening at {address} ...")
     before = CentralConfig.read(central_folder())
     if running(CENTRAL) and before:
         _take_in(before, machines, address, flower)
     else:
         _start(_wished(before, machines, address, hours, flower))
-    if not until(_is_ready, _PATIENCE):
-        raise WorkshopError("The central services are not ready.", "workshop class stop, then start again")
     if _keep_ports():
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
@@ -117,15 +112,14 @@ def stop() -> bool:
     """
     if joined_here():
         leave()
-    opened = CentralConfig.read(central_folder())
-    if opened is None or opened.with_stack:
-        remove_central(print)
-        return opened is not None
+    config = CentralConfig.read(central_folder())
+    if config is None:
+        return False
     from backstage.stack.roles import remove_roles
 
     with suppress(psycopg.Error, WorkshopError):  # the next start removes them too
         remove_roles(site())
-    if not remove_central(print, purge=False):
+    if not remove_central(print, purge=config.with_stack):
         raise WorkshopError("The central may still run.", "workshop class stop again")
     shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
     for name in ("token.json", cards_page.NAME, FILE):  # the last one is what a further `stop` goes by
@@ -151,37 +145,29 @@ def _wished(
     """Return how to open; with the passwords and ports of one that was not stopped, and has not ended."""
     ours = before.with_stack if before else not (central_folder() / "postgis").exists()
     with_stack = address == HOST and running() is not None and ours  # else squares of a class would go, too
-    if before and before.expired:
-        before = None
     until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
     wished = CentralConfig(address, until, {}, flower, with_stack)
-    if before:
+    if before and not before.expired:
         wished = replace(wished, machines=before.machines, until=before.until, ports=before.ports)
     return _with_machines(wished, machines)
 
 
-def _with_machines(opened: CentralConfig, number: int) -> CentralConfig:
-    more = {each: new_password() for each in range(len(opened.machines) + 1, number + 1)}
-    return replace(opened, machines=opened.machines | more)
+def _with_machines(config: CentralConfig, number: int) -> CentralConfig:
+    more = {each: new_password() for each in range(len(config.machines) + 1, number + 1)}
+    return replace(config, machines=config.machines | more)
 
 
-def _take_in(opened: CentralConfig, machines: int, address: str, flower: bool) -> None:
+def _take_in(config: CentralConfig, machines: int, address: str, flower: bool) -> None:
     """Make accounts for more machines at a central that runs."""
-    other = "workshop class stop, then start it again. All machines need new cards then"
-    if opened.expired:
-        raise WorkshopError(f"The cards of the central that runs ended at {opened.until:%H:%M} UTC.\n", other)
-    if (opened.address, opened.flower) != (address, flower):
-        shows = "with" if opened.flower else "without"
-        raise WorkshopError(f"A central runs already, at {opened.address} and {shows} Flower.\n", other)
     from backstage.stack import accounts, postgis, roles
 
-    if machines > len(opened.machines):
-        room = postgis.room(len(opened.machines)) - 1
-        if machines > room:
-            raise WorkshopError(
-                f"The central that runs has room for {room} machines, not {machines}.\n{other}"
-            )
-        state_folder.write(f"central/{FILE}", _with_machines(opened, machines).as_json())
+    other = "workshop class stop, then start it again. All machines need new cards then"
+    if (config.address, config.flower) != (address, flower):
+        shows = "with" if config.flower else "without"
+        raise WorkshopError(f"A central runs already, at {config.address} and {shows} Flower.\n", other)
+    if machines > (room := postgis.room(len(config.machines)) - 1):
+        raise WorkshopError(f"The central that runs has room for {room} machines, not {machines}.\n", other)
+    state_folder.write(f"central/{FILE}", _with_machines(config, machines).as_json())
     accounts.make_accounts(site())
     roles.make_roles(site())
 
@@ -189,20 +175,11 @@ def _take_in(opened: CentralConfig, machines: int, address: str, flower: bool) -
 def _start(wished: CentralConfig) -> None:
     state_folder.claim(central_folder())
     state_folder.write(f"central/{FILE}", wished.as_json())
-    ports = "any" if wished.with_stack else os.environ.get("WORKSHOP_PORTS", "")
-    own = {"WORKSHOP_STATE": str(central_folder()), "WORKSHOP_PORTS": ports}
-    stack = running()
-    if wished.with_stack and stack:
-        own["WORKSHOP_LEADER"] = str(stack["pid"])
+    settings = {"WORKSHOP_PORTS": os.environ.get("WORKSHOP_PORTS", "")}
+    if wished.with_stack and (stack := running()):
+        settings = {"WORKSHOP_PORTS": "any", "WORKSHOP_LEADER": str(stack["pid"])}
     names = ["postgis", "rabbitmq", *(["flower"] if wished.flower else [])]
-    done = subprocess.run(
-        [sys.executable, "-m", "backstage", "up", "--detach", *names],
-        cwd=state_folder.ROOT,
-        env=of_child(own, another_stack=True),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(central_folder(), "up", "--detach", *names, **settings)
     if done.returncode:
         raise WorkshopError(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
 
@@ -216,16 +193,7 @@ def _opened() -> tuple[CentralConfig, dict[str, Any]]:
 
 def _keep_ports() -> bool:
     """Note which ports the cards name; return whether earlier cards name others."""
-    opened, stack = _opened()
-    now = stack["ports"]
-    if opened.ports != now:
-        state_folder.write(f"central/{FILE}", replace(opened, ports=now).as_json())
-    before = opened.ports or now
+    config, stack = _opened()
+    before, now = config.ports or stack["ports"], stack["ports"]
+    state_folder.write(f"central/{FILE}", replace(config, ports=now).as_json())
     return any(before[name] != now[name] for name in ("rabbitmq", "postgis"))
-
-
-def _is_ready() -> bool:
-    stack = running(CENTRAL)
-    return stack is not None and all(
-        service["state"] in ("ready", "broken") for service in stack["services"].values()
-    )

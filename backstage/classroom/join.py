@@ -4,21 +4,17 @@ Everything is tried first. Only if all is right the addresses are written to ``j
 `workshop.settings` follows that file, and the running stack starts its worker anew with it.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from backstage.classroom import entrance
-from backstage.classroom.entrance import Fault
+from backstage.classroom import preflight
+from backstage.classroom.card import read_code
 from backstage.stack.control import require_workers, until_ready
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, DATABASE, parts_of
 from workshop.errors import WorkshopError
-
-PATIENCE = 60
-"""Seconds that the worker may take to start anew."""
 
 Say = Callable[[str], None]
 
@@ -42,92 +38,78 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
     -------
     bool
         Whether this machine has joined. If not, nothing has changed, and a line says why.
+
+    Raises
+    ------
+    WorkshopError
+        If the code is mistyped, or its card has ended.
     """
     if not code_or_broker_url and not database_url:
         say("There are no addresses yet. Next: build broker_url and database_url in the cell above")
         return False
-    try:
-        require_workers()
-    except WorkshopError as error:
-        say(f"Not joined. {error}")
-        return False
-    urls: tuple[Any, Any] | Fault = code_or_broker_url, database_url
+    urls: tuple[Any, Any] = code_or_broker_url, database_url
     by_code = not database_url and isinstance(code_or_broker_url, str) and "://" not in code_or_broker_url
     if by_code:
-        urls = entrance.read(str(code_or_broker_url))
-    if isinstance(urls, Fault):
-        _note(None, None, urls)
-        say(str(urls))
-        return False
-    fault = entrance.knock(*urls, by_code)
-    _note(*urls, fault)
-    if fault:
-        say(str(fault))
-        return False
-    return _go(*urls, say)
-
-
-def _go(broker_url: str, database_url: str, say: Say) -> bool:
-    """Use addresses that were tried; return whether the worker has followed."""
+        card = read_code(str(code_or_broker_url))
+        urls = card.broker.url, card.database.url
     before = state_folder.read("joined.json")
     try:
-        _use({"broker_url": broker_url, "database_url": database_url, "machine": _name(broker_url)})
+        require_workers()
+        _look(*urls, by_code)
+        _put({"broker_url": urls[0], "database_url": urls[1], "machine": parts_of(urls[0], BROKER)["user"]})
+        until_ready()
     except WorkshopError as error:
         _put(before)
         say(f"Not joined. {error}")
         return False
-    user = parts_of(broker_url, BROKER)["user"]
-    say(f"Joined as {user}. This machine's worker waits for tasks at {_place(broker_url)}.")
+    at = parts_of(urls[0], BROKER)
+    say(f"Joined as {at['user']}. This machine's worker waits for tasks at {at['host']}:{at['port']}.")
     return True
 
 
-def _name(broker_url: str) -> str | None:
-    """Return what this machine is called there: as its account, if a file can have that in its name."""
-    user = str(parts_of(broker_url, BROKER).get("user"))
-    return user if re.fullmatch(r"[\w.-]+", user) else None
-
-
-def leave(say: Say = print) -> None:
+def leave(say: Say = print) -> bool:
     """Go back to this machine's own queue and database.
 
     Parameters
     ----------
     say : callable
         Shows a line.
+
+    Returns
+    -------
+    bool
+        Whether its worker works there.
     """
     if not state_folder.read("joined.json"):
         say("This machine uses its own queue and database.")
-        return
+        return True
+    _put({})
     try:
-        _use({})
-        say("Back: this machine's worker waits for tasks of its own queue.")
+        until_ready()
     except WorkshopError as error:
         say(f"This machine uses its own queue and database again. {error}")
+        return False
+    say("Back: this machine's worker waits for tasks of its own queue.")
+    return True
 
 
-def _note(broker_url: object, database_url: object, fault: Fault | None) -> None:
-    content: dict[str, Any] = {
+def _look(broker_url: object, database_url: object, by_code: bool) -> None:
+    """Note what was tried, and raise `WorkshopError` if it can't be used."""
+    fault = preflight.look(broker_url, database_url, by_code)
+    tried: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "broker": parts_of(broker_url, BROKER),
         "database": parts_of(database_url, DATABASE),
         "failed": fault and asdict(fault),
     }
-    state_folder.write("join.json", content)
-
-
-def _use(addresses: dict[str, Any]) -> None:
-    """Write or remove ``joined.json``, and wait until the worker has started anew."""
-    _put(addresses)
-    until_ready(PATIENCE)
+    state_folder.write("join.json", tried)
+    if fault:
+        raise WorkshopError(str(fault))
 
 
 def _put(addresses: dict[str, Any]) -> None:
+    """Write or remove ``joined.json``."""
     if addresses:
         state_folder.write("joined.json", addresses | state_folder.here())
     else:
         (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
-
-
-def _place(url: object) -> str:
-    parts = parts_of(url, BROKER)
-    return f"{parts['host']}:{parts['port']}"

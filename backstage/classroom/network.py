@@ -1,21 +1,60 @@
-"""Why no way leads from here to a central, and what to do then.
+"""How this machine is connected: at which addresses others reach it, and why no way leads to a central.
 
-Clouds and containers are told by their own marks. A venue's Wi-Fi often lets each machine reach the
-internet, but no other machine in the room.
+A venue's Wi-Fi often lets each machine reach the internet, but no other machine in the room.
 """
 
-import os
 import socket
-from ipaddress import IPv4Address, IPv4Interface, ip_address
+from contextlib import suppress
+from ipaddress import IPv4Interface, ip_address
 
 import psutil
 
 from backstage.stack import cloud, containers
+from backstage.stack.site import HOST
+from workshop.errors import WorkshopError, WrongUse
 
-_NEIGHBOUR = "work together at a neighbour's machine"
-_NETWORK = (
-    "ask for another network (the instructor's own router, or a phone's hotspot that central and you are in)"
-)
+_TOGETHER = "work together at a neighbour's machine"
+
+
+def the_address() -> str:
+    """Return the one IPv4 address at which other machines may reach this one.
+
+    Raises
+    ------
+    WorkshopError
+        If there is none, or if there are several; the sentence names them.
+    """
+    found = addresses()
+    if not found:
+        raise WorkshopError(
+            f"This machine has no address but {HOST}, so no other machine can reach it.\n",
+            f"connect it to a network, or try it alone: workshop class start --address {HOST}",
+        )
+    if len(found) > 1:
+        raise WorkshopError(
+            f"This machine has {len(found)} addresses: {', '.join(found)}.\n",
+            f"choose the one in the class's network: workshop class start --address {found[0]}",
+        )
+    return found[0]
+
+
+def require_own(address: str) -> None:
+    """Raise `WrongUse` if an address is no IPv4 address of this machine."""
+    if address not in (own := [HOST, *addresses()]):
+        raise WrongUse(
+            f"{address} is no IPv4 address of this machine. It has: {', '.join(own)}.\n",
+            "workshop class start --address with one of them",
+        )
+
+
+def addresses() -> list[str]:
+    """Return the IPv4 addresses at which other machines may reach this one."""
+    return [str(each.ip) for each in _interfaces()]
+
+
+def own_addresses() -> set[str]:
+    """Return all addresses of this machine."""
+    return {each.address for every in psutil.net_if_addrs().values() for each in every}
 
 
 def explain(host: str) -> tuple[str, str]:
@@ -26,32 +65,34 @@ def explain(host: str) -> tuple[str, str]:
     host : str
         The central's address.
     """
-    if cloud.in_codespaces():
-        return _in_a_cloud("in a codespace")
-    if cloud.in_hub():
-        return _in_a_cloud("on Binder" if os.environ.get("BINDER_LAUNCH_HOST") else "on a JupyterHub")
+    if cloud.in_codespaces() or cloud.in_hub():
+        why = "This course runs in a cloud, far away: from there no way leads to a machine in your room."
+        return why, f"{_TOGETHER}, {_alone()}"
     if containers.inside():
-        return _in_a_container(host)
-    if network := _shared_network(host):
         return (
-            f"Both are in the network {network}, so this Wi-Fi seems to keep its machines apart from each "
-            "other, or a firewall on the central's machine shuts the port.",
-            _ways_on(),
+            "This course runs in containers. Perhaps your computer itself does not reach the central either: "
+            "some Wi-Fis keep their machines apart.",
+            f"ping {host} in a terminal of your own computer. If that works, restart Docker and join again; "
+            f"if not, {_ways_on()}",
         )
-    here = ", ".join(str(each.network) for each in interfaces()) or "none"
+    networks = [each.network for each in _interfaces()]
+    with suppress(ValueError):  # it may be a name
+        for each in networks:
+            if ip_address(host) in each:
+                why = f"Both are in the network {each}, so this Wi-Fi seems to keep its machines apart"
+                return f"{why}, or a firewall on the central's machine shuts the port.", _ways_on()
+    here = ", ".join(map(str, networks)) or "none"
     return (
         f"This machine is in another network: {here}.",
         f"connect to the central's network; or {_ways_on()}",
     )
 
 
-def own_addresses() -> set[str]:
-    """Return all addresses of this machine."""
-    return {each.address for every in psutil.net_if_addrs().values() for each in every}
-
-
 def _ways_on() -> str:
-    return f"{_NEIGHBOUR}, or {_NETWORK}, {_alone()}"
+    return (
+        f"{_TOGETHER}, or ask your instructor to open the firewall or another network (the instructor's own "
+        f"router, or a phone's hotspot that central and you are in), {_alone()}"
+    )
 
 
 def _alone() -> str:
@@ -60,48 +101,9 @@ def _alone() -> str:
     return 'or do it alone: in notebook 03, write CODE = "" and run its cells from there again'
 
 
-def _in_a_cloud(where: str) -> tuple[str, str]:
-    why = f"This course runs {where}, far away: from there no way leads to a machine in your room."
-    return why, f"{_NEIGHBOUR}, {_alone()}"
-
-
-def _in_a_container(host: str) -> tuple[str, str]:
-    if _is_loopback(host):
-        return (
-            f"This course runs in containers, and {host} is this container itself there.",
-            "ask for a card with the central's address in the room's network",
-        )
-    return (
-        f"This course runs in containers. Perhaps your computer itself does not reach {host} either: some "
-        "Wi-Fis keep their machines apart.",
-        f"ping {host} in a terminal of your own computer. If that works, restart Docker and join again; "
-        f"if not, {_ways_on()}",
-    )
-
-
-def _shared_network(host: str) -> str:
-    """Return the network in which both an address and this machine are; empty if there is none."""
-    if _is_loopback(host):
-        return ""
-    for each in interfaces():
-        try:
-            if ip_address(host) in each.network:
-                return str(each.network)
-        except ValueError:
-            return ""  # a name
-    return ""
-
-
-def interfaces() -> list[IPv4Interface]:
+def _interfaces() -> list[IPv4Interface]:
     """Return the IPv4 addresses at which other machines may reach this one, with their networks."""
     every = (each for found in psutil.net_if_addrs().values() for each in found)
     own = [each for each in every if each.family == socket.AF_INET and each.netmask]
     found = [IPv4Interface(f"{each.address}/{each.netmask}") for each in own]
     return [each for each in found if not each.ip.is_loopback]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return IPv4Address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,6 +1,6 @@
 """A class on one machine: a central and machines that work for it, to try a course or do challenge 3 alone.
 
-Each machine is a process at 127.0.0.1 with a state folder, a card and a supervised worker of its own.
+Each machine is a state folder with a card and a supervised worker of its own, as a joined machine has them.
 """
 
 import os
@@ -8,18 +8,24 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
 
-from backstage.classroom import central, machines
-from backstage.classroom.card import Card, read_code
+import psutil
+
+from backstage.classroom import central
+from backstage.classroom.card import Card
 from backstage.stack.central_config import central_folder
-from backstage.stack.process import born
+from backstage.stack.process import born, kill_session, run_elsewhere
 from backstage.stack.status import CENTRAL, running, until
-from workshop import state_folder
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 FILE = "rehearsal.json"
+
+_FOLDER = "rehearsal"
+_SIDE_BY_SIDE = 4
+"""How many machines start at the same time: each takes some seconds of a core."""
 
 Say = Callable[[str], None]
 
@@ -46,8 +52,8 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
     stack = running()
     if stack is None:
         raise WorkshopError("The services are not running.", "workshop up")
-    if (card := _running_with(machines)) is not None:
-        return card
+    if state_folder.read(FILE) and running(CENTRAL) and len(_supervisors()) == machines:
+        return central.cards()[0]
     stop(say)
     return _begin(machines, stack["pid"], say)
 
@@ -77,8 +83,7 @@ def run(number: int, say: Say) -> None:
         say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
         say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
         say("Ctrl-C ends the rehearsal.")
-        stack = running(CENTRAL)
-        while (now := running(CENTRAL)) and stack and now["pid"] == stack["pid"]:
+        while running(CENTRAL):
             time.sleep(0.5)
         say("The central has ended, and so does the rehearsal.")
     except KeyboardInterrupt:
@@ -96,13 +101,10 @@ def stop(say: Say = print) -> None:
         Shows a line.
     """
     note = state_folder.read(FILE)
-    if not note:
-        return
-    leader = note["pid"]
-    if leader != os.getpid() and note["foreground"] and born(leader) == note["born"]:
+    if note.get("foreground") and note["pid"] != os.getpid() and born(note["pid"]) == note["born"]:
         with suppress(ProcessLookupError):
-            os.kill(leader, signal.SIGTERM)
-        until(lambda: born(leader) != note["born"], seconds=90)
+            os.kill(note["pid"], signal.SIGTERM)
+        until(lambda: born(note["pid"]) != note["born"], seconds=90)
     _end(say)
 
 
@@ -113,19 +115,12 @@ def _begin(number: int, leader: int, say: Say) -> Card:
             "A central runs on this machine already, and others may have its cards.\n",
             "join it with one of them (workshop class cards), or workshop class stop, then again",
         )
-    note: dict[str, Any] = {
-        "pid": leader,
-        "born": born(leader),
-        "foreground": leader == os.getpid(),
-        "fresh": not (central_folder() / "postgis").exists(),
-        "machines": number,
-    }
+    foreground, fresh = leader == os.getpid(), not (central_folder() / "postgis").exists()
+    note = {"pid": leader, "born": born(leader), "foreground": foreground, "fresh": fresh}
     state_folder.write(FILE, note)
     try:
-        say("Starting the central ...")
         own, *others = central.start(machines=number + 1, say=say)[: number + 1]
-        machines.start(others, leader, say)
-        state_folder.write(FILE, note | {"card": own.code})
+        start_machines(others, leader, say)
     except BaseException:
         _end(say)
         raise
@@ -136,7 +131,7 @@ def _end(say: Say) -> None:
     note = state_folder.read(FILE)
     if not note:
         return
-    machines.end()
+    end_machines()
     central.stop()
     if note["fresh"]:  # else it holds squares of an earlier class
         shutil.rmtree(central_folder(), ignore_errors=True)
@@ -144,10 +139,60 @@ def _end(say: Say) -> None:
     say("The rehearsal has ended.")
 
 
-def _running_with(number: int) -> Card | None:
-    """Return this machine's card if a rehearsal with so many machines runs."""
-    note = state_folder.read(FILE)
-    if not note.get("card") or note["machines"] != number or running(CENTRAL) is None:
-        return None
-    card = read_code(note["card"])
-    return None if card.expired or not all(machines.alive()) else card
+def start_machines(cards: list[Card], leader: int, say: Say) -> None:
+    """Start a machine for each card, some side by side, and wait until all are ready.
+
+    Parameters
+    ----------
+    cards : list of Card
+        Their cards.
+    leader : int
+        The number of a process, with which they end.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    WorkshopError
+        If one does not become ready.
+    """
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for number, name in enumerate(pool.map(lambda card: _start(card, leader), cards), start=1):
+            say(f"{name} is ready ({number} of {len(cards)})")
+
+
+def _start(card: Card, leader: int) -> str:
+    """Start the worker of a machine, which works for the central of its card; return the machine's name."""
+    state = state_folder.state_dir() / _FOLDER / card.machine
+    state_folder.claim(state)
+    joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
+    state_folder.write(str(state / "joined.json"), joined)
+    done = run_elsewhere(
+        state, "up", "--detach", "worker",
+        WORKSHOP_PORTS="any",
+        WORKSHOP_PROCESSES="1",
+        WORKSHOP_PACE=str(settings.pace()),
+        WORKSHOP_LEADER=str(leader),
+    )  # fmt: skip
+    stack = running(f"{_FOLDER}/{card.machine}/stack.json")
+    if stack is None or stack["services"]["worker1"]["state"] != "ready":
+        raise WorkshopError(f"{card.machine} did not start.\n{done.stderr or done.stdout}")
+    return card.machine
+
+
+def end_machines() -> None:
+    """End all machines and remove their folders."""
+    supervisors = _supervisors()
+    for each in supervisors:
+        with suppress(psutil.NoSuchProcess):
+            each.terminate()
+    for each in psutil.wait_procs(supervisors, timeout=30)[1]:
+        kill_session(each.pid)
+    shutil.rmtree(state_folder.state_dir() / _FOLDER, ignore_errors=True)
+
+
+def _supervisors() -> list[psutil.Process]:
+    """Return the machines' supervisors that run."""
+    files = (state_folder.state_dir() / _FOLDER).glob("machine*/stack.json")
+    stacks = (running(f"{_FOLDER}/{file.parent.name}/stack.json") for file in files)
+    return [psutil.Process(stack["pid"]) for stack in stacks if stack]

@@ -9,10 +9,9 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, is_courses_own, place, write_file
+from backstage.challenges.files import differs, in_the_way, is_courses_own, place, require_access, write_file
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
-from backstage.classroom.obstacles import check
 from backstage.stack import control
 from backstage.stack.jupyterlab import RESETS
 from backstage.stack.status import running
@@ -36,7 +35,7 @@ def prospect(level: Level) -> str:
     source.keep_copy()
     if git.is_used():
         branches.refuse_if_stuck(f"challenge-{level.challenge}")
-    check(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
+    require_access(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
     own = _own(level)
     work.require_room(own)
     lines = [

@@ -13,10 +13,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backstage.challenges import files, git, source
-from backstage.challenges.files import NEVER, Files, differs, in_the_way
+from backstage.challenges.files import NEVER, Files, differs, in_the_way, require_access
 from backstage.challenges.starters import Level, course
 from backstage.classroom.branches import dated
-from backstage.classroom.obstacles import check
 from workshop.errors import WorkshopError, WrongUse
 from workshop.state_folder import ROOT
 
@@ -134,7 +133,7 @@ def restore(name: str, say: Say) -> None:
             raise WorkshopError(
                 f"{name} holds {readable(foreign[0])}, which is no work.", "take it out of there"
             )
-        check([*paths, *in_the_way(paths)])
+        require_access([*paths, *in_the_way(paths)])
         kept, brought = new_place(challenge=1), fresh()
         for path in paths:
             put_aside(path, kept, brought)

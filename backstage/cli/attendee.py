@@ -68,7 +68,8 @@ def leave() -> None:
     """Go back to this machine's own queue and database."""
     from backstage.classroom.join import leave
 
-    leave(echo)
+    if not leave(echo):
+        sys.exit(terminal.EXIT_ENVIRONMENT)
 
 
 @attendee.command()

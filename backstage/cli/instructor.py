@@ -31,12 +31,9 @@ def start(machines: int, address: str | None, hours: float, flower: bool) -> Non
 
     A page with a card for each is written; its path is shown, and no code.
     """
-    from backstage.classroom import central, own_address
+    from backstage.classroom import central, network
 
-    chosen = address or own_address.the_address()
-    own_address.require_own(chosen)
-    echo(f"Opening at {chosen} ...")
-    central.start(machines, chosen, hours, flower)
+    central.start(machines, address or network.the_address(), hours, flower, echo)
     _show(secrets=False)
 
 
@@ -173,7 +170,7 @@ def branches(remote: str | None) -> None:
 
 
 def _show(secrets: bool) -> None:
-    from backstage.classroom import cards_page, central, own_address
+    from backstage.classroom import cards_page, central
 
     site, cards = central.site(), central.cards()
     where, ports = " and ".join(site.addresses), site.ports
@@ -186,5 +183,3 @@ def _show(secrets: bool) -> None:
     echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop class stop")
     for card in cards if secrets else []:
         echo(f"{card.machine:<10}{card.code}")
-    if hint := own_address.firewall([ports["rabbitmq"], ports["postgis"]]):
-        echo(hint)

@@ -10,7 +10,7 @@ import click
 from backstage.challenges import source
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
-from backstage.stack import centrally, containers, control, plan, shutdown
+from backstage.stack import containers, control, plan, remote, shutdown
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.doctor import examine
@@ -79,8 +79,8 @@ def status() -> None:
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
     echo(stack.status())
-    if joined := centrally.place():
-        echo(f"This machine is {joined}, a central queue. {centrally.trouble() or 'It answers.'}")
+    if joined := remote.place():
+        echo(f"This machine is {joined}, a central queue. {remote.trouble() or 'It answers.'}")
         echo("The way back to its own queue: workshop leave")
     for line in health.versions():
         echo(line)

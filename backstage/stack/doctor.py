@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backstage.stack import binaries, centrally, containers, plan
+from backstage.stack import binaries, containers, plan, remote
 from backstage.stack.site import Site
 from backstage.stack.status import elsewhere, running, running_site
 from backstage.stack.watch import syntax_error
@@ -44,8 +44,8 @@ def examine() -> Iterator[Finding]:
     yield from _folder()
     for text in elsewhere():
         yield Finding(True, text)
-    if trouble := centrally.trouble():
-        yield Finding(False, trouble, f"ask your instructor whether it runs; {centrally.WAY_BACK}")
+    if trouble := remote.trouble():
+        yield Finding(False, trouble, f"ask your instructor whether it runs; {remote.WAY_BACK}")
     if problem := syntax_error():
         yield Finding(False, f"the code does not compile: {problem}", "mend that line and save the file")
     site, stack = running_site(), running()

@@ -11,9 +11,9 @@ from pathlib import Path
 import psutil
 import psycopg
 
-from backstage.stack import account
 from backstage.stack.binaries import postgres
 from backstage.stack.environment import of_child
+from backstage.stack.postgres_user import run_as
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import HOST, Site
 
@@ -52,7 +52,6 @@ def prepare(site: Site) -> None:
     """
     data = _data(site)
     if (data / "PG_VERSION").exists():
-        account.hand_over(data)
         _forget_other_server(data / "postmaster.pid")
     else:
         draft = data.with_name("postgis.draft")
@@ -75,7 +74,7 @@ def _run(site: Site, command: list[str], given: str) -> None:
     program, *arguments = command
     with site.log("postgis").open("ab") as log:
         done = subprocess.run(
-            [*account.prefix(), str(postgres() / program), *arguments],
+            [*run_as(), str(postgres() / program), *arguments],
             env=of_child(_LOCALE),
             input=given.encode(),
             stdout=log,
@@ -105,7 +104,7 @@ def command(site: Site) -> list[str]:
     """Return the server's command: without a socket file, and on 127.0.0.1 only unless it is a central."""
     central = site.central
     return [
-        *account.prefix(),
+        *run_as(),
         str(postgres() / "postgres"),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",

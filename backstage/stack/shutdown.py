@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -12,9 +10,8 @@ from urllib.parse import urlsplit
 
 from backstage.stack import containers, postgis
 from backstage.stack.central_config import CentralConfig, central_folder
-from backstage.stack.environment import of_child
 from backstage.stack.lock import AlreadyRunning, is_locked, only_one
-from backstage.stack.process import born, kill_session
+from backstage.stack.process import born, kill_session, run_elsewhere
 from backstage.stack.status import CENTRAL, running, until
 from workshop import state_folder
 from workshop.errors import WorkshopError
@@ -152,14 +149,7 @@ def remove_central(say: Say, purge: bool = True) -> bool:
     """
     if not (central_folder() / "token.json").exists():
         return True
-    done = subprocess.run(
-        [sys.executable, "-m", "backstage", "down", *(["--purge"] if purge else [])],
-        cwd=state_folder.ROOT,
-        env=of_child({"WORKSHOP_STATE": str(central_folder())}),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    done = run_elsewhere(central_folder(), "down", *(["--purge"] if purge else []))
     if done.returncode:
         say(f"The central services did not end: {done.stderr.strip()}")
     return done.returncode == 0

@@ -5,7 +5,7 @@ import sys
 
 from celery import Celery
 
-from backstage.stack import centrally, cloud, containers
+from backstage.stack import cloud, containers, remote
 from backstage.stack.http import open_page
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
@@ -65,7 +65,7 @@ def _celery(module: str, *arguments: str) -> list[str]:
 
 def _prepare(name: str) -> None:
     presence.forget(name)
-    centrally.require_broker()
+    remote.require_broker()
 
 
 def _probe(name: str) -> None:

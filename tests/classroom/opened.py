@@ -14,7 +14,7 @@ import amqp
 import psycopg
 import pytest
 
-from backstage.classroom import central, own_address
+from backstage.classroom import central, network
 from backstage.classroom.card import Card
 from tests.integration.machine import Machine
 from tests.servers import at
@@ -23,11 +23,11 @@ from tests.servers import at
 @contextmanager
 def lan() -> Iterator[str]:
     """Yield an address beyond 127.0.0.1: one of this machine, or one that root makes until the end."""
-    if found := own_address.addresses():
+    if found := network.addresses():
         yield found[0]
         return
     if os.geteuid() != 0:
-        yield "127.0.0.2"  # to the machine itself it is the same as 127.0.0.1
+        yield "127.0.0.1"
         return
     _give_loopback(address := f"203.0.113.{1 + os.getpid() % 250}")
     try:

@@ -64,7 +64,7 @@ def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: st
     """Only the broker and the database listen at the address; Flower, too, if it is wished."""
     assert listening(own) == {}
     assert "No central runs" in own.workshop("class", "cards", code=3)
-    assert "no IPv4 address of this machine" in own.workshop("class", "start", "--address", "0.0.0.0", code=3)
+    assert "no IPv4 address of this machine" in own.workshop("class", "start", "--address", "0.0.0.0", code=2)
     assert not (own.state / "central").exists()
     shown = own.workshop("class", "start", "--machines", "2", "--address", address, "--flower")
     inside, both = {"127.0.0.1"}, {"127.0.0.1", address}

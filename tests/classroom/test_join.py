@@ -165,7 +165,7 @@ def test_without_addresses_nothing_happens(own: Machine, capsys: pytest.CaptureF
     assert "no addresses yet" in capsys.readouterr().out
     assert not join.join("", "")
     assert not tried() and not state_folder.read("joined.json")
-    join.leave()
+    assert join.leave()
     assert "own queue and database" in capsys.readouterr().out
 
 
@@ -221,8 +221,8 @@ def rows(machine: Machine, run: list[Published]) -> int:
 def test_the_command_takes_a_code_with_spaces_and_a_second_time_changes_nothing(
     own: Machine, parts: Card
 ) -> None:
-    wrong = own.workshop("join", parts.code[:-1] + "?", code=3)
-    assert wrong.startswith("Not joined. A code has only letters")
+    wrong = own.workshop("join", parts.code[:-1] + "?", code=2)
+    assert wrong.startswith("Error: A code has only letters")
     shown = own.workshop("join", *parts.code.lower().split("-"))
     place = f"{parts.host}:{parts.broker_port}"
     assert shown == f"Joined as machine07. This machine's worker waits for tasks at {place}.\n"

@@ -90,8 +90,11 @@ def test_a_user_whose_number_has_no_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("before", "reason"),
     [
-        (ROOT_WITHOUT_NAMESPACES, "PostgreSQL refuses to run as root"),
-        (NAMELESS_WITHOUT_NAMESPACES, "PostgreSQL wants a user with a name, and number 54321 has none here"),
+        (ROOT_WITHOUT_NAMESPACES, "number 0 can't become one here"),
+        (
+            NAMELESS_WITHOUT_NAMESPACES,
+            "number 54321 can't become one here",
+        ),
     ],
     ids=["root", "nameless"],
 )

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from backstage.classroom.card import Card, new_password, read_code
-from workshop.errors import WorkshopError
+from workshop.errors import WorkshopError, WrongUse
 
-UNTIL = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+UNTIL = datetime(2099, 11, 23, 18, 0, tzinfo=UTC)
 CARD = Card(7, "22ysk9spxgj1z6vn", "192.168.8.10", 5672, 26007, UNTIL)
 
 
@@ -34,7 +34,7 @@ def test_each_wrong_letter_is_noticed() -> None:
     plain = CARD.code.replace("-", "")
     for place, letter in enumerate(plain):
         wrong = plain[:place] + ("A" if letter != "A" else "B") + plain[place + 1 :]
-        with pytest.raises(WorkshopError, match="typing mistake"):
+        with pytest.raises(WrongUse, match="typing mistake"):
             read_code(wrong)
 
 
@@ -49,7 +49,7 @@ def test_each_wrong_letter_is_noticed() -> None:
     ],
 )
 def test_what_is_no_code_is_refused_with_a_sentence(typed: str, said: str) -> None:
-    with pytest.raises(WorkshopError, match=said):
+    with pytest.raises(WrongUse, match=said):
         read_code(typed)
 
 
@@ -71,5 +71,8 @@ def test_passwords_are_random_and_survive_the_code() -> None:
 
 def test_a_card_ends() -> None:
     now = datetime.now(UTC)
-    assert Card(1, new_password(), "10.0.0.1", 1, 2, now - timedelta(seconds=2)).expired
+    ended = Card(1, new_password(), "10.0.0.1", 1, 2, now - timedelta(seconds=2))
+    assert ended.expired
+    with pytest.raises(WorkshopError, match="The card of machine01 ended on .*; this machine's clock says "):
+        read_code(ended.code)
     assert not Card(1, new_password(), "10.0.0.1", 1, 2, now + timedelta(minutes=1)).expired

@@ -12,12 +12,13 @@ from click.testing import CliRunner, Result
 
 from backstage.challenges import challenge_1
 from backstage.challenges.verdict import Verdict
-from backstage.classroom import central, clearing, own_address
+from backstage.classroom import central, clearing
 from backstage.classroom import fill as filling
 from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import status
+from workshop import state_folder
 
 CARDS = [
     Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
@@ -136,6 +137,15 @@ def test_join_asks_for_the_code(monkeypatch: pytest.MonkeyPatch) -> None:
     assert codes == ["A1B2C D3E4F"] * 2
 
 
+def test_leave_tells_if_no_worker_works_then(state: Path) -> None:
+    state_folder.write("joined.json", {"broker_url": "amqp://machine07:x@192.0.2.1:5672/celery_app"})
+    done = workshop("leave")
+    assert done.exit_code == 3
+    assert done.output.startswith("This machine uses its own queue and database again. The services were")
+    assert not (state / "joined.json").exists()
+    assert workshop("leave").exit_code == 0
+
+
 def test_join_without_a_terminal_wants_the_code() -> None:
     done = workshop("join")
     assert done.exit_code == 2
@@ -153,7 +163,6 @@ def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.Monkey
     )
     for name, answer in (("site", lambda: site), ("cards", lambda: CARDS), ("start", lambda *options: CARDS)):
         monkeypatch.setattr(central, name, answer)
-    monkeypatch.setattr(own_address, "require_own", lambda address: None)
     page = state / "central" / "cards.html"
     for command in ("class start --address 192.0.2.1", "class cards"):
         shown = workshop(*command.split()).output

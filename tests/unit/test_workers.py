@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.stack import centrally, plan
+from backstage.stack import plan, remote
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
 from workshop import state_folder
@@ -25,7 +25,7 @@ def test_at_a_central_it_is_the_name_on_the_card() -> None:
     assert machine_name() == "laptop"
     state_folder.write("joined.json", JOINED)
     assert machine_name() == "machine07"
-    assert centrally.place() == "machine07 at 10.77.0.1:5672"
+    assert remote.place() == "machine07 at 10.77.0.1:5672"
 
 
 def test_containers_that_share_a_card_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

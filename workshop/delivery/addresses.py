@@ -65,11 +65,6 @@ def parts_of(url: object, kind: Kind) -> dict[str, Any]:
     return {}
 
 
-def way_trouble(url: object, kind: Kind) -> Trouble | None:
-    """Take an address apart and connect to its port, and return what is wrong; None if nothing is."""
-    return _trouble(url, kind, lambda url, parts: None)
-
-
 def broker_trouble(url: object) -> Trouble | None:
     """Log in to RabbitMQ and return which part of its address is wrong; None if none is."""
     return _trouble(url, BROKER, _log_in_to_broker)
