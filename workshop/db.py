@@ -36,7 +36,7 @@ class UkBoundary(Base):
 
 
 class GridSquare(Base):
-    """One finished task: the 1 km square around its point.
+    """The table `grid_squares`: one row for each finished task, the 1 km square around its point.
 
     `machine` is the account that wrote the row: the database fills it in, whatever a worker calls itself.
     """

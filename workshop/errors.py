@@ -27,4 +27,4 @@ class WorkshopError(Exception):
 
 
 class WrongUse(WorkshopError):
-    """What was asked for can't be, such as an unknown name; the command ends with 2, as click does."""
+    """What was asked for can't be, such as an unknown name; `backstage.cli.terminal` ends with 2 then."""

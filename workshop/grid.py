@@ -22,7 +22,7 @@ HEIGHT = 1_300_000
 
 
 def check_point(x: float, y: float) -> None:
-    """Do nothing if the point is on the grid, else say what is wrong.
+    """Raise an error if `x` or `y` is outside the range of the grid, which stands here.
 
     Parameters
     ----------

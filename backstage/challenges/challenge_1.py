@@ -1,4 +1,4 @@
-"""Challenge 1, put 2,500 tasks on the queue: its check, its hints, its solution."""
+"""Challenge 1, put 2,500 tasks on the queue: its check. All texts, such as hints, are in ``texts.toml``."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Challenge 2, retry what is worth retrying: its check, its hints, its solution."""
+"""Challenge 2, retry what is worth retrying: its check. All texts, such as hints, are in ``texts.toml``."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Challenge 3, join a central queue: its check, its hints, its solution."""
+"""Challenge 3, join a central queue: its check. All texts, such as hints, are in ``texts.toml``."""
 
 from collections import Counter
 from typing import Any

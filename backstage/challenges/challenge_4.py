@@ -1,4 +1,4 @@
-"""Challenge 4, predict what gets lost, then break everything: its check, its hints, its solution."""
+"""Challenge 4, predict what gets lost, then break everything: its check; hints are in ``texts.toml``."""
 
 from typing import Any
 

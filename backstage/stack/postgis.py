@@ -64,7 +64,7 @@ def prepare(site: Site) -> None:
         )
         draft.rename(data)
     if site.central:
-        _rules(site).write_text(RULES, encoding="utf-8")
+        _login_rules(site).write_text(RULES, encoding="utf-8")
         superuser = f"ALTER ROLE postgres PASSWORD '{site.token}'\n"
         _run(site, ["postgres", "--single", f"-D{data}", "postgres"], superuser)
 
@@ -84,7 +84,8 @@ def _run(site: Site, command: list[str], given: str) -> None:
         raise NotReady(f"{program} ended with exit code {done.returncode}")
 
 
-def _rules(site: Site) -> Path:
+def _login_rules(site: Site) -> Path:
+    """Return the file that says who may log in from where; PostgreSQL calls it ``pg_hba.conf``."""
     return site.state / "postgis.hba.conf"
 
 
@@ -110,7 +111,7 @@ def command(site: Site) -> list[str]:
         f"-p{site.ports['postgis']}",
         f"-clisten_addresses={','.join(site.addresses)}",
         "-cunix_socket_directories=",
-        *([f"-chba_file={_rules(site)}", *_for_machines(len(central.machines))] if central else []),
+        *([f"-chba_file={_login_rules(site)}", *_for_machines(len(central.machines))] if central else []),
     ]
 
 

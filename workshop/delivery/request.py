@@ -1,4 +1,4 @@
-"""What the worker's main process does with a message whose task could not be done.
+"""Puts a message back after an outage, or when its task lost its process: the worker's main process.
 
 Celery would put it back at once, again and again, or drop it. Here it waits in this worker for a while,
 longer each time, unacknowledged: whatever happens meanwhile, RabbitMQ still has it. Its `retries` stay as
