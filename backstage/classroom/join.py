@@ -50,7 +50,11 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
     urls: tuple[Any, Any] = code_or_broker_url, database_url
     by_code = not database_url and isinstance(code_or_broker_url, str) and "://" not in code_or_broker_url
     if by_code:
-        card = read_code(str(code_or_broker_url))
+        try:
+            card = read_code(str(code_or_broker_url))
+        except WorkshopError as error:
+            _note(None, None, preflight.Fault("code", "code", error.text, error.next_step, mine=False))
+            raise
         urls = card.broker.url, card.database.url
     before = state_folder.read("joined.json")
     try:
@@ -94,8 +98,15 @@ def leave(say: Say = print) -> bool:
 
 
 def _look(broker_url: object, database_url: object, by_code: bool) -> None:
-    """Note what was tried, and raise `WorkshopError` if it can't be used."""
+    """Raise `WorkshopError` if addresses can't be used."""
     fault = preflight.look(broker_url, database_url, by_code)
+    _note(broker_url, database_url, fault)
+    if fault:
+        raise WorkshopError(str(fault))
+
+
+def _note(broker_url: object, database_url: object, fault: preflight.Fault | None) -> None:
+    """Note what was tried."""
     tried: dict[str, Any] = {
         "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "broker": parts_of(broker_url, BROKER),
@@ -103,8 +114,6 @@ def _look(broker_url: object, database_url: object, by_code: bool) -> None:
         "failed": fault and asdict(fault),
     }
     state_folder.write("join.json", tried)
-    if fault:
-        raise WorkshopError(str(fault))
 
 
 def _put(addresses: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ import psycopg
 
 from backstage.stack.binaries import postgres
 from backstage.stack.environment import of_child
-from backstage.stack.postgres_user import run_as
+from backstage.stack.postgres_user import hand_over, run_as
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import HOST, Site
 
@@ -52,6 +52,7 @@ def prepare(site: Site) -> None:
     """
     data = _data(site)
     if (data / "PG_VERSION").exists():
+        hand_over(data)
         _forget_other_server(data / "postmaster.pid")
     else:
         draft = data.with_name("postgis.draft")

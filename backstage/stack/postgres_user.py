@@ -7,6 +7,7 @@ of its own any other user looks like one with a name, and so does root where it 
 import os
 import subprocess
 from functools import cache
+from pathlib import Path
 
 from backstage.stack.environment import of_child
 from backstage.stack.service import StartFailed
@@ -30,7 +31,7 @@ def run_as() -> list[str]:
     if here in numbers:
         return []
     namespace = ["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]
-    for way in (_as_account(known), namespace) if here == 0 else (namespace,):
+    for way in (namespace, _as_account(known)) if here == 0 else (namespace,):
         if known and _works(way):
             return way
     refused = f"PostgreSQL wants an ordinary user with a name, and number {here} can't become one here. "
@@ -48,3 +49,14 @@ def _works(way: list[str]) -> bool:
         return subprocess.run([*way, "true"], env=of_child(), capture_output=True).returncode == 0
     except FileNotFoundError:
         return False
+
+
+def hand_over(folder: Path) -> None:
+    """Give root's database files to whom PostgreSQL runs as; an earlier start may have run it another way."""
+    if os.geteuid() != 0:
+        return
+    become = [word for word in run_as() if word.startswith("--reuid=")]
+    owner = int(become[0].partition("=")[2]) if become else 0
+    if folder.stat().st_uid != owner:
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, owner, owner, follow_symlinks=False)

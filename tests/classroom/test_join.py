@@ -23,7 +23,7 @@ from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.record import Published, published
 from workshop.tasks import do_task
 
-HERE, OTHER, GUEST = f"worker1@{machine_name()}", "worker1@machine08", "worker1@machine07"
+HERE, OTHER, GUEST = f"worker1@{machine_name()}", "worker1@machine08", "worker1@machine06"
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def own(central: Machine, room: Machine, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def parts(own: Machine, cards: list[Card]) -> Card:
-    return cards[6]
+    return cards[5]
 
 
 def broker(parts: Card, **changed: object) -> str:
@@ -141,7 +141,7 @@ def test_what_was_tried_is_noted_without_passwords(parts: Card) -> None:
     join.join(broker(parts, port=1), database(parts))
     assert tried()["broker"] == {
         "scheme": "amqp",
-        "user": "machine07",
+        "user": "machine06",
         "host": parts.host,
         "port": 1,
         "virtual host": "celery_app",
@@ -179,7 +179,7 @@ def test_joined_machines_share_the_tasks_until_one_leaves(
 ) -> None:
     """A machine that leaves finishes its task for the central database, and no row goes astray."""
     with other_machine(tmp_path, cards[7]) as other:
-        share_and_leave(own, central, cards[6], capsys)
+        share_and_leave(own, central, cards[5], capsys)
         assert other.service("worker1")["restarts"] == 0
 
 
@@ -187,7 +187,7 @@ def share_and_leave(own: Machine, central: Machine, parts: Card, capsys: pytest.
     assert shares(send(5)) == {HERE: 5}
     assert join.join(broker(parts), database(parts))
     assert (
-        f"Joined as machine07. This machine's worker waits for tasks at {parts.host}:{parts.broker.port}."
+        f"Joined as machine06. This machine's worker waits for tasks at {parts.host}:{parts.broker.port}."
         in capsys.readouterr().out
     )
     assert tried()["failed"] is None
@@ -198,7 +198,7 @@ def share_and_leave(own: Machine, central: Machine, parts: Card, capsys: pytest.
     assert counted.keys() == {GUEST, OTHER}
     assert sum(counted.values()) == 150
     squares = maps.read_squares(ids)
-    assert set(squares.machine + squares.worker) == {f"machine07{GUEST}", f"machine08{OTHER}"}
+    assert set(squares.machine + squares.worker) == {f"machine06{GUEST}", f"machine08{OTHER}"}
     settings.change(pace=500)
     before = len(published())
     for _ in range(20):
@@ -225,10 +225,10 @@ def test_the_command_takes_a_code_with_spaces_and_a_second_time_changes_nothing(
     assert wrong.startswith("Error: A code has only letters")
     shown = own.workshop("join", *parts.code.lower().split("-"))
     place = f"{parts.host}:{parts.broker_port}"
-    assert shown == f"Joined as machine07. This machine's worker waits for tasks at {place}.\n"
+    assert shown == f"Joined as machine06. This machine's worker waits for tasks at {place}.\n"
     assert own.workshop("join", parts.code) == shown
     assert tried()["failed"] is None
-    here = f"This machine is machine07 at {place}, a central queue. It answers."
+    here = f"This machine is machine06 at {place}, a central queue. It answers."
     assert here in own.workshop("status")
     assert own.workshop("leave").startswith("Back: ")
 

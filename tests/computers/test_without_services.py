@@ -47,7 +47,7 @@ COMPUTERS = {
     ),
     "an address with a typing mistake": Computer(
         {"WORKSHOP_BROKER_URL": "amqp:/celery_user:secret@localhost/celery_app"},
-        "The broker's address does not begin with a scheme",
+        'The broker\'s address has no "//" after its scheme',
         ["ledger"],
     ),
     # Homes, folders, terminals

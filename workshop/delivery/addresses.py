@@ -95,6 +95,8 @@ def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
         raise Trouble("host", f"{its} has a bracket in its host that is not closed.") from error
     if split.scheme not in kind.schemes:
         raise Trouble("scheme", f'{its} has the scheme "{split.scheme}", not "{kind.schemes[0]}".')
+    if not split.netloc:
+        raise Trouble("address", f'{its} has no "//" after its scheme.')
     if "@" not in split.netloc:
         raise Trouble("address", f'{its} has no "@" between the password and the host.')
     for part, value in ("user", split.username), ("password", split.password), ("host", split.hostname):
