@@ -83,15 +83,24 @@ def clear(site: Site) -> None:
         if site.central:
             database.execute("DROP TABLE IF EXISTS geopython.fill_tasks")  # a feeding that goes on notices it
         else:
-            database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+            _lock(database, tables, site)
             # What a stopped worker gives back counts as consumed until RabbitMQ has noticed its end.
             until(lambda: SQUARES(channel).queue_declare(passive=True).consumer_count == 0, seconds=10)
-        for queue in _QUEUES:
-            queue(channel).purge()
         for table in tables:
             database.execute(f"DELETE FROM {table}")
+        for queue in _QUEUES:  # last, as no rollback brings messages back
+            queue(channel).purge()
     if not site.central:
         (state_folder.state_dir() / FILE).unlink(missing_ok=True)
+
+
+def _lock(database: psycopg.Connection, tables: list[str], site: Site) -> None:
+    try:
+        database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+    except psycopg.errors.LockNotAvailable:
+        database.rollback()
+        _tables(database, site)  # by now it names who came in between
+        raise
 
 
 @contextmanager

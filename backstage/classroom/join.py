@@ -4,6 +4,7 @@ Everything is tried first. Only if all is right the addresses are written to ``j
 `workshop.settings` follows that file, and the running stack starts its worker anew with it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -60,7 +61,7 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
     try:
         require_workers()
         _look(*urls, by_code)
-        _put({"broker_url": urls[0], "database_url": urls[1], "machine": parts_of(urls[0], BROKER)["user"]})
+        _put({"broker_url": urls[0], "database_url": urls[1], "machine": _name(urls[0])})
         until_ready()
     except WorkshopError as error:
         _put(before)
@@ -95,6 +96,12 @@ def leave(say: Say = print) -> bool:
         return False
     say("Back: this machine's worker waits for tasks of its own queue.")
     return True
+
+
+def _name(broker_url: str) -> str | None:
+    """Return what this machine is called there: as its account, if a file can have that in its name."""
+    user = str(parts_of(broker_url, BROKER).get("user"))
+    return user if re.fullmatch(r"[\w.-]+", user) else None
 
 
 def _look(broker_url: object, database_url: object, by_code: bool) -> None:

@@ -46,7 +46,7 @@ def prospect(level: Level) -> str:
     if site := clearing.own():
         held = ", ".join(f"{what}: {number:,}" for what, number in clearing.holdings(site).items())
         return "\n".join([*lines, f"Removed:        {held}"])
-    return "\n".join([*lines, "The services don't run: squares and queues stay as they are."])
+    return "\n".join([*lines, "RabbitMQ or PostGIS does not run here: squares and queues stay as they are."])
 
 
 def reset(level: Level, say: Say) -> None:

@@ -18,6 +18,9 @@ from workshop.maps import NATIONS
 SECONDS = 10
 """After so many seconds a row is settled: a statement ends within 4 s. A rate is that of these seconds."""
 
+_OPTIONS = "-c statement_timeout=4s -c jit=off"
+"""Whatever locks the tables, the wall says it; JIT takes longer than it saves."""
+
 _EVER = datetime(1, 1, 1, tzinfo=UTC)
 _TABLES = """
     SELECT now(), array_agg(pg_relation_filenode(name) || ' ' || pg_stat_get_tuples_deleted(name))
@@ -130,8 +133,7 @@ class Scoreboard:
         psycopg.Error
             If the database does not answer; the next look goes on where this one began.
         """
-        # JIT takes longer than it saves
-        with psycopg.connect(self._address, connect_timeout=3, options="-c jit=off") as database:
+        with psycopg.connect(self._address, connect_timeout=3, options=_OPTIONS) as database:
             [(now, tables)] = database.execute(_TABLES).fetchall()
             if tables != self._tables:
                 self._begin(tables)

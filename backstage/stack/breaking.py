@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psutil
+from amqp.exceptions import AMQPError
+from kombu.exceptions import OperationalError
 
 from backstage.stack import containers
 from backstage.stack.process import born
@@ -124,10 +126,12 @@ def _busy_processes() -> list[psutil.Process]:
     """Return those of worker1's processes that run a task; none if there is no task to run."""
     name, end = f"{WORKER}@{machine_name()}", time.monotonic() + _QUIET
     while time.monotonic() < end:
-        tasks = ask(settings.broker_url(), "active", destination=[name], timeout=1).get(name, [])
-        pids = {task["worker_pid"] for task in tasks}
-        if busy := [process for process in _processes_of_worker() if process.pid in pids]:
-            return busy
+        # Whatever was asked may end meanwhile.
+        with suppress(OSError, OperationalError, AMQPError, psutil.NoSuchProcess, KeyError):
+            tasks = ask(settings.broker_url(), "active", destination=[name], timeout=1).get(name, [])
+            pids = {task["worker_pid"] for task in tasks}
+            if busy := [process for process in _processes_of_worker() if process.pid in pids]:
+                return busy
         time.sleep(0.1)
     return []
 

@@ -143,7 +143,7 @@ class Supervisor:
     async def _until_ready(self) -> None:
         while any(keeper.status.state not in ("ready", "broken") for keeper in self._keepers.values()):
             for task in self._tasks.values():
-                if task.done():
+                if task.done() and not task.cancelled():  # those that are not wanted any more are
                     task.result()
             await asyncio.sleep(TICK)
 

@@ -38,7 +38,7 @@ COMPUTERS = {
     "assertions are off": Computer({"PYTHONOPTIMIZE": "2"}),
     "a repository that a git hook names": Computer(
         {"GIT_DIR": "{folder}/other", "GIT_INDEX_FILE": "{folder}/index"},
-        "The services don't run: squares and queues stay as they are.",
+        "RabbitMQ or PostGIS does not run here: squares and queues stay as they are.",
         ["reset", "1", "--dry-run"],
         code=0,
     ),

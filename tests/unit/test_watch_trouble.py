@@ -113,18 +113,18 @@ def test_a_spoilt_settings_file_is_said_once_and_the_next_good_one_counts(stack:
 def test_an_error_of_the_watcher_is_said_once_and_saved_files_are_watched_again(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    awatch, errors = watch.awatch, ["the disk is gone"] * 2
+    look, errors = watch._saved, ["the disk is gone"] * 2
 
-    def fails_twice(*arguments: Any, **options: Any) -> Any:
+    def fails_twice() -> Any:
         if errors:
             raise OSError(errors.pop())
-        return awatch(*arguments, **options)
+        return look()
 
     async def scenario() -> None:
         await until_noticed(stack, "tasks.py")
         assert stack.count("the disk is gone") == 1
 
-    monkeypatch.setattr(watch, "awatch", fails_twice)
+    monkeypatch.setattr(watch, "_saved", fails_twice)
     run(stack, scenario)
 
 

@@ -123,11 +123,7 @@ def _is_limit(value: Any) -> bool:
 
 
 _RULES: list[tuple[Callable[[Any], bool], str, str]] = [
-    (
-        lambda value: isinstance(value, str),
-        "text",
-        "task lang origin shadow argsrepr kwargsrepr root_id parent_id group",
-    ),
+    (_is_text, "text", "task lang origin shadow argsrepr kwargsrepr root_id parent_id group"),
     (lambda value: str(UUID(value)) == value, "a UUID", "id"),
     (_is_count, "a whole number from 0 to 1,000", "retries group_index replaced_task_nesting known_errors"),
     (lambda value: _moment(value) <= datetime.now(UTC) + FARTHEST, "a time at most one day ahead", "eta"),

@@ -140,7 +140,8 @@ def _entries() -> Iterator[dict[str, Any]]:
     with suppress(FileNotFoundError), (state_dir() / recorder.FILE).open("rb") as file:
         for line in file:
             with suppress(ValueError):
-                yield json.loads(line)
+                if isinstance(entry := json.loads(line), dict):
+                    yield entry
 
 
 def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Published]) -> None:
