@@ -115,3 +115,11 @@ def test_periodic_tasks_and_probes_are_not_recorded():
     send("a", name="workshop.periodic.count_squares")
     send("b", **{recorder.PROBE: True})
     assert record.published() == []
+
+
+def test_a_line_that_is_no_task_is_left_out(state):
+    send("a")
+    with (state / recorder.FILE).open("a") as file:
+        file.write('3\n[]\n{"id"\n')
+    send("b")
+    assert [task.id for task in record.published()] == ["a", "b"]
