@@ -7,6 +7,7 @@ the same id, which makes one row.
 """
 
 import random
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -131,12 +132,20 @@ def feed(points: list[country.Point]) -> None:
     ----------
     points : list of tuple
         The centres of the new squares, in metres (EPSG:27700). Those that are noted leave the list.
+
+    Raises
+    ------
+    WorkshopError
+        If the central was cleared meanwhile.
+    KeyboardInterrupt
+        Between two batches, after Ctrl-C.
     """
     told: tuple[str, int] | None = None
-    with tqdm(total=len(points), unit=" squares", disable=None) as bar:
-        while True:
+    with tqdm(total=len(points), unit=" squares", disable=None) as bar, _ctrl_c() as pressed:
+        while not pressed:
             try:
-                return _feed(points, bar)
+                _feed(points, pressed, bar)
+                break
             except psycopg.errors.UndefinedTable as error:
                 raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
             except (AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
@@ -145,9 +154,11 @@ def feed(points: list[country.Point]) -> None:
                     tqdm.write(f"{now[0]} Nothing is lost: it goes on by itself. Ctrl-C is the pause.")
                 told = now
                 time.sleep(1)
+        if pressed:
+            raise KeyboardInterrupt
 
 
-def _feed(points: list[country.Point], bar: tqdm) -> None:
+def _feed(points: list[country.Point], pressed: list[int], bar: tqdm) -> None:
     here = site()
     with (
         _connect(here.database_url) as connection,
@@ -157,7 +168,7 @@ def _feed(points: list[country.Point], bar: tqdm) -> None:
         app.config_from_object("workshop.delivery.configuration")
         producer = Producer(channel, auto_declare=False)
         channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
-        while batch := _next(connection, points):
+        while not pressed and (batch := _next(connection, points)):
             queued = SQUARES(channel).queue_declare(passive=True).message_count
             bar.set_postfix_str(f"{queued:,} wait in the queue")
             if queued + len(batch) > MOST_WAITING:
@@ -181,6 +192,25 @@ def _next(connection: psycopg.Connection, points: list[country.Point]) -> list[t
     left = f"{_SESSION}{len(points) + len(batch)}"
     connection.execute("SELECT set_config('application_name', %s, false)", [left])
     return batch
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[list[int]]:
+    """Yield a list in which Ctrl-C is noted; as an exception, a library's clean-up may swallow it.
+
+    Ctrl-C once more is an exception, for a feeding that waits for a service without an end.
+    """
+    pressed: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        pressed.append(number)
+        signal.signal(number, before)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _connect(database_url: str) -> psycopg.Connection:
