@@ -3,13 +3,15 @@
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
+
+from filelock import FileLock
 
 from workshop.errors import WorkshopError
 
@@ -65,25 +67,12 @@ def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
         draft.unlink(missing_ok=True)
 
 
-@contextmanager
-def changing(path: Path) -> Iterator[None]:
-    """Keep all others waiting who want to change a file, and wait for those who came before.
+def changing(path: Path) -> FileLock:
+    """Return a lock on a file that several want to change, for a `with`; it is beside the file.
 
     The kernel ends it when this process ends, however that is.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file; the lock is beside it.
     """
-    if os.name == "nt":  # there no services run, and so no second program
-        yield
-        return
-    import fcntl
-
-    with path.with_suffix(".lock").open("a", encoding="utf-8") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return FileLock(path.with_suffix(".lock"))
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What a purge removes, what it leaves, and that no start comes between."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from backstage.stack import shutdown
+from backstage.stack.lock import only_one
 from tests.conftest import workshop
 from workshop import state_folder
 from workshop.errors import WorkshopError
@@ -114,19 +116,8 @@ def test_a_start_is_refused_while_a_purge_removes(full: Path, monkeypatch: pytes
     assert not (full / "rabbitmq").exists()
 
 
-def test_who_waited_for_the_lock_of_a_removed_folder_does_not_start(
-    state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It opened the lock before the purge and takes it after that, where no other start would find it."""
-    from backstage.stack import lock
-
-    takes = lock._takes
-
-    def take_late(lock: object) -> bool:
-        for name in ("lock", state_folder.MARK):
-            (state / name).unlink(missing_ok=True)
-        return takes(lock)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(lock, "_takes", take_late)
-    with pytest.raises(lock.AlreadyRunning), lock.only_one():
-        pytest.fail("it started")
+def test_a_start_whose_folder_a_purge_removed_just_now_has_it_again(state: Path) -> None:
+    shutil.rmtree(state)
+    with only_one():
+        assert {path.name for path in state.iterdir()} == {"lock", state_folder.MARK}
+        assert state.stat().st_mode & 0o077 == 0
