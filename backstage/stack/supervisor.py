@@ -15,12 +15,15 @@ from typing import Any
 
 from backstage.stack import containers, plan, watch
 from backstage.stack.forward import forward
-from backstage.stack.keeper import TICK, Keeper
+from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.service import StartFailed
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
 from workshop import state_folder
+
+_LOOK = 0.2
+"""Seconds between two looks at everything; one takes a millisecond."""
 
 
 @dataclass
@@ -77,7 +80,7 @@ class Supervisor:
                 if not self._ready and self._has_started():
                     when_ready()
                     self._ready = True
-                await asyncio.sleep(TICK)
+                await asyncio.sleep(_LOOK)
             self.say("Stopping ... (Ctrl-C once more ends everything at once)")
         finally:
             await self._stop_all()
