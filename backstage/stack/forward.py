@@ -9,7 +9,7 @@ _PIECE = 65_536
 
 
 async def forward(site: Site, name: str) -> None:
-    """Hand connections to another container's port on to it, until this is cancelled.
+    """Hand connections to another container's port on to it, as long as this process lives.
 
     Parameters
     ----------
@@ -25,8 +25,7 @@ async def forward(site: Site, name: str) -> None:
             with closing(far_out):
                 await asyncio.gather(_copy(near, far_out), _copy(far, near_out))
 
-    async with await asyncio.start_server(meet, HOST, site.ports[name]) as server:
-        await server.serve_forever()
+    await asyncio.start_server(meet, HOST, site.ports[name])
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

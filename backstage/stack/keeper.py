@@ -32,10 +32,12 @@ class Keeper:
         Where the stack lives.
     keepers : dict of str to Keeper
         All of this stack, by the service's name: it starts once those are ready that it needs.
-    changed : callable
-        Called with this keeper and what is new, whenever the service's status changed.
+    say : callable
+        Shows a line to the person who started the stack.
     status : Status
         How it is.
+    leaves : bool
+        Whether its service ends for good.
     hurry : bool
         Whether its service has no time to end its work.
     """
@@ -43,8 +45,9 @@ class Keeper:
     service: Service
     site: Site
     keepers: dict[str, "Keeper"]
-    changed: Callable[["Keeper", dict[str, object]], None]
+    say: Callable[[str], None]
     status: Status = field(default_factory=Status)
+    leaves: bool = False
     hurry: bool = False
     _process: Popen[bytes] | None = None
     _anew: bool = False
@@ -52,59 +55,68 @@ class Keeper:
     _pause: float = 0
 
     def start_anew(self, service: Service) -> None:
-        """Let the service end its work and start again, as `service` now; too late if it is leaving."""
-        if self.status.state == "stopping":
-            return
-        self.service = service
-        self.status.state = "starting"
-        self._pause = 0
-        self._anew = True
+        """Let the service end its work and start again, as `service` now; too late if it leaves."""
+        if not self.leaves:
+            self.service = service
+            self.status.state = "starting"
+            self._pause = 0
+            self._anew = True
 
-    def note(self, **news: object) -> None:
-        """Change what is known of the service, and tell."""
-        for key, value in news.items():
-            setattr(self.status, key, value)
-        self.changed(self, news)
+    def leave(self) -> None:
+        """Let the service end its work, and end."""
+        self.status.state = "stopping"
+        self.leaves = True
+
+    def tell(self, message: str) -> None:
+        """Note what happened to the service, and show it."""
+        self.status.message = message
+        self.say(f"{self.service.name:<10} {message}")
 
     async def run(self) -> None:
-        """Keep the service running until this is cancelled; then stop it.
+        """Keep the service running until it is to leave.
 
         Raises
         ------
         StartFailed
             If it can't be started and the others can't do without it.
         """
-        try:
-            while True:
-                self._anew = False
-                began = time.monotonic()
+        while not self.leaves:
+            self._anew = False
+            began = time.monotonic()
+            try:
                 problem = await self._live()
+            finally:
                 await self._stop()
-                if not self._anew:
-                    await self._recover(problem, time.monotonic() - began)
-        finally:
-            await self._stop()
+            if not self._moves_on():
+                await self._recover(problem, time.monotonic() - began)
 
     async def _live(self) -> str:
         """Run the service once, and return what ended it."""
         await self._until(self._has_what_it_needs)
         if self.service.reloads and (problem := syntax_error()):
-            self.note(state="broken", message=problem)
+            self.status.state = "broken"
+            self.tell(problem)
             await self._until(lambda: False)
-        if self._anew:
+        if self._moves_on():
             return ""
         began = time.monotonic()
-        self.note(state="starting")
+        self.status.state = "starting"
         try:
             await self._start()
         except StartFailed:
             raise
         except Exception as error:  # whatever it is, the other services go on
             return in_words(error)
-        if not self._anew:
+        if not self._moves_on():
             self._ever_ready = True
-            self.note(state="ready", seconds=round(time.monotonic() - began, 1))
+            self.status.state = "ready"
+            self.status.seconds = round(time.monotonic() - began, 1)
+            self.say(f"{self.service.name:<10} ready after {self.status.seconds} s")
         return await self._until_ended()
+
+    def _moves_on(self) -> bool:
+        """Return whether this life of the service is to end."""
+        return self._anew or self.leaves
 
     def _has_what_it_needs(self) -> bool:
         needed = [self.keepers[name] for name in self.service.needs if name in self.keepers]
@@ -112,22 +124,22 @@ class Keeper:
 
     async def _start(self) -> None:
         await asyncio.to_thread(self.service.prepare, self.site)
-        if self.service.command(self.site):
+        if self.service.command(self.site) and not self._moves_on():
             self._process = spawn(self.service, self.site)
-            self.note(pid=self._process.pid, born=born(self._process.pid))
+            self.status.pid, self.status.born = self._process.pid, born(self._process.pid)
         await self._until_answering()
-        if self._anew:
+        if self._moves_on():
             return
         try:
             await asyncio.to_thread(self.service.finish, self.site)
         except StartFailed as error:
             if not self._ever_ready:
                 raise
-            self.note(message=str(error))
+            self.tell(str(error))
 
     async def _until_answering(self) -> None:
         end = time.monotonic() + self.service.patience
-        while not self._anew:
+        while not self._moves_on():
             trouble = await asyncio.to_thread(self.service.trouble, self.site)
             if how := self._how_it_ended():
                 raise NotReady(how)
@@ -143,7 +155,7 @@ class Keeper:
             await self._until(lambda: self._how_it_ended() is not None)
             return self._how_it_ended() or ""
         trouble = None
-        while not self._anew and trouble is None:
+        while not self._moves_on() and trouble is None:
             await asyncio.sleep(_LOOK_AGAIN)
             trouble = await asyncio.to_thread(self.service.trouble, self.site)
         return trouble or ""
@@ -165,11 +177,11 @@ class Keeper:
         soon = lived > _LONGEST_PAUSE or watched
         self._pause = 1 if soon else min(self._pause * 2 or 1, _LONGEST_PAUSE)
         again = time.monotonic() + self._pause
-        self.note(
-            state="broken",
-            restarts=self.status.restarts + 1,
-            message=f"{datetime.now():%H:%M:%S} {problem}; {'looked at' if watched else 'started'} again "
-            f"after {self._pause:.0f} s",
+        self.status.state = "broken"
+        self.status.restarts += 1
+        self.tell(
+            f"{datetime.now():%H:%M:%S} {problem}; {'looked at' if watched else 'started'} again "
+            f"after {self._pause:.0f} s"
         )
         await self._until(lambda: time.monotonic() > again)
 
@@ -183,7 +195,7 @@ class Keeper:
         return f"{text}\nIts data can't be read. {START_AFRESH}" if logs.tell_of_spoilt_data(log) else text
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        while not self._anew and not condition():
+        while not self._moves_on() and not condition():
             await asyncio.sleep(TICK)
 
     async def _stop(self) -> None:

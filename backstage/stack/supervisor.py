@@ -8,23 +8,22 @@ a person ends it: what goes wrong beside them, such as a full disk, is said once
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from pathlib import Path
 from typing import Any
 
-from backstage.stack import containers, plan
+from backstage.stack import containers, plan, watch
 from backstage.stack.forward import forward
-from backstage.stack.keeper import TICK, Keeper
+from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.service import StartFailed
 from backstage.stack.site import Site
-from backstage.stack.watch import code_changes, syntax_error
 from backstage.stack.workers import machine_name
 from workshop import state_folder
 
-_TRY_AGAIN = 1
-"""Seconds until what failed beside the services is tried again."""
+_LOOK = 0.2
+"""Seconds between two looks at everything; one takes a millisecond."""
 
 
 @dataclass
@@ -50,9 +49,12 @@ class Supervisor:
     _keepers: dict[str, Keeper] = field(default_factory=dict)
     _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _matches: dict[str, Any] = field(default_factory=dict)
+    _saved: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    _leader_born: float | None = None
+    _written: dict[str, Any] = field(default_factory=dict)
+    _problems: set[str] = field(default_factory=set)
     _ready: bool = False
     _stopping: bool = False
-    _unwritten: bool = False
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and keep it running until a signal asks to stop.
@@ -62,54 +64,76 @@ class Supervisor:
         StartFailed
             If not all that is needed became ready. Everything is stopped by then.
         """
-        self._hear_signals(asyncio.current_task())
+        self._hear_signals()
         if self.site.central:
             allow_many_files()
-        beside: list[Callable[[], Coroutine[Any, Any, None]]]
-        beside = [self._follow_code, self._follow_settings, self._end_in_time]
         if containers.inside() and "lab" in self.names:
-            beside += [partial(forward, self.site, page) for page in ("flower", "management")]
-        followers = [asyncio.create_task(self._persist(follow)) for follow in beside]
+            for page in ("flower", "management"):
+                await forward(self.site, page)
+        self._leader_born = born(_leader()) if _leader() else None
+        self._saved = watch.saved()
         self.say(f"Starting {', '.join(self.names)} ...")
         try:
             self._match()
-            await self._until_ready()
-            when_ready()
-            self._ready = True
-            self._write()
-            await asyncio.gather(*followers)
-        except asyncio.CancelledError:
+            while not self._stopping:
+                self._try(self._follow_code, self._follow_settings, self._end_in_time, self._write)
+                if not self._ready and self._has_started():
+                    when_ready()
+                    self._ready = True
+                await asyncio.sleep(_LOOK)
             self.say("Stopping ... (Ctrl-C once more ends everything at once)")
         finally:
-            for follower in followers:
-                follower.cancel()
             await self._stop_all()
         if not self._ready:
             raise StartFailed("It was stopped before everything was ready.")
 
-    def _hear_signals(self, run: asyncio.Task | None) -> None:
+    def _hear_signals(self) -> None:
         def stop(number: int) -> None:
-            if not self._stopping and run is not None:
-                self._stopping = True
-                run.cancel()
-            elif number == signal.SIGINT:
+            if self._stopping and number == signal.SIGINT:
                 for keeper in self._keepers.values():
                     keeper.hurry = True
+            self._stopping = True
 
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, stop, number)
 
-    async def _persist(self, follow: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Run something beside the services, once more where it fails; why it fails is said once."""
-        said = ""
-        while True:
+    def _has_started(self) -> bool:
+        """Return whether each service is ready, or known not to be; raise what a start failed with."""
+        for task in self._tasks.values():
+            if task.done():
+                task.result()
+        return all(keeper.status.state in ("ready", "broken") for keeper in self._keepers.values())
+
+    def _try(self, *steps: Callable[[], None]) -> None:
+        """Do what belongs beside the services; whatever fails is said once, and the services go on."""
+        problems = set()
+        for step in steps:
             try:
-                return await follow()
-            except Exception as error:  # whatever it is, the services go on
-                if str(error) != said:
-                    said = str(error)
-                    self.say(f"{type(error).__name__}: {error}")
-            await asyncio.sleep(_TRY_AGAIN)
+                step()
+            except Exception as error:
+                problems.add(f"The services go on, but: {type(error).__name__}: {error}")
+        for problem in problems - self._problems:
+            self.say(problem)
+        self._problems = problems
+
+    def _follow_code(self) -> None:
+        before, self._saved = self._saved, watch.saved()
+        if changed := before.items() ^ self._saved.items():
+            name, problem = min(path for path, _ in changed).name, watch.syntax_error()
+            for keeper in self._reloading():
+                if not problem:
+                    keeper.start_anew(keeper.service)
+                    keeper.tell(f"{name} was saved")
+                else:
+                    older = "still the version before: " if keeper.status.state == "ready" else ""
+                    keeper.tell(f"{older}{problem}")
+
+    def _follow_settings(self) -> None:
+        left = [name for name, task in self._tasks.items() if task.done() and self._keepers[name].leaves]
+        for name in left:
+            del self._keepers[name], self._tasks[name]
+        if left or wishes() != self._matches:
+            self._match()
 
     def _match(self) -> None:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
@@ -119,82 +143,32 @@ class Supervisor:
             for each in self._reloading():
                 each.start_anew(each.service)
         self._matches = now
-        for name in self._stopped():
-            del self._keepers[name], self._tasks[name]
         for name in self._keepers.keys() - wanted.keys():
-            self._dismiss(name)
+            self._keepers[name].leave()
         for name, service in wanted.items():
             if name not in self._keepers:
-                self._keepers[name] = keeper = Keeper(service, self.site, self._keepers, self._changed)
+                self._keepers[name] = keeper = Keeper(service, self.site, self._keepers, self.say)
                 self._tasks[name] = asyncio.create_task(keeper.run())
             elif service.command(self.site) != self._keepers[name].service.command(self.site):
                 self._keepers[name].start_anew(service)
-        self._write()
 
-    def _dismiss(self, name: str) -> None:
-        """Let a keeper stop its service; a second cancel would keep it from doing so."""
-        if self._keepers[name].status.state != "stopping":
-            self._keepers[name].status.state = "stopping"
-            self._tasks[name].cancel()
+    def _reloading(self) -> list[Keeper]:
+        return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
 
-    def _stopped(self) -> list[str]:
-        return [name for name, task in self._tasks.items() if task.cancelled()]
-
-    async def _until_ready(self) -> None:
-        while any(keeper.status.state not in ("ready", "broken") for keeper in self._keepers.values()):
-            for task in self._tasks.values():
-                if task.done() and not task.cancelled():  # those that are not wanted any more are
-                    task.result()
-            await asyncio.sleep(TICK)
-
-    async def _follow_code(self) -> None:
-        async for name in code_changes():
-            problem = syntax_error()
-            for keeper in self._reloading():
-                if not problem:
-                    keeper.start_anew(keeper.service)
-                    keeper.note(message=f"{name} was saved")
-                else:
-                    older = "still the version before: " if keeper.status.state == "ready" else ""
-                    keeper.note(message=f"{older}{problem}")
-
-    async def _follow_settings(self) -> None:
-        """Do what the settings say, and write down what could not be written before."""
-        while True:
-            await asyncio.sleep(TICK)
-            if wishes() != self._matches or self._stopped():
-                self._match()
-            elif self._unwritten:
-                self._write()
-
-    async def _end_in_time(self) -> None:
+    def _end_in_time(self) -> None:
         """Stop when the process ends that ``WORKSHOP_LEADER`` names, and a central when its cards end.
 
         So a central ends with the stack of the machine that started it, however that one ends. RabbitMQ
         itself knows no end of an account.
         """
-        leader = int(os.environ.get("WORKSHOP_LEADER") or 0)
-        since = born(leader) if leader else None
-        while not leader or (since is not None and born(leader) == since):
-            if self.site.central and self.site.central.expired:
-                self.say("The cards have ended, and so does the central.")
-                break
-            await asyncio.sleep(1)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    def _reloading(self) -> list[Keeper]:
-        return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
-
-    def _changed(self, keeper: Keeper, news: dict[str, object]) -> None:
-        """Show what is new of a service, and write it down."""
-        if news.get("state") == "ready":
-            self.say(f"{keeper.service.name:<10} ready after {keeper.status.seconds} s")
-        elif news.get("message"):
-            self.say(f"{keeper.service.name:<10} {keeper.status.message}")
-        self._write()
+        if self.site.central and self.site.central.expired:
+            self.say("The cards have ended, and so does the central.")
+            self._stopping = True
+        if _leader() and (self._leader_born is None or born(_leader()) != self._leader_born):
+            self._stopping = True
 
     def _write(self) -> None:
-        """Write ``stack.json``."""
+        """Write ``stack.json`` if something is new."""
         content = state_folder.here() | {
             "pid": os.getpid(),
             "born": born(os.getpid()),
@@ -208,13 +182,9 @@ class Supervisor:
                 for name, keeper in self._keepers.items()
             },
         }
-        try:
+        if content != self._written:
             state_folder.write(containers.own("stack.json"), content)
-            self._unwritten = False
-        except OSError as error:
-            if not self._unwritten:
-                self.say(f"The services go on, but their state can't be written down: {error.strerror}")
-            self._unwritten = True
+            self._written = content
 
     async def _stop_all(self) -> None:
         """Stop first what nobody needs, so that workers still have a broker and a database to finish with."""
@@ -223,10 +193,14 @@ class Supervisor:
         while left:
             needed = {need for name in left for need in self._keepers[name].service.needs}
             for name in left - needed:
-                self._dismiss(name)
+                self._keepers[name].leave()
             await asyncio.gather(*(self._tasks[name] for name in left - needed), return_exceptions=True)
             left &= needed
         (self.site.state / containers.own("stack.json")).unlink(missing_ok=True)
+
+
+def _leader() -> int:
+    return int(os.environ.get("WORKSHOP_LEADER") or 0)
 
 
 def wishes() -> dict[str, Any]:

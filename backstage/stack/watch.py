@@ -5,8 +5,7 @@ Docker Desktop, WSL2 and virtual machines mount, or may watch so many files. The
 too, but sees whole seconds only: of two saves within one second it misses the later.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,22 +13,8 @@ from workshop.state_folder import ROOT
 
 CODE = ROOT / "workshop"
 
-_LOOK = 0.3
-"""Seconds between two looks; one takes about 0.2 ms."""
 
-
-async def code_changes() -> AsyncIterator[str]:
-    """Yield, whenever Python files of the course were saved, the name of one of them."""
-    before = _saved()
-    while True:
-        await asyncio.sleep(_LOOK)
-        now = _saved()
-        if changed := before.items() ^ now.items():
-            yield min(path for path, _ in changed).name
-        before = now
-
-
-def _saved() -> dict[Path, tuple[int, int]]:
+def saved() -> dict[Path, tuple[int, int]]:
     """Return when each file was saved, and how long it is."""
     found = {}
     for path in _files():

@@ -19,7 +19,7 @@ def failed_start(state: Path, lines: str) -> str:
     (state / "logs").mkdir()
     command = [sys.executable, "-c", f"print({lines!r}); raise SystemExit(1)"]
     service = Service("rabbitmq", lambda _: command, _refuse, essential=True)
-    kept = Keeper(service, Site(state, {}, ""), {}, lambda *_: None)
+    kept = Keeper(service, Site(state, {}, ""), {}, lambda line: None)
     with pytest.raises(WorkshopError) as failed:
         asyncio.run(kept.run())
     return str(failed.value)

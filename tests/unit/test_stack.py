@@ -162,37 +162,34 @@ def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(plan.services(("rabbitmq", "worker"), periodic=False)) == {"rabbitmq", "epmd"}
 
 
-def run_keeper(tmp_path: Path, code: str, **options: Any) -> list[dict[str, object]]:
-    """Run a service that is this Python code until it broke, and return what was told of it."""
-    told: list[dict[str, object]] = []
+def run_keeper(tmp_path: Path, code: str, **options: Any) -> str:
+    """Run a service that is this Python code until it broke, and return what was said of it last."""
+    said: list[str] = []
 
     async def run() -> None:
         task = asyncio.create_task(kept.run())
-        while not task.done() and not any(news.get("state") == "broken" for news in told):
+        while not task.done() and kept.status.state != "broken":
             await asyncio.sleep(0.01)
-        task.cancel()
-        await asyncio.wait([task])
-        if not task.cancelled():
-            task.result()
+        kept.leave()
+        await task
 
     (tmp_path / "logs").mkdir()
     service = Service("short", lambda site: [sys.executable, "-c", code], **options)
-    site = Site(tmp_path, {}, "")
-    kept = keeper.Keeper(service, site, {}, lambda _, news: told.append(news))
+    kept = keeper.Keeper(service, Site(tmp_path, {}, ""), {}, said.append)
     asyncio.run(run())
-    return told
+    return said[-1]
 
 
 @pytest.mark.posix
 def test_a_service_that_ends_is_told_with_its_error(tmp_path: Path) -> None:
-    told = run_keeper(tmp_path, "1 / 0", probe=_refuse)
-    assert "exit code 1: ZeroDivisionError: division by zero; started again" in str(told[-1]["message"])
+    said = run_keeper(tmp_path, "1 / 0", probe=_refuse)
+    assert "exit code 1: ZeroDivisionError: division by zero; started again" in said
 
 
 @pytest.mark.posix
 def test_a_prober_of_any_kind_does_not_end_the_keeper(tmp_path: Path) -> None:
-    told = run_keeper(tmp_path, "import time; time.sleep(60)", probe=_burst, patience=0.3)
-    assert "did not answer within 0 s: KeyError: 'what'" in str(told[-1]["message"])
+    said = run_keeper(tmp_path, "import time; time.sleep(60)", probe=_burst, patience=0.3)
+    assert "did not answer within 0 s: KeyError: 'what'" in said
 
 
 @pytest.mark.posix

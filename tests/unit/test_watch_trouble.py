@@ -136,7 +136,7 @@ def test_a_spoilt_settings_file_is_said_once_and_the_next_good_one_counts(stack:
 def test_an_error_of_the_watcher_is_said_once_and_saved_files_are_watched_again(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    look, errors = watch._saved, ["the disk is gone"] * 2
+    look, errors = watch.saved, ["the disk is gone"] * 2
 
     def fails_twice() -> Any:
         if errors:
@@ -144,10 +144,10 @@ def test_an_error_of_the_watcher_is_said_once_and_saved_files_are_watched_again(
         return look()
 
     async def scenario() -> None:
+        monkeypatch.setattr(watch, "saved", fails_twice)
         await until_noticed(stack, "tasks.py")
         assert stack.count("the disk is gone") == 1
 
-    monkeypatch.setattr(watch, "_saved", fails_twice)
     run(stack, scenario)
 
 
@@ -177,7 +177,7 @@ async def until_noticed(stack: Stack, name: str) -> None:
 def test_what_fails_beside_the_services_does_not_end_them(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(supervisor: Supervisor) -> None:
+    def fail(supervisor: Supervisor) -> None:
         raise RuntimeError("it fell over")
 
     async def scenario() -> None:

@@ -31,7 +31,7 @@ def test_it_is_followed_as_it_goes_and_comes(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(keeper, "_LOOK_AGAIN", 0.01)
     other = OtherContainer()
     service = Service("postgis", lambda site: [], other.probe, finish=other.finish, patience=0.1)
-    kept = keeper.Keeper(service, SITE, {}, lambda *_: None)
+    kept = keeper.Keeper(service, SITE, {}, lambda line: None)
 
     async def until(state: str) -> None:
         async with asyncio.timeout(10):
@@ -50,8 +50,8 @@ def test_it_is_followed_as_it_goes_and_comes(monkeypatch: pytest.MonkeyPatch) ->
         assert kept.status.message.endswith("after 1 s")
         other.there = True
         await until("ready")
-        task.cancel()
-        await asyncio.wait([task])
+        kept.leave()
+        await task
 
     asyncio.run(run())
     assert other.finished == 2
