@@ -85,10 +85,8 @@ def _code() -> Verdict | None:
 def _workers() -> Verdict | None:
     """Wait while workers start; then return what is wrong with them."""
     found = _look_at_workers()
-    if not found or found.code == "ENV-TWO-WORKERS" or not _starting():
-        return found
     end = time.monotonic() + PATIENCE
-    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout) as line:
+    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, disable=not (found and _starting())) as line:
         line.set_description_str(phrase("worker-starts"))
         while found and _starting() and time.monotonic() < end:
             time.sleep(0.3)
@@ -126,12 +124,10 @@ def reports() -> dict[str, dict[str, Any]]:
 
 def versions() -> list[str]:
     """Return, for each worker that answers, which code it runs and since when; nothing if none can be."""
-    try:
-        found = reports()
-    except Exception:  # the broker may be down, which each client says in its own way
+    if broker_trouble(settings.get("broker_url")):
         return []
     lines = []
-    for name, report in sorted(found.items()):
+    for name, report in sorted(reports().items()):
         since = f"{datetime.fromisoformat(report['since']).astimezone():%H:%M:%S}"
         older = _older_files(report)
         what = "older-code" if older else "saved-code"

@@ -89,7 +89,7 @@ def run(number: int, say: Say) -> None:
     except KeyboardInterrupt:
         say("Ending the rehearsal ...")
     finally:
-        _end(say)
+        stop(say)
 
 
 def stop(say: Say = print) -> None:
@@ -101,11 +101,18 @@ def stop(say: Say = print) -> None:
         Shows a line.
     """
     note = state_folder.read(FILE)
-    if note.get("foreground") and note["pid"] != os.getpid() and born(note["pid"]) == note["born"]:
+    if not note:
+        return
+    if note["foreground"] and note["pid"] != os.getpid() and born(note["pid"]) == note["born"]:
         with suppress(ProcessLookupError):
             os.kill(note["pid"], signal.SIGTERM)
         until(lambda: born(note["pid"]) != note["born"], seconds=90)
-    _end(say)
+    end_machines()
+    central.stop()
+    if note["fresh"]:  # else it holds squares of an earlier class
+        shutil.rmtree(central_folder(), ignore_errors=True)
+    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
+    say("The rehearsal has ended.")
 
 
 def _begin(number: int, leader: int, say: Say) -> Card:
@@ -122,21 +129,9 @@ def _begin(number: int, leader: int, say: Say) -> Card:
         own, *others = central.start(machines=number + 1, say=say)[: number + 1]
         start_machines(others, leader, say)
     except BaseException:
-        _end(say)
+        stop(say)
         raise
     return own
-
-
-def _end(say: Say) -> None:
-    note = state_folder.read(FILE)
-    if not note:
-        return
-    end_machines()
-    central.stop()
-    if note["fresh"]:  # else it holds squares of an earlier class
-        shutil.rmtree(central_folder(), ignore_errors=True)
-    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
-    say("The rehearsal has ended.")
 
 
 def start_machines(cards: list[Card], leader: int, say: Say) -> None:
