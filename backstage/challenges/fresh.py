@@ -5,6 +5,7 @@ import sys
 from itertools import takewhile
 from typing import Any
 
+import workshop.tasks  # noqa: F401
 from workshop import grid, service, settings
 
 
@@ -17,14 +18,10 @@ def count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
             grid.check_point(*point)
         except (TypeError, ValueError):  # such a task fails before the fault can strike
             return 0
-        x, y = point
-        return len(list(takewhile(lambda before: service.is_faulty(x, y, before), range(10))))
+        return len(list(takewhile(lambda before: service.is_faulty(*point, before), range(10))))
 
     return [errors(*point) for point in points]
 
 
 if __name__ == "__main__":
-    question = json.load(sys.stdin)
-    if not question["points"]:
-        from workshop import tasks  # noqa: F401
-    print(json.dumps(count_errors(**question)))
+    print(json.dumps(count_errors(**json.load(sys.stdin))))

@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import time
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -122,17 +123,15 @@ def reports() -> dict[str, dict[str, Any]]:
     return ask_workers(settings.broker_url(), expected=workers_ready())
 
 
-def versions() -> list[str]:
-    """Return, for each worker that answers, which code it runs and since when; nothing if none can be."""
+def versions() -> Iterator[str]:
+    """Yield, for each worker that answers, which code it runs and since when; nothing if none can be."""
     if broker_trouble(settings.get("broker_url")):
-        return []
-    lines = []
+        return
     for name, report in sorted(reports().items()):
         since = f"{datetime.fromisoformat(report['since']).astimezone():%H:%M:%S}"
         older = _older_files(report)
         what = "older-code" if older else "saved-code"
-        lines.append(phrase(what, worker=name, files=" and ".join(older), since=since))
-    return lines
+        yield phrase(what, worker=name, files=" and ".join(older), since=since)
 
 
 def _older_files(report: dict[str, Any]) -> list[str]:

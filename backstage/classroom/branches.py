@@ -35,7 +35,12 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
     WorkshopError
         If this is no git work tree on the solved course, or a branch is checked out.
     """
-    _require_source()
+    if not git.is_used():
+        raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
+    if not is_source("HEAD"):
+        raise WorkshopError(
+            "Here is a starter; the branches are made from the solved course.", "git switch main"
+        )
     made = {f"challenge-{number}": commit_of(Level(number)) for number in CHALLENGES}
     for name in made:
         _refuse_if_checked_out(name, except_in=None)
@@ -49,15 +54,6 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
     if remote:
         _push(remote, list(made))
         say(f"Pushed {', '.join(made)} to {remote}")
-
-
-def _require_source() -> None:
-    if not git.is_used():
-        raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
-    if not is_source("HEAD"):
-        raise WorkshopError(
-            "Here is a starter; the branches are made from the solved course.", "git switch main"
-        )
 
 
 def _push(remote: str, names: list[str]) -> None:

@@ -54,7 +54,6 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
         raise WorkshopError("The services are not running.", "workshop up")
     if state_folder.read(FILE) and running(CENTRAL) and len(_supervisors()) == machines:
         return central.cards()[0]
-    stop(say)
     return _begin(machines, stack["pid"], say)
 
 
@@ -74,7 +73,6 @@ def run(number: int, say: Say) -> None:
         If it does not start.
     """
     central.refuse_in_containers()
-    stop(say)
     for name in ("SIGTERM", "SIGHUP"):
         if each := getattr(signal, name, None):  # Windows has fewer, and says below that it runs no services
             signal.signal(each, signal.default_int_handler)
@@ -116,7 +114,8 @@ def stop(say: Say = print) -> None:
 
 
 def _begin(number: int, leader: int, say: Say) -> Card:
-    """Start everything, and note first what a killed rehearsal would leave."""
+    """Start everything anew, and note first what a killed rehearsal would leave."""
+    stop(say)
     if running(CENTRAL):
         raise WorkshopError(
             "A central runs on this machine already, and others may have its cards.\n",

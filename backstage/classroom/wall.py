@@ -14,9 +14,6 @@ from backstage.classroom.scoreboard import Scoreboard
 from backstage.stack.site import Site
 from backstage.stack.status import CENTRAL, running, running_site
 
-_PAUSE = 0.5
-"""Seconds between two looks. A page asks once a second."""
-
 _DAY = 86_400
 
 _NOT_RUNNING = "The services do not run on this machine. Next: workshop up. This page goes on by itself."
@@ -43,11 +40,10 @@ class Wall:
 
     def latest(self) -> dict[str, Any]:
         """Return at once what is on the wall, with its age in seconds, and have it worked out anew."""
-        age = time.monotonic() - self._looked
-        if age > _PAUSE and not self._thread.is_alive():
+        if not self._thread.is_alive():
             self._thread = Thread(target=self._look, name="wall", daemon=True)
             self._thread.start()
-        return self._latest | {"age": round(age, 1)}
+        return self._latest | {"age": round(time.monotonic() - self._looked, 1)}
 
     def png(self, by: By) -> bytes:
         """Return the map."""

@@ -99,10 +99,8 @@ def require_room(paths: list[str]) -> None:
         raise WorkshopError(f"{KEPT} is no folder to write to. Nothing was changed.", "rename or remove it")
     size, free = sum((ROOT / path).lstat().st_size for path in paths), shutil.disk_usage(ROOT).free
     if size > free:
-        mega = f"{size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free"
-        raise WorkshopError(
-            f"A copy of your work takes {mega}. Nothing was changed.", "make room, then again"
-        )
+        text = f"A copy of your work takes {size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free."
+        raise WorkshopError(f"{text} Nothing was changed.", "make room, then again")
 
 
 def saved() -> list[str]:
