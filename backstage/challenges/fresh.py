@@ -18,7 +18,8 @@ def count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
             grid.check_point(*point)
         except (TypeError, ValueError):  # such a task fails before the fault can strike
             return 0
-        return len(list(takewhile(lambda before: service.is_faulty(*point, before), range(10))))
+        x, y = point
+        return len(list(takewhile(lambda before: service.is_faulty(x, y, before), range(10))))
 
     return [errors(*point) for point in points]
 

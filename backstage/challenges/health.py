@@ -60,10 +60,8 @@ def _services() -> Verdict | None:
         reason = remote.trouble()
         return say("ENV-CENTRAL-DOWN", reason=reason) if reason else None
     broker_url, database_url = settings.get("broker_url"), settings.get("database_url")
-    if not (broker_url and database_url):
-        return say("ENV-STACK-DOWN")
     broker, database = broker_trouble(broker_url), database_trouble(database_url)
-    if broker and database and not running():
+    if not (broker_url and database_url) or (broker and database and not running()):
         return say("ENV-STACK-DOWN")
     if broker:
         return say("ENV-BROKER-DOWN", reason=broker.text)
