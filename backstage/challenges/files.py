@@ -171,14 +171,7 @@ def is_here(path: str) -> bool:
 
 def move(path: str, folder: Path) -> None:
     """Move a file of the course's folder to the same place in another; folders that are empty then go."""
-    source, target = state_folder.ROOT / path, folder / path
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.move(source, target)
-    for parent in source.relative_to(state_folder.ROOT).parents:
-        try:
-            (state_folder.ROOT / parent).rmdir()
-        except OSError:
-            return
+    os.renames(state_folder.ROOT / path, folder / path)
 
 
 def is_courses_own(path: str) -> bool:

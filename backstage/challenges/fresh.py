@@ -5,6 +5,7 @@ import sys
 from itertools import takewhile
 from typing import Any
 
+import workshop.tasks  # noqa: F401
 from workshop import grid, service, settings
 
 
@@ -24,7 +25,4 @@ def count_errors(points: list[list[Any]], fault_rate: float) -> list[int]:
 
 
 if __name__ == "__main__":
-    question = json.load(sys.stdin)
-    if not question["points"]:
-        from workshop import tasks  # noqa: F401
-    print(json.dumps(count_errors(**question)))
+    print(json.dumps(count_errors(**json.load(sys.stdin))))

@@ -34,11 +34,9 @@ def settle(tasks: Sequence[Published]) -> Ledger:
         How they ended; or where they are, if nothing changed for `PATIENCE` seconds.
     """
     now = look(tasks)
-    if over(now):
-        return now
     since = began = time.monotonic()
     first = _ended(now)
-    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, mininterval=0) as line:
+    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, mininterval=0, disable=over(now)) as line:
         while not over(now) and time.monotonic() - since < PATIENCE:
             line.set_description_str(_in_words(now, _ended(now) - first, time.monotonic() - began))
             time.sleep(0.3)

@@ -1,5 +1,6 @@
 """How far one is, and help in steps: a text file on this machine says what was passed and looked at."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
@@ -89,9 +90,5 @@ def _line(number: int, title: str) -> str:
 def _lines(challenge: int) -> list[tuple[str, str]]:
     """Return time and event of each line of a challenge; lines that someone else wrote are left out."""
     file = state_dir() / FILE
-    words = [line.split() for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
-    return [
-        (f"{line[0]} {line[1]}", line[4])
-        for line in words
-        if len(line) == 5 and line[2:4] == ["challenge", str(challenge)]
-    ]
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    return re.findall(rf"^(\S+ \S+) challenge {challenge} (\S+)$", text, re.MULTILINE)

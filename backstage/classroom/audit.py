@@ -89,9 +89,8 @@ def audit() -> Audit:
     """
     with fill.database() as database:
         found = Audit(*on_the_way(database.execute(_AGE).fetchall()[0][0]))
-        rows = (
-            database.cursor(binary=True).execute(_ROWS).fetchall()
-        )  # of what ended after the look above, too
+        # After the look above, so that what ended meanwhile has its row.
+        rows = database.cursor(binary=True).execute(_ROWS).fetchall()
     ours = set()
     for id, is_ours, sent, account, right in rows:
         if not is_ours:

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 
 from backstage.challenges import git
@@ -36,7 +35,12 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
     WorkshopError
         If this is no git work tree on the solved course, or a branch is checked out.
     """
-    _require_source()
+    if not git.is_used():
+        raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
+    if not is_source("HEAD"):
+        raise WorkshopError(
+            "Here is a starter; the branches are made from the solved course.", "git switch main"
+        )
     made = {f"challenge-{number}": commit_of(Level(number)) for number in CHALLENGES}
     for name in made:
         _refuse_if_checked_out(name, except_in=None)
@@ -50,15 +54,6 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
     if remote:
         _push(remote, list(made))
         say(f"Pushed {', '.join(made)} to {remote}")
-
-
-def _require_source() -> None:
-    if not git.is_used():
-        raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
-    if not is_source("HEAD"):
-        raise WorkshopError(
-            "Here is a starter; the branches are made from the solved course.", "git switch main"
-        )
 
 
 def _push(remote: str, names: list[str]) -> None:
@@ -142,7 +137,7 @@ def _keep(revision: str, moving: str) -> str | None:
     has_it = git.line("for-each-ref", "--format=%(refname)", "--contains", commit, "refs/heads", "refs/tags")
     if set(has_it.split()) - {f"refs/heads/{moving}"}:
         return None
-    name = dated(f"my-work/{moving}", lambda name: git.commit_of(f"refs/heads/{name}"))
+    name = f"my-work/{moving}-{commit[:10]}"
     git.git("update-ref", f"refs/heads/{name}", commit, "")
     return name
 
@@ -150,20 +145,6 @@ def _keep(revision: str, moving: str) -> str | None:
 def _is_starter(commit: str) -> bool:
     by, *message = git.line("log", "-1", "--format=%ce%n%B", commit).splitlines()
     return by == git.EMAIL and _MADE_BY in message
-
-
-def dated(stem: str, is_taken: Callable[[str], object]) -> str:
-    """Return a new name with the time in it, such as ``my-work/challenge-1-20261122-140501``.
-
-    Parameters
-    ----------
-    stem : str
-        How it begins.
-    is_taken : callable
-        Returns whether there is one of this name.
-    """
-    name = f"{stem}-{datetime.now():%Y%m%d-%H%M%S}"
-    return next(each for each in (name, *(f"{name}-{n}" for n in range(2, 100))) if not is_taken(each))
 
 
 def _refuse_if_checked_out(branch: str, except_in: Path | None) -> None:

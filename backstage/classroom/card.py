@@ -112,11 +112,6 @@ class Card:
         text = _text(packed + _checksum(packed))
         return "-".join(re.findall(".{5}", text))
 
-    @property
-    def expired(self) -> bool:
-        """Whether this machine's clock says that the card has ended."""
-        return datetime.now(UTC) > self.until
-
     def __repr__(self) -> str:
         """Show the parts of both addresses as a table."""
         lines = [f"{'':<14}{'broker':<20}database"]
@@ -166,8 +161,9 @@ def read_code(text: str) -> Card:
         database,
         datetime.fromtimestamp(until, UTC),
     )
-    if card.expired:
-        ended, here = (f"{when.astimezone():%d %B %Y, %H:%M}" for when in (card.until, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    if now > card.until:
+        ended, here = (f"{when.astimezone():%d %B %Y, %H:%M}" for when in (card.until, now))
         text = f"The card of {card.machine} ended on {ended}; this machine's clock says {here}."
         raise WorkshopError(text, "set the clock if it is wrong, else ask for a new card")
     return card

@@ -8,7 +8,7 @@ from amqp.exceptions import AMQPError
 from kombu import Connection
 
 from backstage.stack.site import Site
-from backstage.stack.status import running, running_site, until
+from backstage.stack.status import running_site, statuses, until
 from workshop import state_folder
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
@@ -34,8 +34,7 @@ PostgreSQL shows state and time to the same user only.
 
 def own() -> Site | None:
     """Return where this machine's own services are; None if RabbitMQ or PostGIS does not run."""
-    stack = running() or {"services": {}}
-    return running_site() if {"rabbitmq", "postgis"} <= stack["services"].keys() else None
+    return running_site() if {"rabbitmq", "postgis"} <= statuses().keys() else None
 
 
 def holdings(site: Site) -> dict[str, int]:

@@ -4,7 +4,6 @@ Everything is tried first. Only if all is right the addresses are written to ``j
 `workshop.settings` follows that file, and the running stack starts its worker anew with it.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -14,7 +13,7 @@ from backstage.classroom import preflight
 from backstage.classroom.card import read_code
 from backstage.stack.control import require_workers, until_ready
 from workshop import state_folder
-from workshop.delivery.addresses import BROKER, DATABASE, parts_of
+from workshop.delivery.addresses import BROKER, parts_of
 from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
@@ -23,7 +22,7 @@ Say = Callable[[str], None]
 def join(code_or_broker_url: str | None, database_url: str | None = None, say: Say = print) -> bool:
     """Let this machine's worker, notebooks and scripts use a central queue and database.
 
-    What was tried, without the passwords, is written to ``join.json``.
+    What came of it is written to ``join.json``.
 
     Parameters
     ----------
@@ -54,20 +53,23 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         try:
             card = read_code(str(code_or_broker_url))
         except WorkshopError as error:
-            _note(None, None, preflight.Fault("code", "code", error.text, error.next_step, mine=False))
+            _note(preflight.Fault("code", "code", error.text, error.next_step, mine=False))
             raise
         urls = card.broker.url, card.database.url
     before = state_folder.read("joined.json")
     try:
         require_workers()
-        _look(*urls, by_code)
-        _put({"broker_url": urls[0], "database_url": urls[1], "machine": _name(urls[0])})
+        fault = preflight.look(*urls, by_code)
+        _note(fault)
+        if fault:
+            raise WorkshopError(str(fault))
+        at = parts_of(urls[0], BROKER)
+        _put({"broker_url": urls[0], "database_url": urls[1], "machine": at["user"]})
         until_ready()
     except WorkshopError as error:
         _put(before)
         say(f"Not joined. {error}")
         return False
-    at = parts_of(urls[0], BROKER)
     say(f"Joined as {at['user']}. This machine's worker waits for tasks at {at['host']}:{at['port']}.")
     return True
 
@@ -98,28 +100,9 @@ def leave(say: Say = print) -> bool:
     return True
 
 
-def _name(broker_url: str) -> str | None:
-    """Return what this machine is called there: as its account, if a file can have that in its name."""
-    user = str(parts_of(broker_url, BROKER).get("user"))
-    return user if re.fullmatch(r"[\w.-]+", user) else None
-
-
-def _look(broker_url: object, database_url: object, by_code: bool) -> None:
-    """Raise `WorkshopError` if addresses can't be used."""
-    fault = preflight.look(broker_url, database_url, by_code)
-    _note(broker_url, database_url, fault)
-    if fault:
-        raise WorkshopError(str(fault))
-
-
-def _note(broker_url: object, database_url: object, fault: preflight.Fault | None) -> None:
-    """Note what was tried."""
-    tried: dict[str, Any] = {
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "broker": parts_of(broker_url, BROKER),
-        "database": parts_of(database_url, DATABASE),
-        "failed": fault and asdict(fault),
-    }
+def _note(fault: preflight.Fault | None) -> None:
+    """Note when this machine tried to join, and what failed."""
+    tried = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "failed": fault and asdict(fault)}
     state_folder.write("join.json", tried)
 
 

@@ -52,11 +52,6 @@ def addresses() -> list[str]:
     return [str(each.ip) for each in _interfaces()]
 
 
-def own_addresses() -> set[str]:
-    """Return all addresses of this machine."""
-    return {each.address for every in psutil.net_if_addrs().values() for each in every}
-
-
 def explain(host: str) -> tuple[str, str]:
     """Return why this machine perhaps does not reach a central, and what to do next, in words.
 

@@ -11,8 +11,7 @@ from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw
-from shapely import MultiPolygon, Polygon
+from PIL import Image, ImageDraw, ImageFilter
 
 from workshop.grid import HEIGHT, WIDTH
 from workshop.maps import NATIONS, read_boundary
@@ -33,7 +32,8 @@ _NONE = len(NATIONS)
 _OPACITY = bytes([0, 70, 190, *([255] * (len(NATIONS) - 1)), 140])
 """Of sea, land and coast, as the page behind may be light or dark; then of the nations, the sea the last."""
 
-_GROWN = {1_000: 3, 5_000: 2, 50_000: 1}
+_SIDES = {1_000: 7, 5_000: 5, 50_000: 3}
+"""Up to so many squares, the side of each in pixels."""
 
 
 class Raster:
@@ -76,7 +76,7 @@ class Raster:
     @property
     def side(self) -> int:
         """The side of a square in the picture, in pixels: few squares are drawn larger than 1 km."""
-        return 1 + 2 * next((by for limit, by in _GROWN.items() if len(self) <= limit), 0)
+        return next((side for limit, side in _SIDES.items() if len(self) <= limit), 1)
 
     def png(self, by: By) -> bytes:
         """Return the picture, 700 pixels wide and 1,300 high, north up, with the empty sea transparent.
@@ -87,8 +87,9 @@ class Raster:
             What the colours stand for.
         """
         done = self._machine if by == "machine" else np.where(self._machine, _NATION + self._nation, 0)
-        squares = _grown(done.astype(np.uint8).reshape(ROWS, COLUMNS)[::-1], self.side // 2)
-        picture = Image.fromarray(np.where(squares, squares, _background()))
+        squares = done.astype(np.uint8).reshape(ROWS, COLUMNS)[::-1]
+        larger = np.asarray(Image.fromarray(squares).filter(ImageFilter.MaxFilter(self.side)))
+        picture = Image.fromarray(np.select([squares > 0, larger > 0], [squares, larger], _background()))
         picture.putpalette(_palette())  # turns grey levels into numbers of colours
         file = BytesIO()
         picture.save(file, "PNG", transparency=_OPACITY, compress_level=4)
@@ -130,26 +131,8 @@ def _background() -> NDArray[np.uint8]:
     """Return land, sea and coast, north up."""
     picture = Image.new("L", (COLUMNS, ROWS), _SEA)
     draw = ImageDraw.Draw(picture)
-    for nation in read_boundary().geometry:
-        for part in nation.geoms if isinstance(nation, MultiPolygon) else [nation]:
-            _draw(draw, part)
+    for land in read_boundary().geometry.explode():
+        for ring, fill in [(land.exterior, _LAND), *((lake, _SEA) for lake in land.interiors)]:
+            points = [(x / 1000, ROWS - y / 1000) for x, y in ring.coords]
+            draw.polygon(points, fill, _COAST)
     return np.asarray(picture)
-
-
-def _draw(draw: ImageDraw.ImageDraw, land: Polygon) -> None:
-    for ring, fill in [(land.exterior, _LAND), *((lake, _SEA) for lake in land.interiors)]:
-        points = [(x / 1000, ROWS - y / 1000) for x, y in ring.coords]
-        draw.polygon(points, fill, _COAST)
-
-
-def _grown(squares: NDArray[np.uint8], by: int) -> NDArray[np.uint8]:
-    """Return squares with a margin of so many pixels, which hides no other square."""
-    if not by:
-        return squares
-    height, width = squares.shape
-    padded, side = np.pad(squares, by), range(2 * by + 1)
-    grown = np.zeros_like(squares)
-    for south in side:
-        for east in side:
-            np.maximum(grown, padded[south : south + height, east : east + width], out=grown)
-    return np.where(squares, squares, grown)

@@ -54,7 +54,6 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
         raise WorkshopError("The services are not running.", "workshop up")
     if state_folder.read(FILE) and running(CENTRAL) and len(_supervisors()) == machines:
         return central.cards()[0]
-    stop(say)
     return _begin(machines, stack["pid"], say)
 
 
@@ -74,7 +73,6 @@ def run(number: int, say: Say) -> None:
         If it does not start.
     """
     central.refuse_in_containers()
-    stop(say)
     for name in ("SIGTERM", "SIGHUP"):
         if each := getattr(signal, name, None):  # Windows has fewer, and says below that it runs no services
             signal.signal(each, signal.default_int_handler)
@@ -89,7 +87,7 @@ def run(number: int, say: Say) -> None:
     except KeyboardInterrupt:
         say("Ending the rehearsal ...")
     finally:
-        _end(say)
+        stop(say)
 
 
 def stop(say: Say = print) -> None:
@@ -101,15 +99,23 @@ def stop(say: Say = print) -> None:
         Shows a line.
     """
     note = state_folder.read(FILE)
-    if note.get("foreground") and note["pid"] != os.getpid() and born(note["pid"]) == note["born"]:
+    if not note:
+        return
+    if note["foreground"] and note["pid"] != os.getpid() and born(note["pid"]) == note["born"]:
         with suppress(ProcessLookupError):
             os.kill(note["pid"], signal.SIGTERM)
         until(lambda: born(note["pid"]) != note["born"], seconds=90)
-    _end(say)
+    end_machines()
+    central.stop()
+    if note["fresh"]:  # else it holds squares of an earlier class
+        shutil.rmtree(central_folder(), ignore_errors=True)
+    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
+    say("The rehearsal has ended.")
 
 
 def _begin(number: int, leader: int, say: Say) -> Card:
-    """Start everything, and note first what a killed rehearsal would leave."""
+    """Start everything anew, and note first what a killed rehearsal would leave."""
+    stop(say)
     if running(CENTRAL):
         raise WorkshopError(
             "A central runs on this machine already, and others may have its cards.\n",
@@ -122,21 +128,9 @@ def _begin(number: int, leader: int, say: Say) -> Card:
         own, *others = central.start(machines=number + 1, say=say)[: number + 1]
         start_machines(others, leader, say)
     except BaseException:
-        _end(say)
+        stop(say)
         raise
     return own
-
-
-def _end(say: Say) -> None:
-    note = state_folder.read(FILE)
-    if not note:
-        return
-    end_machines()
-    central.stop()
-    if note["fresh"]:  # else it holds squares of an earlier class
-        shutil.rmtree(central_folder(), ignore_errors=True)
-    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
-    say("The rehearsal has ended.")
 
 
 def start_machines(cards: list[Card], leader: int, say: Say) -> None:

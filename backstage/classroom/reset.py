@@ -105,9 +105,8 @@ def _replace(level: Level, say: Say) -> None:
             place(path, partial(write_file, file=files[path]))
         _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
-        say(
-            f"Your work is saved in my-work/{kept.name}. To get it back: workshop restore my-work/{kept.name}"
-        )
+        name = f"my-work/{kept.name}"
+        say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
     say(f"The files of challenge {level.challenge} are in place.")
 
 

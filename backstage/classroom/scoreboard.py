@@ -6,13 +6,13 @@ however many squares there are; only the first one reads them all.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import psycopg
 
-from backstage.classroom.raster import Raster
+from backstage.classroom.raster import Raster, colour
 from workshop.maps import NATIONS
 
 SECONDS = 10
@@ -46,61 +46,6 @@ A worker may claim any point, so what is off the grid counts, but has no square.
 _SQUARE = np.dtype([("square", ">i4"), ("time", ">f8")])
 
 
-@dataclass(frozen=True)
-class Line:
-    """What one machine did.
-
-    Attributes
-    ----------
-    machine : str
-        Its name, that of its account.
-    done : int
-        Rows that it wrote.
-    rate : float
-        Of these, per second in the last `SECONDS`.
-    share : float
-        Of these, its part of all rows, in percent.
-    retries, failures : int
-        What it wrote into the task log.
-    seen : float
-        Seconds since it wrote anything.
-    """
-
-    machine: str
-    done: int
-    rate: float
-    share: float
-    retries: int
-    failures: int
-    seen: float
-
-
-@dataclass(frozen=True)
-class Standing:
-    """What all machines did up to one moment.
-
-    Attributes
-    ----------
-    lines : list of Line
-        One for each machine, in the order of their names.
-    nations : dict of str to int
-        Rows by the nation's code, in the order of `NATIONS`, with zeros too.
-    """
-
-    lines: list[Line]
-    nations: dict[str, int]
-
-    @property
-    def done(self) -> int:
-        """All rows."""
-        return sum(self.nations.values())
-
-    @property
-    def rate(self) -> float:
-        """Rows per second in the last `SECONDS`."""
-        return sum(line.rate for line in self.lines)
-
-
 class Scoreboard:
     """Counts rows and log lines of one database; from one thread at a time.
 
@@ -125,8 +70,17 @@ class Scoreboard:
         self._seen: dict[str, datetime] = {}
         self.raster = Raster()
 
-    def look(self) -> Standing:
+    def look(self) -> dict[str, Any]:
         """Count up to this moment.
+
+        Returns
+        -------
+        dict
+            What the page shows. ``done`` are all rows and ``rate`` those per second in the last `SECONDS`;
+            ``machines`` is a list in the order of their names and ``nations`` one in that of `NATIONS`, with
+            zeros too; ``side`` is that of a square in the map. A machine's own: ``machine``, its account,
+            ``colour``, ``done``, ``rate``, ``share``, its part of all rows in percent, ``retries`` and
+            ``failures`` in the task log, and ``seen``, the seconds since it wrote anything.
 
         Raises
         ------
@@ -147,24 +101,33 @@ class Scoreboard:
                 found = np.frombuffer(squares, _SQUARE)
                 self.raster.add(machine, kind, found["square"], found["time"])
         self._since = cut
-        return self._standing(now, recent)
+        return self._counted(now, recent)
 
-    def _standing(self, now: datetime, recent: Counter[tuple[str, str]]) -> Standing:
+    def _counted(self, now: datetime, recent: Counter[tuple[str, str]]) -> dict[str, Any]:
         counts = self._settled + recent
         nations = {code: sum(counts[machine, code] for machine in self._seen) for code in NATIONS}
         total = sum(nations.values())
-        lines = []
+        machines = []
         for machine in sorted(self._seen, key=lambda name: (len(name), name)):
             done, late = (sum(each[machine, code] for code in NATIONS) for each in (counts, recent))
-            lines.append(
-                Line(
-                    machine,
-                    done,
-                    rate=late / SECONDS,
-                    share=100 * done / total if total else 0,
-                    retries=counts[machine, "RETRY"],
-                    failures=counts[machine, "FAILURE"],
-                    seen=max((now - self._seen[machine]).total_seconds(), 0),
-                )
+            machines.append(
+                {
+                    "machine": machine,
+                    "colour": colour(machine),
+                    "done": done,
+                    "rate": late / SECONDS,
+                    "share": 100 * done / total if total else 0,
+                    "retries": counts[machine, "RETRY"],
+                    "failures": counts[machine, "FAILURE"],
+                    "seen": max((now - self._seen[machine]).total_seconds(), 0),
+                }
             )
-        return Standing(lines, nations)
+        return {
+            "done": total,
+            "rate": sum(line["rate"] for line in machines),
+            "machines": machines,
+            "nations": [
+                {"name": name, "colour": its, "done": nations[code]} for code, (name, its) in NATIONS.items()
+            ],
+            "side": self.raster.side,
+        }

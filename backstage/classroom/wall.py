@@ -1,7 +1,6 @@
 """What is on the wall: the scoreboard, what waits, and when it will be done; worked out while a page asks."""
 
 import time
-from dataclasses import asdict
 from threading import Thread
 from typing import Any
 
@@ -10,14 +9,10 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 
 from backstage.classroom import central, fill
-from backstage.classroom.raster import By, Raster, colour
-from backstage.classroom.scoreboard import Scoreboard, Standing
+from backstage.classroom.raster import By
+from backstage.classroom.scoreboard import Scoreboard
 from backstage.stack.site import Site
 from backstage.stack.status import CENTRAL, running, running_site
-from workshop.maps import NATIONS
-
-_PAUSE = 0.5
-"""Seconds between two looks. A page asks once a second."""
 
 _DAY = 86_400
 
@@ -38,36 +33,31 @@ class Wall:
 
     def __init__(self) -> None:
         self._site: Site | None = None
-        self._scoreboard: Scoreboard | None = None
+        self._scoreboard = Scoreboard("")
         self._counted: dict[str, Any] = {}
         self._latest: dict[str, Any] = {"trouble": "Counting all squares so far ..."}
         self._looked, self._thread = 0.0, Thread()
 
     def latest(self) -> dict[str, Any]:
         """Return at once what is on the wall, with its age in seconds, and have it worked out anew."""
-        age = time.monotonic() - self._looked
-        if age > _PAUSE and not self._thread.is_alive():
+        if not self._thread.is_alive():
             self._thread = Thread(target=self._look, name="wall", daemon=True)
             self._thread.start()
-        return self._latest | {"age": round(age, 1)}
+        return self._latest | {"age": round(time.monotonic() - self._looked, 1)}
 
     def png(self, by: By) -> bytes:
         """Return the map."""
-        raster = self._scoreboard.raster if self._scoreboard else Raster()
-        return raster.png(by)
+        return self._scoreboard.raster.png(by)
 
     def _look(self) -> None:
         found = site()
         if found != self._site:
             self._site, self._counted = found, {}
-            self._scoreboard = Scoreboard(found.database_url) if found else None
-        if found and self._scoreboard:
-            self._latest = self._ask(found, self._scoreboard)
-        else:
-            self._latest = {"trouble": _NOT_RUNNING}
+            self._scoreboard = Scoreboard(found.database_url if found else "")
+        self._latest = self._ask(found) if found else {"trouble": _NOT_RUNNING}
         self._looked = time.monotonic()
 
-    def _ask(self, site: Site, scoreboard: Scoreboard) -> dict[str, Any]:
+    def _ask(self, site: Site) -> dict[str, Any]:
         """Ask both services; what PostGIS does not say now stays as it was, and a sentence says so."""
         waiting, unfed, trouble = None, 0, []
         try:
@@ -75,7 +65,7 @@ class Wall:
         except (OSError, AMQPError, KombuError):
             trouble.append(_SILENT.format("RabbitMQ"))
         try:
-            self._counted = for_page(scoreboard.look()) | {"side": scoreboard.raster.side}
+            self._counted = self._scoreboard.look()
             unfed = fill.unfed(site.database_url)
         except psycopg.Error:
             trouble.append(_SILENT.format("PostGIS"))
@@ -99,16 +89,3 @@ def seconds_left(todo: int, rate: float) -> float | None:
         Tasks that are done per second.
     """
     return todo / rate if 0 < todo < rate * _DAY else None
-
-
-def for_page(standing: Standing) -> dict[str, Any]:
-    """Return what machines did as the page shows it, with names and colours."""
-    return {
-        "done": standing.done,
-        "rate": standing.rate,
-        "machines": [asdict(line) | {"colour": colour(line.machine)} for line in standing.lines],
-        "nations": [
-            {"name": NATIONS[code][0], "colour": NATIONS[code][1], "done": done}
-            for code, done in standing.nations.items()
-        ],
-    }

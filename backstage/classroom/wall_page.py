@@ -62,12 +62,12 @@ class WallPage:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        wall, pages = {"wall": Wall()}, Application()
+        pages = Application(wall=Wall())
         pages.add_handlers(  # no other name: a page elsewhere may have one for 127.0.0.1, to read this one
             rf"({HOST}|localhost)",
             [
-                (r"/wall\.json", _Numbers, wall),
-                (r"/(machine|nation)\.png", _Map, wall),
+                (r"/wall\.json", _Numbers),
+                (r"/(machine|nation)\.png", _Map),
                 (r"/(.*)", _File, _FILES),
             ],
         )
@@ -81,20 +81,15 @@ class _Handler(RequestHandler):
             self.set_header(name, value)
 
 
-class _FromWall(_Handler):
-    def initialize(self, wall: Wall) -> None:
-        self.wall = wall
-
-
-class _Numbers(_FromWall):
+class _Numbers(_Handler):
     def get(self) -> None:
-        self.write(self.wall.latest())
+        self.write(self.settings["wall"].latest())
 
 
-class _Map(_FromWall):
+class _Map(_Handler):
     def get(self, by: By) -> None:
         self.set_header("Content-Type", "image/png")
-        self.write(self.wall.png(by))
+        self.write(self.settings["wall"].png(by))
 
 
 class _File(_Handler, StaticFileHandler):

@@ -15,7 +15,6 @@ from tempfile import TemporaryDirectory
 from backstage.challenges import files, git, source
 from backstage.challenges.files import NEVER, Files, differs, in_the_way, require_access
 from backstage.challenges.starters import Level, course
-from backstage.classroom.branches import dated
 from workshop.errors import WorkshopError, WrongUse
 from workshop.state_folder import ROOT
 
@@ -100,10 +99,8 @@ def require_room(paths: list[str]) -> None:
         raise WorkshopError(f"{KEPT} is no folder to write to. Nothing was changed.", "rename or remove it")
     size, free = sum((ROOT / path).lstat().st_size for path in paths), shutil.disk_usage(ROOT).free
     if size > free:
-        mega = f"{size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free"
-        raise WorkshopError(
-            f"A copy of your work takes {mega}. Nothing was changed.", "make room, then again"
-        )
+        text = f"A copy of your work takes {size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free."
+        raise WorkshopError(f"{text} Nothing was changed.", "make room, then again")
 
 
 def saved() -> list[str]:
@@ -228,8 +225,10 @@ def new_place(challenge: int, ending: str = "") -> Path:
     ending : str
         How its name ends.
     """
-    stem = f"challenge-{source.challenge_here().get('challenge', challenge)}"
-    return KEPT / f"{dated(stem, lambda name: (KEPT / f'{name}{ending}').exists())}{ending}"
+    here = source.challenge_here().get("challenge", challenge)
+    name = f"challenge-{here}-{datetime.now():%Y%m%d-%H%M%S}"
+    places = [KEPT / f"{each}{ending}" for each in (name, *(f"{name}-{n}" for n in range(2, 100)))]
+    return next(place for place in places if not place.exists())
 
 
 def shown(paths: list[str], limit: int = 10) -> str:

@@ -137,18 +137,6 @@ def test_the_wrong_part_is_named(
     assert not state_folder.read("joined.json")
 
 
-def test_what_was_tried_is_noted_without_passwords(parts: Card) -> None:
-    join.join(broker(parts, port=1), database(parts))
-    assert tried()["broker"] == {
-        "scheme": "amqp",
-        "user": "machine06",
-        "host": parts.host,
-        "port": 1,
-        "virtual host": "celery_app",
-    }
-    assert tried()["database"]["database"] == "geopython-db"
-
-
 def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(addresses, "PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:

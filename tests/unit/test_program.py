@@ -4,6 +4,7 @@ import pytest
 
 from backstage.challenges import program
 
+NOWHERE = "amqp://nobody:nothing@127.0.0.1:1/nowhere"
 HEAD = "@application.task(bind=True, autoretry_for=(ServiceError,))\ndef do_task(self, x, y):\n"
 
 
@@ -40,7 +41,8 @@ def test_a_comment_is_no_call(written):
     assert "retry" not in written("    # self.retry()\n    pass\n").words
 
 
-def test_the_faults_of_points_come_from_the_service_itself():
+def test_the_faults_of_points_come_from_the_service_itself(monkeypatch):
+    monkeypatch.setenv("WORKSHOP_BROKER_URL", NOWHERE)
     from workshop.service import is_faulty
 
     points = [[n, n] for n in range(50)]
@@ -50,5 +52,5 @@ def test_the_faults_of_points_come_from_the_service_itself():
 
 
 def test_the_program_as_it_is_can_be_imported(monkeypatch):
-    monkeypatch.setenv("WORKSHOP_BROKER_URL", "amqp://nobody:nothing@127.0.0.1:1/nowhere")
+    monkeypatch.setenv("WORKSHOP_BROKER_URL", NOWHERE)
     assert "problem" not in program.ask([], 0)
