@@ -8,7 +8,8 @@ import psutil
 import pytest
 
 from backstage.stack import breaking
-from tests.integration.machine import Machine, lives
+from tests.conftest import wait_for
+from tests.integration.machine import Machine, lives, manage
 from tests.integration.own_stack import all_at_the_first_attempt, done, send, send_some
 from workshop import settings
 
@@ -33,6 +34,12 @@ def notes(machine: Machine) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
+def delivered_again(machine: Machine) -> int:
+    """Return how many messages RabbitMQ has delivered once more since it was started."""
+    queue = json.loads(manage(machine, "GET", "queues/celery_app/squares"))
+    return queue.get("message_stats", {}).get("redeliver", 0)
+
+
 def test_nothing_is_broken_while_no_task_runs(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     before = machine.stack()["services"]
     breaking.kill_worker()
@@ -47,6 +54,7 @@ def test_it_comes_back_and_nothing_is_lost(
     machine: Machine, strike: Callable[[], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     tasks, known, before = send_some(), len(notes(machine)), machine.stack()["services"]
+    again = 0 if strike is breaking.restart_broker else delivered_again(machine)
     children = psutil.Process(before["worker1"]["pid"]).children(recursive=True)
     strike()
     said = capsys.readouterr().out
@@ -61,6 +69,7 @@ def test_it_comes_back_and_nothing_is_lost(
         assert after["worker1"]["message"].endswith("it was ended by SIGKILL; started again after 1 s")
         assert not any(map(lives, children))
     all_at_the_first_attempt(tasks)
+    wait_for(lambda: delivered_again(machine) > again, 15, "a message that was delivered again")
 
 
 def test_a_killed_port_mapper_comes_back(machine: Machine) -> None:
