@@ -70,22 +70,17 @@ def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.CursorR
             raise
 
 
-_GONE = ("08", "53", "57P0", "58")
-"""How PostgreSQL's codes begin for: no connection, no room, shutting down or starting, no disk."""
-
-_LATE = ("57014", "55P03", "40")
-"""Cancelled after statement_timeout, locked, in another's way."""
-
-
 def _outage_in(error: Exception) -> Outage | None:
     if not isinstance(error, sa.exc.SQLAlchemyError):
         return Outage(f"no answer from the database in time ({type(error).__name__})", late=True)
     if not isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError):
         return None
     code, text = getattr(error.orig, "sqlstate", None), str(error.orig).strip().partition("\n")[0]
-    if code is None or code.startswith(_GONE):
+    gone = ("08", "53", "57P0", "58")  # no connection, no room, shutting down or starting, no disk
+    late = ("57014", "55P03", "40")  # cancelled after statement_timeout, locked, in another's way
+    if code is None or code.startswith(gone):
         return Outage(text)
-    return Outage(text, late=True) if code.startswith(_LATE) else None
+    return Outage(text, late=True) if code.startswith(late) else None
 
 
 def engine() -> sa.Engine:

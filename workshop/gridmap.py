@@ -6,7 +6,6 @@ needs, Leaflet, comes from the package XStatic-Leaflet and is written into the p
 
 import base64
 from collections.abc import Iterable
-from functools import cache
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -43,7 +42,12 @@ class GridMap(folium.Map):
         figure.html.add_child(Element(f'<section class="legend" aria-label="Legend">{legend}</section>'))
         figure.add_child(self)
         self.add_child(CustomPane("coast", z_index=250))
-        self.add_child(_NamesAndView(words, names))
+        places = _degrees(gpd.GeoSeries([shapely.Point(*place) for place in names.values()], crs=CRS))
+        labels = [(name, [place.y, place.x]) for name, place in zip(names, places, strict=True)]
+        frame = shapely.segmentize(shapely.box(0, 0, WIDTH, HEIGHT), 100_000)
+        west, south, east, north = _degrees(gpd.GeoSeries([frame], crs=CRS)).total_bounds.tolist()
+        bounds = [[south, west], [north, east]]
+        self.add_child(_Script(_NAMES_AND_VIEW, words=words, labels=labels, bounds=bounds))
 
     def add_coast(self, coast: gpd.GeoSeries) -> None:
         """Draw land below everything else.
@@ -71,7 +75,7 @@ class GridMap(folium.Map):
         corners = [[[y, x] for x, y in shape.exterior.coords[:-1]] for shape in shapes]
         texts = [escape(text) for text in tooltips]
         drawn = list(zip(texts, corners, strict=True))
-        self.add_child(_Squares(squares=drawn, style=style | {"smoothFactor": 0}))
+        self.add_child(_Script(_SQUARES, squares=drawn, style=style | {"smoothFactor": 0}))
 
     def add_merged(self, squares: Iterable[shapely.Polygon], **style: Any) -> None:
         """Draw squares as one shape, without tooltips.
@@ -89,75 +93,48 @@ class GridMap(folium.Map):
     def _add_shape(self, shapes: gpd.GeoSeries, **options: Any) -> None:
         whole = shapely.GeometryCollection(list(_degrees(shapes)))
         options |= {"interactive": False, "smoothFactor": 0}
-        self.add_child(_Shape(shape=whole.__geo_interface__, options=options))
+        self.add_child(_Script(_SHAPE, shape=whole.__geo_interface__, options=options))
 
 
-class _NamesAndView(MacroElement):
-    """Names the nations, describes the map, and fits the grid to the window at each change of its size.
+class _Script(MacroElement):
+    """A script of the map's page, and the values that are written into it."""
 
-    The names are plain Leaflet: folium's own Marker asks for an icon file before it takes another icon.
-    """
-
-    _template = Template("""
-        {% macro script(this, kwargs) %}
-        {
-            const map = {{ this._parent.get_name() }};
-            const picture = map.getPane("mapPane");
-            picture.setAttribute("role", "img");
-            picture.setAttribute("aria-label", {{ this.words|tojson }});
-            document.documentElement.lang = "en";
-            {{ this.names|tojson }}.forEach(([name, place]) => L.marker(place, {
-                interactive: false, keyboard: false,
-                icon: L.divIcon({className: "label", iconSize: [0, 0], html: `<b>${name}</b>`}),
-            }).addTo(map));
-            new ResizeObserver(() => {
-                const legend = document.querySelector(".legend").offsetWidth + 12;
-                map.invalidateSize({animate: false});
-                map.fitBounds({{ this.bounds|tojson }}, {animate: false, paddingBottomRight: [legend, 0]});
-            }).observe(map.getContainer());
-        }
-        {% endmacro %}""")
-
-    def __init__(self, words: str, names: dict[str, tuple[int, int]]) -> None:
+    def __init__(self, script: str, **values: Any) -> None:
         super().__init__()
-        self.words = words
-        places = _degrees(gpd.GeoSeries([shapely.Point(*place) for place in names.values()], crs=CRS))
-        self.names = [(name, [place.y, place.x]) for name, place in zip(names, places, strict=True)]
-        frame = shapely.segmentize(shapely.box(0, 0, WIDTH, HEIGHT), 100_000)
-        west, south, east, north = _degrees(gpd.GeoSeries([frame], crs=CRS)).total_bounds.tolist()
-        self.bounds = [[south, west], [north, east]]
-
-
-class _Drawn(MacroElement):
-    """Something on the map: a script, and what it draws."""
-
-    def __init__(self, **values: Any) -> None:
-        super().__init__()
+        self._template = Template("{% macro script(this, kwargs) %}" + script + "{% endmacro %}")
         vars(self).update(values)
 
 
-class _Squares(_Drawn):
-    """Squares with tooltips, in a fraction of the bytes of folium's GeoJson.
+# Names the nations, describes the map, and fits the grid to the window at each change of its size. The names
+# are plain Leaflet: folium's own Marker asks for an icon file before it takes another icon.
+_NAMES_AND_VIEW = """{
+    const map = {{ this._parent.get_name() }};
+    const picture = map.getPane("mapPane");
+    picture.setAttribute("role", "img");
+    picture.setAttribute("aria-label", {{ this.words|tojson }});
+    document.documentElement.lang = "en";
+    {{ this.labels|tojson }}.forEach(([name, place]) => L.marker(place, {
+        interactive: false, keyboard: false,
+        icon: L.divIcon({className: "label", iconSize: [0, 0], html: `<b>${name}</b>`}),
+    }).addTo(map));
+    new ResizeObserver(() => {
+        const legend = document.querySelector(".legend").offsetWidth + 12;
+        map.invalidateSize({animate: false});
+        map.fitBounds({{ this.bounds|tojson }}, {animate: false, paddingBottomRight: [legend, 0]});
+    }).observe(map.getContainer());
+}"""
 
-    Chrome would stop at each square when someone presses Tab, hence the tabIndex.
-    """
+# Squares with tooltips, in a fraction of the bytes of folium's GeoJson. Chrome would stop at each square when
+# someone presses Tab, hence the tabIndex.
+_SQUARES = """
+    {{ this.squares|tojson }}.forEach(([text, corners]) => {
+        const square = L.polygon(corners, {{ this.style|tojson }}).bindTooltip(text, {sticky: true});
+        square.addTo({{ this._parent.get_name() }}).getElement().tabIndex = -1;
+    });
+"""
 
-    _template = Template("""
-        {% macro script(this, kwargs) %}
-        {{ this.squares|tojson }}.forEach(([text, corners]) => {
-            const square = L.polygon(corners, {{ this.style|tojson }}).bindTooltip(text, {sticky: true});
-            square.addTo({{ this._parent.get_name() }}).getElement().tabIndex = -1;
-        });
-        {% endmacro %}""")
-
-
-class _Shape(_Drawn):
-    """A geometry without tooltip."""
-
-    _template = Template("""
-        {% macro script(this, kwargs) %}
-        L.geoJSON({{ this.shape|tojson }}, {{ this.options|tojson }}).addTo({{ this._parent.get_name() }});
-        {% endmacro %}""")
+# A geometry without tooltip.
+_SHAPE = "L.geoJSON({{ this.shape|tojson }}, {{ this.options|tojson }}).addTo({{ this._parent.get_name() }});"
 
 
 def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
@@ -165,7 +142,6 @@ def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
     return shapes.to_crs(4326).set_precision(1e-5, mode="pointwise")
 
 
-@cache
 def _data_uri(name: str, mime: str) -> str:
     content = files("xstatic.pkg.leaflet").joinpath("data", name).read_bytes()
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"

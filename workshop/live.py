@@ -7,7 +7,6 @@ from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from amqp.exceptions import ConnectionError as ConnectionLost
-from kombu import Connection
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy import ARRAY, Uuid, bindparam, select, text
 from sqlalchemy.exc import OperationalError as DatabaseError
@@ -16,7 +15,7 @@ from tqdm import tqdm
 from workshop import db, state_folder
 from workshop.database import among, execute
 from workshop.delivery.record import Published, latest_run, uuids
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.topology import tasks_in_queue
 from workshop.errors import WorkshopError
 from workshop.settings import broker_url
 
@@ -64,11 +63,6 @@ class Progress:
     due: int
     running: int
 
-    @property
-    def ended(self) -> int:
-        """Tasks that will not change any more."""
-        return self.done + self.failed
-
     def __str__(self) -> str:
         """Say it in words."""
         return (
@@ -86,10 +80,9 @@ def progress(run: list[Published] | None = None) -> Progress:
         The tasks; by default those of this notebook's latest cell that sent some.
     """
     tasks = latest_run() if run is None else run
-    counts = execute(_COUNT, {"ids": uuids(task.id for task in tasks)}).one()
-    done, failed, retried, due = counts
+    done, failed, retried, due = execute(_COUNT, {"ids": uuids(task.id for task in tasks)}).one()
     left = len(tasks) - done - failed
-    waiting = min(tasks_in_queue(), left)
+    waiting = min(tasks_in_queue(broker_url()), left)
     due = min(due, left - waiting)
     return Progress(len(tasks), done, failed, retried, waiting, due, left - waiting - due)
 
@@ -122,12 +115,6 @@ def read_log(task_ids: Iterable[str]) -> "DataFrame":
     return rows.assign(error_type=rows.error.astype(str).str.split(":").str[0])
 
 
-def tasks_in_queue() -> int:
-    """Return how many messages in the queue `squares` no worker has taken yet."""
-    with Connection(broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
-        return SQUARES(channel).queue_declare(passive=True).message_count
-
-
 def watch(
     run: list[Published] | Callable[[], list[Published]] | None = None,
     still_sending: Callable[[], bool] = lambda: False,
@@ -157,7 +144,7 @@ def watch(
     WorkshopError
         If nothing changed for `patience` seconds. The tasks are not lost; the sentence says where they are.
     """
-    tasks = None if callable(run) else latest_run() if run is None else run
+    tasks = latest_run() if run is None else run
     quiet_since, before, said = time.monotonic(), None, ""
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
     shape = "{percentage:3.0f}%|{bar:10}| {elapsed}, {rate_fmt}{postfix}"
@@ -166,13 +153,13 @@ def watch(
     ) as line:
         while True:
             more = still_sending()
-            now = _progress_if_all_answer(run() if callable(run) else tasks)
+            now = _progress_if_all_answer(tasks() if callable(tasks) else tasks)
             known, said = said, _not_ready()
             line.set_postfix_str(_short(now) + said, refresh=said not in ("", known))
             if now:
                 line.total = now.sent
-                line.update(now.ended - line.n)
-            if now and now.ended == now.sent and not more:
+                line.update(now.done + now.failed - line.n)
+            if now and now.done + now.failed == now.sent and not more:
                 return now
             if now and astuple(now) != before:
                 quiet_since, before = time.monotonic(), astuple(now)
@@ -182,7 +169,7 @@ def watch(
             time.sleep(0.2)
 
 
-def _progress_if_all_answer(tasks: list[Published] | None) -> Progress | None:
+def _progress_if_all_answer(tasks: list[Published]) -> Progress | None:
     """Count where the tasks are; None while the broker or the database is away."""
     try:
         return progress(tasks)

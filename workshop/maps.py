@@ -37,10 +37,7 @@ LABELS = {
 """Where a map writes each name: in the sea beside the nation, in metres (EPSG:27700)."""
 
 TOOLTIPS_UP_TO = 2500
-"""With more squares than this, a map draws each nation as one shape without tooltips."""
-
 BOLD_UP_TO = 25
-"""Up to this many squares, a map outlines them boldly: one square of the whole country is hard to see."""
 
 
 def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFrame:
@@ -105,7 +102,9 @@ def squares_map(squares: gpd.GeoDataFrame) -> GridMap:
     """Draw squares on a map of the nations that works without the internet.
 
     Each square is drawn once, however many tasks hit it. Where points of one square lie in different
-    nations, it takes the nation that `NATIONS` names first, so land goes before sea.
+    nations, it takes the nation that `NATIONS` names first, so land goes before sea. Up to `BOLD_UP_TO`
+    squares are outlined boldly: one of the whole country is hard to see. With more than `TOOLTIPS_UP_TO`,
+    each nation is one shape without tooltips.
 
     Parameters
     ----------

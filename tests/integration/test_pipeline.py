@@ -15,6 +15,7 @@ from tests.integration.own_stack import EDINBURGH, done, no_nations, task_of
 from workshop import db, live, maps, settings
 from workshop.database import engine, execute
 from workshop.delivery import dead
+from workshop.delivery.topology import tasks_in_queue
 from workshop.periodic import NationCount, count_squares
 from workshop.service import geoprocess, is_faulty
 from workshop.tasks import application, do_task
@@ -43,7 +44,7 @@ def test_a_second_delivery_makes_no_second_row():
     id = str(uuid4())
     for _ in range(3):
         do_task.apply_async(EDINBURGH, task_id=id)
-    wait_for(lambda: live.tasks_in_queue() == 0)
+    wait_for(lambda: tasks_in_queue(settings.broker_url()) == 0)
     done([task_of(id)])
     marker = do_task.delay(*EDINBURGH).id
     done([task_of(marker)])

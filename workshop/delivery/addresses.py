@@ -16,10 +16,6 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from kombu import Connection
 
-_FULL = re.compile(r"sorry, too many clients|remaining connection slots|too many connections")
-
-_NAME = "geopython-db"
-
 PATIENCE = 3
 """Seconds within which an address must answer."""
 
@@ -124,18 +120,18 @@ def _reach(parts: dict[str, Any], kind: Kind) -> None:
     attempt.join(PATIENCE)
     if not outcome and not attempt.is_alive():
         return
+    host = f'The {kind.what}\'s host "{parts["host"]}"'
     match outcome:
         case [ConnectionRefusedError()]:
             text = f"Nothing listens at the {kind.what}'s port {parts['port']} on {parts['host']}."
             raise Trouble("port", text)
         case [socket.gaierror()]:
-            reason = "is not known"
-        case [error] if not isinstance(error, TimeoutError):
-            reason = f"can't be reached: {error.strerror}"
-        case _:
-            reason = f"does not answer at port {parts['port']} within {PATIENCE} s"
-    known = not isinstance(next(iter(outcome), None), socket.gaierror)
-    raise Trouble("host", f'The {kind.what}\'s host "{parts["host"]}" {reason}.', on_the_way=known)
+            raise Trouble("host", f"{host} is not known.")
+        case [] | [TimeoutError()]:
+            text = f"{host} does not answer at port {parts['port']} within {PATIENCE} s."
+        case [error]:
+            text = f"{host} can't be reached: {error.strerror}."
+    raise Trouble("host", text, on_the_way=True)
 
 
 def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
@@ -175,7 +171,7 @@ def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
 
 def _why_no_database(said: str, parts: dict[str, Any]) -> tuple[str, str]:
     name, user, port = parts["database"], parts["user"], parts["port"]
-    if full := _FULL.search(said):
+    if full := re.search("sorry, too many clients|remaining connection slots|too many connections", said):
         whose = f'for the user "{user}"' if "for role" in said else "at all"
         why = said[full.start() :].strip()
         return "connections", f"PostgreSQL lets no more connections in {whose}: {why}."
@@ -184,7 +180,7 @@ def _why_no_database(said: str, parts: dict[str, Any]) -> tuple[str, str]:
         return "database", text
     if "FATAL" not in said:
         return "port", f"What listens at the database's port {port} does not answer as PostgreSQL does."
-    entry = "pg_hba" in said  # a central lets its machines into its one database only
-    if re.search(r'database "[^"]*"', said) and (not entry or name != _NAME):
+    course = name == "geopython-db"  # the only one that a central's pg_hba.conf opens to its machines
+    if re.search(r'database "[^"]*"', said) and not ("pg_hba" in said and course):
         return "database", f'PostgreSQL has no database "{name}", or not for user "{user}".'
     return "user or password", f'PostgreSQL refuses the user "{user}" with this password.'

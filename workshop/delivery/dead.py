@@ -23,8 +23,8 @@ class DeadLetter:
 
     Attributes
     ----------
-    id, name : str
-        The task's id and name as the message says; empty where it says none.
+    id : str
+        The task's id as the message says; empty where it says none.
     fault : str
         Why a worker refuses such a message; empty if it is a task like others.
     reason : str
@@ -34,7 +34,6 @@ class DeadLetter:
     """
 
     id: str
-    name: str
     fault: str
     reason: str = ""
     at: str = ""
@@ -59,8 +58,8 @@ def letters(known: Container[str] | None = None, broker_url: str | None = None) 
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
-            id, name, reason = (str(headers.get(key) or "") for key in ("id", "task", REASON))
-            yield DeadLetter(id, name, fault(message, known) or "", reason, _since(headers))
+            id, reason = (str(headers.get(key) or "") for key in ("id", REASON))
+            yield DeadLetter(id, fault(message, known) or "", reason, _since(headers))
         # the channel is closed without an acknowledgement, so RabbitMQ puts all back
 
 

@@ -19,17 +19,14 @@ for _packing in compression.encoders():
     compression.register(None, lambda body: body, _packing)
 
 LARGEST = 64 * 1024
-"""Bytes of a body. That of a point has about 100."""
-
 FARTHEST = timedelta(days=1)
-"""How far ahead a message may ask to be run. A worker holds it unacknowledged until then.
-
-RabbitMQ's ``consumer_timeout`` must be longer.
-"""
 
 
 def fault(message: Message, known: Container[str] | None = None) -> str | None:
     """Return why a message is refused, such as ``NO-ID: there is no header "id"``; None if it is a task.
+
+    A body has at most `LARGEST` bytes; that of a point has about 100. A task is due at most `FARTHEST` from
+    now: a worker holds its message unacknowledged until then, and RabbitMQ's ``consumer_timeout`` is longer.
 
     Parameters
     ----------

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from celery import Celery
-from kombu import Connection
 from sqlalchemy import select
 
 from workshop import db, settings
@@ -17,7 +16,7 @@ from workshop.database import among, execute
 from workshop.delivery import dead, publisher
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.topology import tasks_in_queue
 
 
 @dataclass(frozen=True)
@@ -152,10 +151,10 @@ def requeue(tasks: Sequence[Published]) -> int:
 
 def _on_the_way(workers: int | None) -> tuple[int, dict[str, float], set[str]]:
     """Return how many messages wait, which tasks workers hold until when, and the names that they know."""
-    with Connection(settings.broker_url(), connect_timeout=3) as connection, connection.channel() as channel:
-        before = SQUARES(channel).queue_declare(passive=True).message_count
-        reports = list(ask_workers(settings.broker_url(), expected=workers).values())
-        after = SQUARES(channel).queue_declare(passive=True).message_count
+    broker_url = settings.broker_url()
+    before = tasks_in_queue(broker_url)
+    reports = ask_workers(broker_url, expected=workers).values()
+    after = tasks_in_queue(broker_url)
     held = {id: due for report in reports for id, due in report["held"].items()}
     return max(before, after), held, {name for report in reports for name in report["tasks"]}
 

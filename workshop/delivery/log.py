@@ -10,7 +10,6 @@ from workshop.database import execute
 from workshop.delivery.attempt import current_attempt
 
 _logger = logging.getLogger(__name__)
-_LINE = insert(db.TaskLog)
 
 ASKED = " (it had asked for a retry)"
 """Ends the error of a failure whose attempt had asked for a retry: the task's own code caught the Retry."""
@@ -39,6 +38,6 @@ def write_task_log(state: str, error: BaseException) -> None:
         "countdown": attempt.countdown,
     }
     try:
-        execute(_LINE, line)
+        execute(insert(db.TaskLog), line)
     except SQLAlchemyError as problem:
         _logger.error("Could not write %s to task_log: %s", line, problem)

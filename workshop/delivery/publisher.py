@@ -5,7 +5,7 @@ disk is full. Here RabbitMQ confirms that it has the task, or `NotSent` says wha
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any
 
 import celery
 from amqp.exceptions import AMQPError, ChannelError, MessageNacked
@@ -17,8 +17,6 @@ from workshop.errors import WorkshopError
 
 CONFIRM = 3
 """Seconds that RabbitMQ has to confirm a message."""
-
-Answer = TypeVar("Answer")
 
 
 class NotSent(WorkshopError):
@@ -40,7 +38,7 @@ class NotSent(WorkshopError):
         self.args = (task_id, text, perhaps)  # of which another process makes it anew
 
 
-def send(app: celery.Celery, task_id: str, publish: Callable[..., Answer]) -> Answer:
+def send(app: celery.Celery, task_id: str, publish: Callable[..., Any]) -> Any:
     """Publish a task, and wait until RabbitMQ confirms it.
 
     Parameters

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,7 +34,7 @@ STARTED = _now()
 """When this process began to be able to send tasks (UTC, ISO 8601)."""
 
 _cells = 0
-_tried = False
+_recorded = False
 
 
 def this_run() -> str:
@@ -44,9 +44,8 @@ def this_run() -> str:
 
 def source() -> str:
     """Return what sends tasks here: a notebook such as ``01-enqueue``, or a script such as ``demo``."""
-    if named := os.environ.get("WORKSHOP_SOURCE"):
-        return named
-    return Path(os.environ.get("JPY_SESSION_NAME") or ("notebook" if _cells else sys.argv[0])).stem
+    named = os.environ.get("WORKSHOP_SOURCE") or os.environ.get("JPY_SESSION_NAME")
+    return Path(named or ("notebook" if _cells else sys.argv[0])).stem
 
 
 def in_notebook() -> bool:
@@ -55,20 +54,16 @@ def in_notebook() -> bool:
 
 
 @contextmanager
-def trying(
-    id: str, name: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None
-) -> Iterator[None]:
-    """Note that this cell tries to send a task, and if it can't be sent, why.
+def trying(id: str, name: str, args: Sequence[Any] | None, kwargs: Any) -> Iterator[None]:
+    """Look at the settings before a task is sent; if it can't be sent, note why.
 
     Parameters
     ----------
     id, name : str
         The task's id and name.
-    args, kwargs : sequence and mapping, optional
+    args, kwargs : sequence and dict, optional
         Its arguments, by position and by name.
     """
-    global _tried
-    _tried = True
     settings.check()  # a worker would fail each task
     try:
         yield
@@ -94,6 +89,8 @@ def _entry(id: str, name: str, args: Any, kwargs: Any, retries: int = 0) -> dict
 
 
 def _append(entry: dict[str, Any]) -> None:
+    global _recorded
+    _recorded = True
     line = json.dumps(entry, default=repr) + "\n"
     target = os.open(state_dir() / FILE, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
@@ -102,38 +99,33 @@ def _append(entry: dict[str, Any]) -> None:
         os.close(target)
 
 
-def _is_new(headers: dict[str, Any] | None) -> bool:
+def _is_new(headers: dict[str, Any]) -> bool:
     """Return whether a producer sends this; retries, periodic tasks and the probes of checks are not new."""
-    if not headers or current_task or PROBE in headers:
-        return False
-    return not str(headers["task"]).startswith("workshop.periodic.")
+    return not (current_task or PROBE in headers or str(headers["task"]).startswith("workshop.periodic."))
 
 
 @before_task_publish.connect
-def _note_publish(body: Any = None, headers: dict[str, Any] | None = None, **_: Any) -> None:
-    global _tried
-    if headers is None or not _is_new(headers):
-        return
-    _tried = True
-    arguments, keywords = body[:2] if isinstance(body, (tuple, list)) else ([], {})
-    retries = headers.get("retries") or 0
-    _append(_entry(headers["id"], headers["task"], arguments, keywords, retries))
+def _note_publish(body: Any, headers: dict[str, Any], **_: Any) -> None:
+    if _is_new(headers):
+        arguments, keywords = body[:2]
+        retries = headers.get("retries") or 0
+        _append(_entry(headers["id"], headers["task"], arguments, keywords, retries))
 
 
 @after_task_publish.connect
-def _note_confirm(headers: dict[str, Any] | None = None, **_: Any) -> None:
-    if headers and _is_new(headers):
+def _note_confirm(headers: dict[str, Any], **_: Any) -> None:
+    if _is_new(headers):
         _append({"id": headers["id"], "confirmed": True})
 
 
 def _begin_cell(_: Any) -> None:
-    global _cells, _tried
+    global _cells, _recorded
     _cells += 1
-    _tried = False
+    _recorded = False
 
 
 def _end_cell(result: Any) -> None:
-    if _tried and (error := result.error_in_exec):
+    if _recorded and (error := result.error_in_exec):
         text = f"{type(error).__name__}: {error}"
         _append({"run": this_run(), "at": _now(), "source": source(), "error": text[:500]})
 

@@ -17,12 +17,10 @@ from workshop import settings
 from workshop.delivery.request import given_back
 from workshop.state_folder import ROOT
 
-CODE = ROOT / "workshop"
-
 
 def code_version() -> dict[str, str]:
     """Return a short digest of each file ``workshop/*.py`` as it is saved now, by name."""
-    files = sorted(CODE.glob("[a-z_]*.py"))
+    files = sorted((ROOT / "workshop").glob("[a-z_]*.py"))
     return {path.name: sha256(path.read_bytes()).hexdigest()[:8] for path in files}
 
 

@@ -21,7 +21,7 @@ More messages ahead are no faster, and worse to share between machines. Nor is a
 * retries travel through 28 more queues and exchanges, which such a worker could neither declare nor use.
 """
 
-from kombu import Exchange, Queue
+from kombu import Connection, Exchange, Queue
 
 ROUTING_KEY = "task.square"
 
@@ -39,3 +39,15 @@ SQUARES = Queue(
     no_declare=True,
     queue_arguments={"x-queue-type": "classic", "x-dead-letter-exchange": DEAD_EXCHANGE.name},
 )
+
+
+def tasks_in_queue(broker_url: str) -> int:
+    """Return how many messages in the queue `squares` no worker has taken yet.
+
+    Parameters
+    ----------
+    broker_url : str
+        The broker's address.
+    """
+    with Connection(broker_url, connect_timeout=3) as connection, connection.channel() as channel:
+        return SQUARES(channel).queue_declare(passive=True).message_count
