@@ -107,34 +107,38 @@ class _Script(MacroElement):
 
 # Names the nations, describes the map, and fits the grid to the window at each change of its size. The names
 # are plain Leaflet: folium's own Marker asks for an icon file before it takes another icon.
-_NAMES_AND_VIEW = """{
-    const map = {{ this._parent.get_name() }};
-    const picture = map.getPane("mapPane");
-    picture.setAttribute("role", "img");
-    picture.setAttribute("aria-label", {{ this.words|tojson }});
-    document.documentElement.lang = "en";
-    {{ this.labels|tojson }}.forEach(([name, place]) => L.marker(place, {
-        interactive: false, keyboard: false,
-        icon: L.divIcon({className: "label", iconSize: [0, 0], html: `<b>${name}</b>`}),
-    }).addTo(map));
-    new ResizeObserver(() => {
-        const legend = document.querySelector(".legend").offsetWidth + 12;
-        map.invalidateSize({animate: false});
-        map.fitBounds({{ this.bounds|tojson }}, {animate: false, paddingBottomRight: [legend, 0]});
-    }).observe(map.getContainer());
-}"""
+_NAMES_AND_VIEW = """
+        {
+            const map = {{ this._parent.get_name() }};
+            const picture = map.getPane("mapPane");
+            picture.setAttribute("role", "img");
+            picture.setAttribute("aria-label", {{ this.words|tojson }});
+            document.documentElement.lang = "en";
+            {{ this.labels|tojson }}.forEach(([name, place]) => L.marker(place, {
+                interactive: false, keyboard: false,
+                icon: L.divIcon({className: "label", iconSize: [0, 0], html: `<b>${name}</b>`}),
+            }).addTo(map));
+            new ResizeObserver(() => {
+                const legend = document.querySelector(".legend").offsetWidth + 12;
+                map.invalidateSize({animate: false});
+                map.fitBounds({{ this.bounds|tojson }}, {animate: false, paddingBottomRight: [legend, 0]});
+            }).observe(map.getContainer());
+        }
+        """
 
 # Squares with tooltips, in a fraction of the bytes of folium's GeoJson. Chrome would stop at each square when
 # someone presses Tab, hence the tabIndex.
 _SQUARES = """
-    {{ this.squares|tojson }}.forEach(([text, corners]) => {
-        const square = L.polygon(corners, {{ this.style|tojson }}).bindTooltip(text, {sticky: true});
-        square.addTo({{ this._parent.get_name() }}).getElement().tabIndex = -1;
-    });
-"""
+        {{ this.squares|tojson }}.forEach(([text, corners]) => {
+            const square = L.polygon(corners, {{ this.style|tojson }}).bindTooltip(text, {sticky: true});
+            square.addTo({{ this._parent.get_name() }}).getElement().tabIndex = -1;
+        });
+        """
 
 # A geometry without tooltip.
-_SHAPE = "L.geoJSON({{ this.shape|tojson }}, {{ this.options|tojson }}).addTo({{ this._parent.get_name() }});"
+_SHAPE = """
+        L.geoJSON({{ this.shape|tojson }}, {{ this.options|tojson }}).addTo({{ this._parent.get_name() }});
+        """
 
 
 def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
