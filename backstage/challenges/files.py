@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +172,11 @@ def is_here(path: str) -> bool:
 
 def move(path: str, folder: Path) -> None:
     """Move a file of the course's folder to the same place in another; folders that are empty then go."""
-    os.renames(state_folder.ROOT / path, folder / path)
+    source, target = state_folder.ROOT / path, folder / path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(source, target)
+    with suppress(OSError):
+        os.removedirs(source.parent)
 
 
 def is_courses_own(path: str) -> bool:
