@@ -4,14 +4,12 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
-
-from filelock import FileLock
 
 from workshop.errors import WorkshopError
 
@@ -67,11 +65,13 @@ def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
         draft.unlink(missing_ok=True)
 
 
-def changing(path: Path) -> FileLock:
+def changing(path: Path) -> AbstractContextManager[Any]:
     """Return a lock on a file that several want to change, for a `with`; it is beside the file.
 
     The kernel ends it when this process ends, however that is.
     """
+    from filelock import FileLock  # a Python without the packages gets as far as this module
+
     return FileLock(path.with_suffix(".lock"))
 
 
