@@ -40,10 +40,11 @@ lock:  ## requirements.lock with the newest versions that pyproject.toml allows
 	@.venv/bin/python -m tests.unit.test_conda
 
 stop:  ## stop all services; what they hold stays
+	@sh scripts/setup.sh
 	@.venv/bin/python -m backstage down
 
 clean:  ## stop, and remove everything that set-up and services made
-	@if [ -x .venv/bin/python ]; then .venv/bin/python -m backstage down --purge; fi
+	@if [ -x .venv/bin/python ]; then sh scripts/setup.sh && .venv/bin/python -m backstage down --purge; fi
 	rm -rf .venv demo.html
 
 .PHONY: lab demo test test-all test-fast chaos bench bundle lock stop clean

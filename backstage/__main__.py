@@ -20,7 +20,9 @@ def main() -> None:
     try:
         from backstage.cli import main as run
     except (ImportError, SyntaxError) as error:
-        _refuse(f"The course's Python packages are incomplete ({error})", "sh scripts/setup.sh")
+        inside = "WORKSHOP_PUBLISHED" in os.environ
+        step = "docker compose up --build" if inside else "sh scripts/setup.sh"
+        _refuse(f"The course's Python packages are incomplete ({error})", step)
     try:
         run(prog_name="workshop")
     except OSError as error:  # such as a full disk, or a folder that can't be written

@@ -101,7 +101,8 @@ class _Script(MacroElement):
 
     def __init__(self, script: str, **values: Any) -> None:
         super().__init__()
-        self._template = Template("{% macro script(this, kwargs) %}" + script + "{% endmacro %}")
+        self._template_str = "{% macro script(this, kwargs) %}" + script + "{% endmacro %}"
+        self._template = Template(self._template_str)
         vars(self).update(values)
 
 

@@ -72,7 +72,7 @@ def changing(path: Path) -> AbstractContextManager[Any]:
     """
     from filelock import FileLock  # a Python without the packages gets as far as this module
 
-    return FileLock(path.with_suffix(".lock"))
+    return FileLock(path.with_suffix(".lock"), fallback_to_soft=False)
 
 
 def _content(path: Path) -> dict[str, Any]:

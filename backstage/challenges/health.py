@@ -4,7 +4,6 @@ import json
 import socket
 import sys
 import time
-from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -84,8 +83,10 @@ def _code() -> Verdict | None:
 def _workers() -> Verdict | None:
     """Wait while workers start; then return what is wrong with them."""
     found = _look_at_workers()
+    if not found or found.code == "ENV-TWO-WORKERS" or not _starting():
+        return found
     end = time.monotonic() + PATIENCE
-    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout, disable=not (found and _starting())) as line:
+    with tqdm(bar_format="{desc}", leave=False, file=sys.stdout) as line:
         line.set_description_str(phrase("worker-starts"))
         while found and _starting() and time.monotonic() < end:
             time.sleep(0.3)
@@ -121,15 +122,19 @@ def reports() -> dict[str, dict[str, Any]]:
     return ask_workers(settings.broker_url(), expected=workers_ready())
 
 
-def versions() -> Iterator[str]:
-    """Yield, for each worker that answers, which code it runs and since when; nothing if none can be."""
-    if broker_trouble(settings.get("broker_url")):
-        return
-    for name, report in sorted(reports().items()):
+def versions() -> list[str]:
+    """Return, for each worker that answers, which code it runs and since when; nothing if none can be."""
+    try:
+        found = reports()
+    except Exception:  # the broker may be down, which each client says in its own way
+        return []
+    lines = []
+    for name, report in sorted(found.items()):
         since = f"{datetime.fromisoformat(report['since']).astimezone():%H:%M:%S}"
         older = _older_files(report)
         what = "older-code" if older else "saved-code"
-        yield phrase(what, worker=name, files=" and ".join(older), since=since)
+        lines.append(phrase(what, worker=name, files=" and ".join(older), since=since))
+    return lines
 
 
 def _older_files(report: dict[str, Any]) -> list[str]:

@@ -4,6 +4,7 @@ Everything is tried first. Only if all is right the addresses are written to ``j
 `workshop.settings` follows that file, and the running stack starts its worker anew with it.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -64,7 +65,8 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         if fault:
             raise WorkshopError(str(fault))
         at = parts_of(urls[0], BROKER)
-        _put({"broker_url": urls[0], "database_url": urls[1], "machine": at["user"]})
+        name = at["user"] if re.fullmatch(r"[\w.-]+", at["user"]) else None  # what files may be called
+        _put({"broker_url": urls[0], "database_url": urls[1], "machine": name})
         until_ready()
     except WorkshopError as error:
         _put(before)

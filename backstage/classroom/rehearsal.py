@@ -105,11 +105,12 @@ def stop(say: Say = print) -> None:
         with suppress(ProcessLookupError):
             os.kill(note["pid"], signal.SIGTERM)
         until(lambda: born(note["pid"]) != note["born"], seconds=90)
-    end_machines()
-    central.stop()
-    if note["fresh"]:  # else it holds squares of an earlier class
-        shutil.rmtree(central_folder(), ignore_errors=True)
-    (state_folder.state_dir() / FILE).unlink(missing_ok=True)
+    if state_folder.read(FILE):  # one in the foreground removes all of it itself
+        end_machines()
+        central.stop()
+        if note["fresh"]:  # else it holds squares of an earlier class
+            shutil.rmtree(central_folder(), ignore_errors=True)
+        (state_folder.state_dir() / FILE).unlink(missing_ok=True)
     say("The rehearsal has ended.")
 
 

@@ -1,6 +1,7 @@
 """Hands pages of other containers on to 127.0.0.1, where JupyterLab's proxy looks for them."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 from backstage.stack.site import HOST, Site
@@ -8,7 +9,7 @@ from backstage.stack.site import HOST, Site
 _PIECE = 65_536
 
 
-async def forward(site: Site, name: str) -> None:
+async def forward(site: Site, name: str, say: Callable[[str], None]) -> None:
     """Hand connections to another container's port on to it, as long as this process lives.
 
     Parameters
@@ -17,6 +18,8 @@ async def forward(site: Site, name: str) -> None:
         Where the containers are.
     name : str
         The port, such as ``flower``.
+    say : callable
+        Shows a line, if the port is taken.
     """
 
     async def meet(near: asyncio.StreamReader, near_out: asyncio.StreamWriter) -> None:
@@ -25,7 +28,10 @@ async def forward(site: Site, name: str) -> None:
             with closing(far_out):
                 await asyncio.gather(_copy(near, far_out), _copy(far, near_out))
 
-    await asyncio.start_server(meet, HOST, site.ports[name])
+    try:
+        await asyncio.start_server(meet, HOST, site.ports[name])
+    except OSError as error:
+        say(f"JupyterLab has no page of {name}: {error.strerror}")
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

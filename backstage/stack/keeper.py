@@ -93,11 +93,12 @@ class Keeper:
     async def _live(self) -> str:
         """Run the service once, and return what ended it."""
         await self._until(self._has_what_it_needs)
+        if self._moves_on():
+            return ""
         if self.service.reloads and (problem := syntax_error()):
             self.status.state = "broken"
             self.tell(problem)
             await self._until(lambda: False)
-        if self._moves_on():
             return ""
         began = time.monotonic()
         self.status.state = "starting"

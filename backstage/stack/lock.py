@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOLCK, ENOSYS, EOPNOTSUPP
 
 from filelock import FileLock, Timeout
 
@@ -11,6 +12,9 @@ from workshop.errors import WorkshopError
 
 _LOOKING = 0.3
 """Seconds in which another program that only looks at the lock has let go of it."""
+
+
+_NO_LOCKS = (ENOLCK, ENOSYS, EOPNOTSUPP)
 
 
 class AlreadyRunning(WorkshopError):
@@ -31,12 +35,15 @@ def only_one() -> Iterator[None]:
     WorkshopError
         If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
-    lock = FileLock(state_folder.state_dir() / containers.own("lock"), _LOOKING)
+    path = state_folder.state_dir() / containers.own("lock")
+    lock = FileLock(path, _LOOKING, fallback_to_soft=False)
     try:
         lock.acquire()
-    except Timeout:
+    except (Timeout, FileNotFoundError):  # held, or removed with its folder meanwhile
         raise AlreadyRunning from None
     except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
         raise WorkshopError(
             f"The folder {state_folder.state_dir()} is on a disk without file locks ({error.strerror}), such "
             "as a network drive.",

@@ -99,9 +99,9 @@ def _remove(folder: Path, kept: Collection[str] = ()) -> None:
         with suppress(OSError):
             path.rmdir()
     if {path.name for path in folder.iterdir()} <= {*_OWN}:
-        for name in _OWN:
-            (folder / name).unlink(missing_ok=True)
-        with suppress(OSError):
+        with suppress(OSError):  # Windows keeps a lock that is held
+            for name in _OWN:
+                (folder / name).unlink(missing_ok=True)
             folder.rmdir()
 
 

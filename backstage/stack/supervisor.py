@@ -69,7 +69,7 @@ class Supervisor:
             allow_many_files()
         if containers.inside() and "lab" in self.names:
             for page in ("flower", "management"):
-                await forward(self.site, page)
+                await forward(self.site, page, self.say)
         self._leader_born = born(_leader()) if _leader() else None
         self._saved = watch.saved()
         self.say(f"Starting {', '.join(self.names)} ...")
@@ -110,8 +110,9 @@ class Supervisor:
         for step in steps:
             try:
                 step()
-            except Exception as error:
-                problems.add(f"The services go on, but: {type(error).__name__}: {error}")
+            except Exception as error:  # the name of a file in it may be another one each time
+                reason = getattr(error, "strerror", None) or error
+                problems.add(f"The services go on, but: {type(error).__name__}: {reason}")
         for problem in problems - self._problems:
             self.say(problem)
         self._problems = problems

@@ -1,6 +1,7 @@
 """Computers unlike others: the course goes on there, or says in a sentence why it can't."""
 
 import errno
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -130,11 +131,12 @@ def test_root_without_namespaces_runs_the_database_as_another_account(tmp_path: 
         assert "Removed" in plain.workshop("down", "--purge")
 
 
-def test_a_folder_without_file_locks_is_refused(tmp_path: Path) -> None:
-    machine = OddMachine(tmp_path / "state", first=refusing("flock", errno.ENOLCK))
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_folder_without_file_locks_is_refused(number: int, tmp_path: Path) -> None:
+    machine = OddMachine(tmp_path / "state", first=refusing("flock", number))
     for command in (("up", "postgis"), ("up", "--detach", "postgis"), ("down",)):
         shown = machine.workshop(*command, code=3)
-        assert f"{machine.state} is on a disk without file locks (No locks available)" in shown
+        assert f"{machine.state} is on a disk without file locks ({os.strerror(number)})" in shown
         assert "Next: set WORKSHOP_STATE to a folder on a disk of this computer" in shown
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import shutil
 import sys
 from collections.abc import Callable, Coroutine
@@ -99,11 +100,11 @@ def test_a_worker_that_is_not_wanted_any_more_ends_no_start(
 def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full, write = True, state_folder.write
+    full, write, number = True, state_folder.write, itertools.count()
 
     def to_a_full_disk(name: str, content: dict[str, Any], replace: bool = True) -> None:
         if full and name == "stack.json":
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(errno.ENOSPC, "No space left on device", f"{name}.draft-{next(number)}")
         write(name, content, replace)
 
     async def scenario() -> None:

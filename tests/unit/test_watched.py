@@ -58,6 +58,24 @@ def test_it_is_followed_as_it_goes_and_comes(monkeypatch: pytest.MonkeyPatch) ->
     assert kept.status.pid is None
 
 
+def test_one_that_leaves_before_it_started_says_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "syntax_error", lambda: "workshop/tasks.py, line 1: invalid syntax")
+    said: list[str] = []
+    other = keeper.Keeper(Service("rabbitmq", lambda site: [], lambda site: None), SITE, {}, said.append)
+    service = Service("worker1", lambda site: [], lambda site: None, needs=("rabbitmq",), reloads=True)
+    kept = keeper.Keeper(service, SITE, {"rabbitmq": other}, said.append)
+
+    async def run() -> None:
+        task = asyncio.create_task(kept.run())
+        await asyncio.sleep(0)
+        kept.leave()
+        await task
+
+    asyncio.run(run())
+    assert kept.status.state == "stopping"
+    assert said == []
+
+
 @pytest.mark.parametrize("name", plan.WATCHED)
 def test_one_that_does_not_answer_is_told_in_words(name: str) -> None:
     service = plan.WATCHED[name]
