@@ -1,14 +1,15 @@
-"""The machines' accounts at the broker of a central, and what all their accounts are good for.
+"""What a central has at RabbitMQ, and what all accounts of its machines are good for.
 
 A machine may take tasks, send them again, write its rows and tell what it does, and nothing else: each
-has one account here and one at the database (`backstage.stack.roles`). All of it is made anew, with the same
-outcome, whenever the broker or the database has started.
+has one account here and one at the database (`backstage.stack.roles`). It sees the central's virtual host and
+database only. All of it is made anew, with the same outcome, whenever the broker or the database has started.
 
 What a machine that means harm can still do, as it may read the queue and write rows:
 
 * empty the queue, or take tasks and acknowledge or reject them without doing them;
 * send tasks that nobody asked for, up to the queue's length, and reject them: all are kept as dead letters,
-  until RabbitMQ takes no more messages as the disk is nearly full;
+  until RabbitMQ takes no more messages as the disk is nearly full. That stops everyone, this machine's own
+  notebook too, until there is room again;
 * write rows for tasks that were never sent, as many as the disk takes;
 * tell events in another's name, so that Flower shows what never was;
 * keep the database busy with its own sessions, as each may lift its own time limits.
@@ -22,17 +23,21 @@ import hashlib
 import json
 import secrets
 from base64 import b64encode
+from dataclasses import replace
 from typing import Any
 
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.http import ask_rabbitmq
+from backstage.stack.queues import declare
 from backstage.stack.site import Site
 from workshop.delivery.topology import SQUARES
 
-_CONNECTIONS, _CHANNELS = 40, 120
-"""At the broker: a worker has two, and one in each process that sent a retry."""
+_CONNECTIONS, _CHANNELS = 30, 120
+"""For each machine: a worker has two, and one in each process that sent a retry."""
 
-_VIRTUAL_HOST = "celery_app"
+_OWN_CONNECTIONS = 50
+"""At the same virtual host, for feeding, the audit and the wall."""
+
 _TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
 _BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"}
 """For the queue of the tasks: a message more is refused, and its sender told.
@@ -43,19 +48,30 @@ until there is room again, and forgets none.
 """
 
 
-def make_accounts(site: Site) -> None:
-    """Make the machines' accounts at the broker of a central, and no others; at another stack do nothing."""
-    if not site.central:
+def settle(site: Site) -> None:
+    """Make virtual host, queues and accounts as ``central.json`` wants them; remove what else has that id.
+
+    A central that is closed keeps nothing here, one whose cards have ended only its queues.
+    """
+    central = CentralConfig.read()
+    if not central:
         return
-    there = {user["name"] for user in json.loads(ask_rabbitmq(site, "/api/users"))}
-    if old := there - site.central.accounts.keys() - {"celery_user"}:
+    users = {user["name"] for user in json.loads(ask_rabbitmq(site, "/api/users"))}
+    of_it = {name for name in users if name.startswith(f"{central.id}-")}
+    if old := of_it - central.accounts.keys():
         ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
-    ask_rabbitmq(site, "/api/definitions", _definitions(site.central))
+    if central.machines:
+        ask_rabbitmq(site, "/api/definitions", _definitions(central))
+        declare(replace(site, central=central.id).broker_url)
+    elif any(each["name"] == central.id for each in json.loads(ask_rabbitmq(site, "/api/vhosts"))):
+        ask_rabbitmq(site, f"/api/vhosts/{central.id}", method="DELETE")
 
 
 def _definitions(central: CentralConfig) -> dict[str, Any]:
-    names = central.accounts
+    names, host = central.accounts, central.id
+    most = _CONNECTIONS * len(central.machines) + _OWN_CONNECTIONS
     return {
+        "vhosts": [{"name": host}],
         "users": [
             {
                 "name": name,
@@ -67,24 +83,35 @@ def _definitions(central: CentralConfig) -> dict[str, Any]:
             for name, password in names.items()
         ],
         "permissions": [
-            {
-                "user": name,
-                "vhost": _VIRTUAL_HOST,
-                "configure": "^$",
-                "write": r"^(tasks|amq\.topic)$",
-                "read": "^squares$",
-            }
-            for name in names
+            {"user": "celery_user", "vhost": host, "configure": ".*", "write": ".*", "read": ".*"},
+            *(
+                {
+                    "user": name,
+                    "vhost": host,
+                    "configure": "^$",
+                    "write": r"^(tasks|amq\.topic)$",
+                    "read": "^squares$",
+                }
+                for name in names
+            ),
         ],
         "topic_permissions": [
-            {"user": name, "vhost": _VIRTUAL_HOST, "exchange": exchange, "write": keys, "read": "^$"}
+            {"user": name, "vhost": host, "exchange": exchange, "write": keys, "read": "^$"}
             for name in names
             for exchange, keys in _TOPICS.items()
+        ],
+        "parameters": [
+            {
+                "component": "vhost-limits",
+                "name": "limits",
+                "vhost": host,
+                "value": {"max-connections": most},
+            }
         ],
         "policies": [
             {
                 "name": "bounds",
-                "vhost": _VIRTUAL_HOST,
+                "vhost": host,
                 "pattern": f"^{SQUARES.name}$",
                 "apply-to": "queues",
                 "priority": 0,

@@ -2,8 +2,11 @@
 
 import os
 import socket
+from collections.abc import Mapping
 
-from backstage.stack.central_config import CentralConfig
+import psutil
+
+from backstage.stack.central_config import HOST, open_to_others
 from workshop.errors import WorkshopError
 
 USUAL_PORTS = {
@@ -17,25 +20,21 @@ USUAL_PORTS = {
 }
 """The ports that these programs have by custom. Taken ones are replaced by free ones."""
 
-HOST = "127.0.0.1"
-
 _UNUSUAL, _STARTS, _APART, _BEYOND = 26000, 600, 11, 32768
 
 
-def free_ports(central: CentralConfig | None = None) -> dict[str, int]:
-    """Return a port for each program: that of before at a central, the usual one, or the next that is free.
+def free_ports(before: Mapping[str, int]) -> dict[str, int]:
+    """Return a port for each program: that of before, if any, the usual one, or the next that is free.
 
     All ports are below those that systems give to outgoing connections. With ``WORKSHOP_PORTS=any`` in the
     environment no usual port is taken; each stack begins elsewhere, so that those which start at the same
     time don't choose the same.
     """
     unusual = _UNUSUAL + os.getpid() % _STARTS * _APART if os.environ.get("WORKSHOP_PORTS") == "any" else None
-    before = (central and central.ports) or {}
-    address = central.address if central else HOST
     ports: dict[str, int] = {}
     for name, usual in USUAL_PORTS.items():
         candidates = range(before.get(name) or unusual or usual, _BEYOND)
-        free = (port for port in candidates if is_free(port) and is_free(port, address))
+        free = (port for port in candidates if all(is_free(port, address) for address in addresses()))
         ports[name] = next(port for port in free if port not in ports.values())
     return ports
 
@@ -66,3 +65,17 @@ def is_free(port: int, address: str = HOST) -> bool:
         except OSError:
             return False
     return True
+
+
+def addresses() -> tuple[str, ...]:
+    """Return the addresses at which RabbitMQ and PostGIS listen, or are to listen from their next start.
+
+    A further one is that of an open central, unless this machine has it no more, as a laptop at home.
+    """
+    further = open_to_others()
+    return (HOST, further) if further in own_addresses() else (HOST,)
+
+
+def own_addresses() -> set[str]:
+    """Return all addresses of this machine."""
+    return {each.address for every in psutil.net_if_addrs().values() for each in every}

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from backstage.stack import containers, plan, watch
+from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.forward import forward
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
@@ -65,8 +66,7 @@ class Supervisor:
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals()
-        if self.site.central:
-            allow_many_files()
+        allow_many_files()
         if containers.inside() and "lab" in self.names:
             for page in ("flower", "management"):
                 await forward(self.site, page, self.say)
@@ -140,9 +140,8 @@ class Supervisor:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
         now = wishes()
         wanted = plan.services(self.names, self.periodic)
-        if now["joined"] != self._matches.get("joined"):
-            for each in self._reloading():
-                each.start_anew(each.service)
+        for each in self._concerned(now):
+            each.start_anew(each.service)
         self._matches = now
         for name in self._keepers.keys() - wanted.keys():
             self._keepers[name].leave()
@@ -153,18 +152,18 @@ class Supervisor:
             elif service.command(self.site) != self._keepers[name].service.command(self.site):
                 self._keepers[name].start_anew(service)
 
+    def _concerned(self, now: dict[str, Any]) -> list[Keeper]:
+        """Return those that start anew, as this machine joined or left, or opens at another address."""
+        new = {name for name, value in self._matches.items() if value != now[name]}
+        servers = [self._keepers[name] for name in ("postgis", "rabbitmq") if "address" in new]
+        own = [keeper for keeper in self._reloading() if not keeper.service.name.startswith("machine")]
+        return servers + (own if "joined" in new else [])
+
     def _reloading(self) -> list[Keeper]:
         return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
 
     def _end_in_time(self) -> None:
-        """Stop when the process ends that ``WORKSHOP_LEADER`` names, and a central when its cards end.
-
-        So a central ends with the stack of the machine that started it, however that one ends. RabbitMQ
-        itself knows no end of an account.
-        """
-        if self.site.central and self.site.central.expired:
-            self.say("The cards have ended, and so does the central.")
-            self._stopping = True
+        """Stop when the process ends that ``WORKSHOP_LEADER`` names, such as that of a run of the tests."""
         if _leader() and (self._leader_born is None or born(_leader()) != self._leader_born):
             self._stopping = True
 
@@ -206,4 +205,8 @@ def _leader() -> int:
 
 def wishes() -> dict[str, Any]:
     """Return what people and notebooks want now, by file."""
-    return {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
+    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
+    central = opened()
+    rehearsed = len(central.machines) if central and central.rehearsal else 0
+    flower = central.id if central and central.flower else ""
+    return files | {"address": open_to_others(), "flower": flower, "rehearsed": rehearsed}

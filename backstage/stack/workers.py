@@ -2,16 +2,20 @@
 
 import socket
 import sys
+from dataclasses import replace
 
 from celery import Celery
 
 from backstage.stack import cloud, containers, remote
+from backstage.stack.central_config import HOST, CentralConfig, machine_called
 from backstage.stack.http import open_page
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 from workshop import settings, state_folder
 from workshop.delivery import presence
+
+CLASS_FLOWER = "class-flower"
 
 
 def machine_name() -> str:
@@ -48,7 +52,7 @@ def periodic() -> Service:
 def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     """Return a worker, which asks no other one anything: so it starts a second sooner."""
     name = f"{service}@{machine}"
-    command = _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
+    command = _celery_worker(name, module, *options)
     return Service(
         service,
         lambda site: command,
@@ -59,8 +63,32 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     )
 
 
+def _celery_worker(name: str, module: str, *options: str) -> list[str]:
+    return _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
+
+
 def _celery(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
+
+
+def rehearsed(number: int) -> Service:
+    """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
+    machine = machine_called(number)
+    folder, name = rehearsal_folder(number), f"worker1@{machine}"
+    return Service(
+        machine,
+        lambda site: _celery_worker(name, "workshop.tasks", "-c", "1"),
+        lambda site: _require_note(name, folder),
+        environment=lambda site: {"WORKSHOP_STATE": str(state_folder.state_dir() / folder)},
+        prepare=lambda site: presence.forget(name, folder),
+        needs=("postgis", "rabbitmq"),
+        reloads=True,
+    )
+
+
+def rehearsal_folder(number: int) -> str:
+    """Return where below the state folder that machine has its own."""
+    return f"rehearsal/{machine_called(number)}/"
 
 
 def _prepare(name: str) -> None:
@@ -71,10 +99,7 @@ def _prepare(name: str) -> None:
 def _probe(name: str) -> None:
     """Ask a worker for a sign of life; at a central queue nobody can, and its own note must do."""
     if settings.joined():
-        note = presence.note_of(name)
-        here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
-        if not note or (here and born(note["pid"]) is None):
-            raise NotReady(f"{name} has not said that it is ready")
+        _require_note(name)
         return
     with Celery(broker=settings.broker_url(), set_as_current=False) as application:
         application.conf.broker_connection_timeout = 3
@@ -82,31 +107,41 @@ def _probe(name: str) -> None:
             raise NotReady(f"{name} does not answer a ping")
 
 
-def _flower_environment(site: Site) -> dict[str, str]:
-    queues = site.management_url.replace("//", f"//celery_user:{site.broker_password}@") + "/api/"
-    return {
-        "CELERY_BROKER_URL": site.broker_url,  # this stack's own, also if the machine joined another
-        "FLOWER_BROKER_API": queues,
-        "FLOWER_BASIC_AUTH": f"flower:{site.flower_password}",
-    }
+def _require_note(name: str, folder: str = "") -> None:
+    note = presence.note_of(name, folder)
+    here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
+    if not note or (here and born(note["pid"]) is None):
+        raise NotReady(f"{name} has not said that it is ready")
 
 
-def _flower_command(site: Site) -> list[str]:
-    return _celery(
-        "workshop.tasks",
-        "flower",
-        f"--address={containers.listen(site.flower_host)}",
-        f"--port={site.ports['flower']}",
-        "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
-        *(["--read_only=True"] if site.central else []),
-        f"--url_prefix={cloud.below().lstrip('/')}flower",
-    )
+def flower(central: CentralConfig | None = None) -> Service:
+    """Return Flower for this machine's own queue; or for a central's, at its address, to look at only."""
+    whose, only = (central.id, ["--read_only=True"]) if central else ("", [])
 
+    def host(site: Site) -> str:
+        return central.address if central else site.hosts.get("flower", HOST)
 
-FLOWER = Service(
-    "flower",
-    _flower_command,
-    lambda site: open_page(f"{site.flower_url}/healthcheck", timeout=2).close(),
-    environment=_flower_environment,
-    needs=("rabbitmq",),
-)
+    def environment(site: Site) -> dict[str, str]:
+        return {
+            "CELERY_BROKER_URL": replace(site, central=whose).broker_url,  # not where this machine joined
+            "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
+            "FLOWER_BASIC_AUTH": f"flower:{central.flower if central else site.token}",
+        }
+
+    def command(site: Site) -> list[str]:
+        return _celery(
+            "workshop.tasks",
+            "flower",
+            f"--address={containers.listen(host(site))}",
+            f"--port={site.ports['flower']}",
+            "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
+            *only,
+            f"--url_prefix={cloud.below().lstrip('/')}flower",
+        )
+
+    def probe(site: Site) -> None:
+        page = f"http://{host(site)}:{site.ports['flower']}{cloud.below()}flower/healthcheck"
+        open_page(page, timeout=2).close()
+
+    name = CLASS_FLOWER if central else "flower"
+    return Service(name, command, probe, environment=environment, needs=("rabbitmq",))
