@@ -23,7 +23,6 @@ import hashlib
 import json
 import secrets
 from base64 import b64encode
-from dataclasses import replace
 from typing import Any
 
 from backstage.stack.central_config import CentralConfig
@@ -62,7 +61,7 @@ def settle(site: Site) -> None:
         ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
     if central.machines:
         ask_rabbitmq(site, "/api/definitions", _definitions(central))
-        declare(replace(site, central=central.id).broker_url)
+        declare(site.of(central).broker_url)
     elif any(each["name"] == central.id for each in json.loads(ask_rabbitmq(site, "/api/vhosts"))):
         ask_rabbitmq(site, f"/api/vhosts/{central.id}", method="DELETE")
 

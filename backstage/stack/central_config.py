@@ -16,7 +16,7 @@ HOST = "127.0.0.1"
 
 
 def new_id() -> str:
-    """Return what the names of a new central begin with, such as ``c7f3``: two bytes in hexadecimal digits."""
+    """Return what the names of a new central begin with, such as ``c7f3``: two bytes in hexadecimal."""
     return f"c{secrets.token_hex(2)[1:]}"
 
 
@@ -37,9 +37,9 @@ class CentralConfig:
     flower : str
         The password of Flower's pages at that address; empty if there are none.
     rehearsal : bool
-        Whether this machine runs the workers of all machines itself, but the first one's.
+        Whether its squares go with it.
     earlier : str
-        The id of an earlier class, whose squares wait until this rehearsal is over.
+        The id of an earlier class, whose squares wait while this rehearsal is open.
     ports : dict of str to int
         The ports that the cards name: a new start takes them again.
     """

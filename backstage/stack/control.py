@@ -16,7 +16,7 @@ from backstage.stack.ports import refuse_taken
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, services, until
-from backstage.stack.supervisor import Supervisor, wishes
+from backstage.stack.supervisor import OF_CENTRAL, Supervisor, wishes
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -216,6 +216,29 @@ def until_ready(patience: float = 60) -> None:
     """
     if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
         raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
+
+
+def until_central(patience: float = 90) -> None:
+    """Wait until the stack follows what is wanted of a central, and what that needs is ready.
+
+    Raises
+    ------
+    WorkshopError
+        If it is not running,
+        or not so far within `patience` seconds.
+    """
+
+    def follows() -> bool:
+        stack, now = running(), wishes()
+        if stack is None:
+            raise WorkshopError("The services were stopped meanwhile.", "workshop up")
+        states = {name: service["state"] for name, service in stack["services"].items()}
+        needed = [state for name, state in states.items() if not name.startswith(("worker", "flower", "lab"))]
+        same = all(stack["matches"].get(name, now[name]) == now[name] for name in OF_CENTRAL)
+        return same and set(needed) == {"ready"}
+
+    if not until(follows, patience):
+        raise WorkshopError(f"Not all is ready after {patience:.0f} s.", "workshop status, then again")
 
 
 def _workers() -> dict[str, str] | None:

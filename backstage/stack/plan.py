@@ -6,7 +6,7 @@ import sys
 import psycopg
 
 from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
-from backstage.stack.central_config import machine_called, opened
+from backstage.stack.central_config import opened
 from backstage.stack.service import Service, StartFailed
 from backstage.stack.site import Site
 from workshop import settings
@@ -65,8 +65,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         require_sessions(count, settings.get("processes") or usual_processes())
         wanted += [f"worker{number}" for number in range(1, count + 1)]
     if "rabbitmq" in names and (central := opened()):
-        wanted += [workers.CLASS_FLOWER] * bool(central.flower)
-        wanted += map(machine_called, list(central.machines)[1:] if central.rehearsal else ())
+        wanted += [*workers.rehearsed(), *([workers.CLASS_FLOWER] if central.flower else [])]
     if periodic and not settings.joined():  # a central has no queue for them
         wanted.append("periodic")
     return {name: service(name) for name in wanted}
@@ -82,7 +81,7 @@ def service(name: str, machine: str | None = None) -> Service:
     if name == workers.CLASS_FLOWER:
         return workers.flower(opened())
     if name.startswith("machine"):
-        return workers.rehearsed(int(name.removeprefix("machine")))
+        return workers.of_rehearsal(name)
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
         return workers.worker(number, settings.get("processes") or usual_processes(), machine)

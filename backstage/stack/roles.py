@@ -4,8 +4,6 @@ The database itself sets a row's `machine`, by the role, and its time. What a ma
 still do is in `backstage.stack.accounts`.
 """
 
-from dataclasses import replace
-
 import psycopg
 from psycopg import sql
 
@@ -46,7 +44,7 @@ def settle(site: Site) -> None:
             return
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [central.id]).fetchone():
             server.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-        create_database(replace(site, central=central.id))
+        create_database(site.of(central))
         server.execute(sql.SQL(f"ALTER DATABASE {{}} CONNECTION LIMIT {CENTRAL_SESSIONS}").format(name))
     with connect(site, central.id) as database:
         _close_to_all(database, name)

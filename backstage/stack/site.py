@@ -42,6 +42,10 @@ class Site:
         """Return the site as a browser or a program of this computer sees it: by what containers publish."""
         return replace(self, ports=self.ports | containers.published_ports(), hosts={})
 
+    def of(self, central: CentralConfig) -> "Site":
+        """Return where a central's virtual host, database and Flower are, on the same servers."""
+        return replace(self, central=central.id, hosts={"flower": central.address})
+
     @property
     def virtual_host(self) -> str:
         """The virtual host at RabbitMQ."""

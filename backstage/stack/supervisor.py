@@ -20,11 +20,14 @@ from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.service import StartFailed
 from backstage.stack.site import Site
-from backstage.stack.workers import machine_name
+from backstage.stack.workers import machine_name, rehearsed
 from workshop import state_folder
 
 _LOOK = 0.2
 """Seconds between two looks at everything; one takes a millisecond."""
+
+OF_CENTRAL = ("address", "flower", "rehearsed")
+"""Those of `wishes` that are of a central on this machine."""
 
 
 @dataclass
@@ -207,6 +210,5 @@ def wishes() -> dict[str, Any]:
     """Return what people and notebooks want now, by file."""
     files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
     central = opened()
-    rehearsed = len(central.machines) if central and central.rehearsal else 0
-    flower = central.id if central and central.flower else ""
-    return files | {"address": open_to_others(), "flower": flower, "rehearsed": rehearsed}
+    flower = central.address if central and central.flower else ""
+    return files | {"address": open_to_others(), "flower": flower, "rehearsed": rehearsed()}

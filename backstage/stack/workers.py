@@ -2,12 +2,12 @@
 
 import socket
 import sys
-from dataclasses import replace
+from pathlib import Path
 
 from celery import Celery
 
 from backstage.stack import cloud, containers, remote
-from backstage.stack.central_config import HOST, CentralConfig, machine_called
+from backstage.stack.central_config import HOST, CentralConfig
 from backstage.stack.http import open_page
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
@@ -71,24 +71,28 @@ def _celery(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
 
 
-def rehearsed(number: int) -> Service:
-    """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
-    machine = machine_called(number)
-    folder, name = rehearsal_folder(number), f"worker1@{machine}"
+def rehearsal_folder() -> Path:
+    """Return where a rehearsal's machines have their state folders, each with its ``joined.json``."""
+    return state_folder.state_dir() / "rehearsal"
+
+
+def rehearsed() -> list[str]:
+    """Return the names of the machines that this one runs for a rehearsal."""
+    return sorted(joined.parent.name for joined in rehearsal_folder().glob("*/joined.json"))
+
+
+def of_rehearsal(machine: str) -> Service:
+    """Return the worker of a machine that joined a rehearsal."""
+    folder, name = f"rehearsal/{machine}/", f"worker1@{machine}"
     return Service(
         machine,
         lambda site: _celery_worker(name, "workshop.tasks", "-c", "1"),
         lambda site: _require_note(name, folder),
-        environment=lambda site: {"WORKSHOP_STATE": str(state_folder.state_dir() / folder)},
+        environment=lambda site: {"WORKSHOP_STATE": str(rehearsal_folder() / machine)},
         prepare=lambda site: presence.forget(name, folder),
         needs=("postgis", "rabbitmq"),
         reloads=True,
     )
-
-
-def rehearsal_folder(number: int) -> str:
-    """Return where below the state folder that machine has its own."""
-    return f"rehearsal/{machine_called(number)}/"
 
 
 def _prepare(name: str) -> None:
@@ -116,14 +120,13 @@ def _require_note(name: str, folder: str = "") -> None:
 
 def flower(central: CentralConfig | None = None) -> Service:
     """Return Flower for this machine's own queue; or for a central's, at its address, to look at only."""
-    whose, only = (central.id, ["--read_only=True"]) if central else ("", [])
 
-    def host(site: Site) -> str:
-        return central.address if central else site.hosts.get("flower", HOST)
+    def its(site: Site) -> Site:
+        return site.of(central) if central else site
 
     def environment(site: Site) -> dict[str, str]:
         return {
-            "CELERY_BROKER_URL": replace(site, central=whose).broker_url,  # not where this machine joined
+            "CELERY_BROKER_URL": its(site).broker_url,  # of these services, also if the machine joined others
             "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
             "FLOWER_BASIC_AUTH": f"flower:{central.flower if central else site.token}",
         }
@@ -132,16 +135,15 @@ def flower(central: CentralConfig | None = None) -> Service:
         return _celery(
             "workshop.tasks",
             "flower",
-            f"--address={containers.listen(host(site))}",
+            f"--address={containers.listen(its(site).hosts.get('flower', HOST))}",
             f"--port={site.ports['flower']}",
             "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
-            *only,
+            *(["--read_only=True"] if central else []),
             f"--url_prefix={cloud.below().lstrip('/')}flower",
         )
 
     def probe(site: Site) -> None:
-        page = f"http://{host(site)}:{site.ports['flower']}{cloud.below()}flower/healthcheck"
-        open_page(page, timeout=2).close()
+        open_page(f"{its(site).flower_url}/healthcheck", timeout=2).close()
 
     name = CLASS_FLOWER if central else "flower"
     return Service(name, command, probe, environment=environment, needs=("rabbitmq",))
