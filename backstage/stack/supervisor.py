@@ -59,6 +59,7 @@ class Supervisor:
     _problems: set[str] = field(default_factory=set)
     _ready: bool = False
     _stopping: bool = False
+    _warned: bool = False
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and keep it running until a signal asks to stop.
@@ -92,6 +93,11 @@ class Supervisor:
 
     def _hear_signals(self) -> None:
         def stop(number: int) -> None:
+            address = open_to_others()
+            if address and number == signal.SIGINT and not self._warned:
+                self._warned = True
+                self.say(f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all.")
+                return
             if self._stopping and number == signal.SIGINT:
                 for keeper in self._keepers.values():
                     keeper.hurry = True
