@@ -2,11 +2,10 @@
 
 import os
 import socket
-from collections.abc import Mapping
 
 import psutil
 
-from backstage.stack.central_config import HOST, open_to_others
+from backstage.stack.central_config import HOST, open_to_others, opened
 from workshop.errors import WorkshopError
 
 USUAL_PORTS = {
@@ -23,13 +22,15 @@ USUAL_PORTS = {
 _UNUSUAL, _STARTS, _APART, _BEYOND = 26000, 600, 11, 32768
 
 
-def free_ports(before: Mapping[str, int]) -> dict[str, int]:
-    """Return a port for each program: that of before, if any, the usual one, or the next that is free.
+def free_ports() -> dict[str, int]:
+    """Return a port for each program: the usual one, that of an open central's cards, or the next free one.
 
     All ports are below those that systems give to outgoing connections. With ``WORKSHOP_PORTS=any`` in the
     environment no usual port is taken; each stack begins elsewhere, so that those which start at the same
     time don't choose the same.
     """
+    central = opened()
+    before = central.ports if central else {}
     unusual = _UNUSUAL + os.getpid() % _STARTS * _APART if os.environ.get("WORKSHOP_PORTS") == "any" else None
     ports: dict[str, int] = {}
     for name, usual in USUAL_PORTS.items():

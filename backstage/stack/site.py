@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from backstage.stack import cloud, containers
-from backstage.stack.central_config import CentralConfig, opened
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.ports import HOST, USUAL_PORTS, free_ports
 from workshop import state_folder
 
@@ -92,6 +92,5 @@ def new_site() -> Site:
     state = state_folder.state_dir()
     (state / "logs").mkdir(exist_ok=True)
     state_folder.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
-    central = opened()
-    ports = USUAL_PORTS if containers.inside() else free_ports(central.ports if central else {})
+    ports = USUAL_PORTS if containers.inside() else free_ports()
     return Site(state, ports, state_folder.read("token.json")["token"])

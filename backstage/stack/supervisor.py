@@ -96,7 +96,9 @@ class Supervisor:
             address = open_to_others()
             if address and number == signal.SIGINT and not self._warned:
                 self._warned = True
-                self.say(f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all.")
+                self.say(
+                    f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all."
+                )
                 return
             if self._stopping and number == signal.SIGINT:
                 for keeper in self._keepers.values():

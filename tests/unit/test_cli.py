@@ -4,7 +4,6 @@ import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +17,12 @@ from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import status
+from backstage.stack.central_config import CentralConfig
+from backstage.stack.site import USUAL_PORTS, Site
 from workshop import state_folder
 
 CARDS = [
-    Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
+    Card(number, "c7f3", "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
     for number in (1, 2)
 ]
 
@@ -153,17 +154,12 @@ def test_join_without_a_terminal_wants_the_code() -> None:
 
 
 def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
-    (state / "central").mkdir(mode=0o700)
-    site = SimpleNamespace(
-        addresses=("127.0.0.1", "192.0.2.1"),
-        ports={"rabbitmq": 5672, "postgis": 5432},
-        central=SimpleNamespace(flower=True),
-        flower_url="http://192.0.2.1:5555",
-        flower_password="hushhush",
-    )
-    for name, answer in (("site", lambda: site), ("cards", lambda: CARDS), ("start", lambda *options: CARDS)):
-        monkeypatch.setattr(central, name, answer)
-    page = state / "central" / "cards.html"
+    until = datetime.now(UTC) + timedelta(hours=1)
+    CentralConfig("c7f3", until, {1: "0123456789abcdef"}, "192.0.2.1", flower="hushhush").write()
+    monkeypatch.setattr(central, "running_site", lambda: Site(state, USUAL_PORTS, "token"))
+    for name in ("cards", "start"):
+        monkeypatch.setattr(central, name, lambda *options: CARDS)
+    page = state / "cards.html"
     for command in ("class start --address 192.0.2.1", "class cards"):
         shown = workshop(*command.split()).output
         assert str(page) in shown and "port 5672" in shown
