@@ -11,8 +11,8 @@ import pytest
 from backstage.classroom.card import read_code
 from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 from tests.classroom.guests import other_machine
+from tests.classroom.opened import Central
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
 
 SETUP = """
 from workshop import live, maps, settings
@@ -168,7 +168,7 @@ def test_right_shares_pass(done: Attendee, name: str) -> None:
 
 def test_all_was_done_by_others(done: Attendee) -> None:
     """The rows say who did the tasks: not this machine, this time."""
-    central = Machine(done.machine.state / "central")
+    central = Central(done.machine.state)
     change = "UPDATE grid_squares SET machine = %s WHERE machine = %s"
     central.sql(change, "machine03", "machine01")
     assert check(done, "nothing done here", "10", COUNT).code == "C3-NO-ROWS-HERE"

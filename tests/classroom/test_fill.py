@@ -204,11 +204,12 @@ def short_queue(central: Machine) -> Iterator[None]:
     """Let the broker refuse what comes to a queue of 50 messages."""
     limit = {"max-length": 50, "overflow": "reject-publish"}
     rule = {"pattern": "^squares$", "apply-to": "queues", "definition": limit, "priority": 9}
-    manage(central, "PUT", "policies/celery_app/test", rule)
+    policy = f"policies/{at.site().virtual_host}/test"
+    manage(central, "PUT", policy, rule)
     try:
         yield
     finally:
-        manage(central, "DELETE", "policies/celery_app/test")
+        manage(central, "DELETE", policy)
 
 
 def audit_after(central: Machine, settled: bool = True) -> audit.Audit:

@@ -180,7 +180,8 @@ def _why_no_database(said: str, parts: dict[str, Any]) -> tuple[str, str]:
         return "database", text
     if "FATAL" not in said:
         return "port", f"What listens at the database's port {port} does not answer as PostgreSQL does."
-    entry = "pg_hba" in said  # a central lets its machines into its one database only
-    if re.search(r'database "[^"]*"', said) and (not entry or not user.startswith(f"{name}-")):
+    # A central lets its machines into its one database only, whose name theirs begin with.
+    another = "-" in user and not user.startswith(f"{name}-") if "pg_hba" in said else 'database "' in said
+    if another:
         return "database", f'PostgreSQL has no database "{name}", or not for user "{user}".'
     return "user or password", f'PostgreSQL refuses the user "{user}" with this password.'
