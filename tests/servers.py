@@ -62,7 +62,8 @@ def at(state: Path, **settings: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
             patch.delenv(name)
-        for name, value in ({"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0"} | settings).items():
+        ours = {"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0", "LEADER": str(os.getpid())}
+        for name, value in (ours | settings).items():
             patch.setenv(f"WORKSHOP_{name}", value)
         yield
 

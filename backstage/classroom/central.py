@@ -157,10 +157,10 @@ def site() -> Site:
     WorkshopError
         If no central is open here.
     """
-    found = running_site()
+    central, found = require_open(), running_site()
     if found is None:
-        raise WorkshopError("The services are not running.", "workshop up")
-    return found.of(require_open())
+        raise WorkshopError("The services of the central are not running.", "workshop up")
+    return found.of(central)
 
 
 def _wished(machines: int, address: str, hours: float, flower: bool) -> CentralConfig:

@@ -70,7 +70,7 @@ def users(central: Machine) -> set[str]:
 
 
 def test_each_process_has_its_connection_before_any_task(guest: Machine, central: Machine) -> None:
-    count = "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE '%machine02'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE usename ~ '-machine02$'"
     wait_for(lambda: central.sql(count)[0][0] >= 2, what="a connection of each process")
 
 
