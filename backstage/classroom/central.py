@@ -54,13 +54,13 @@ def start(
     """
     refuse_in_containers()
     require_own(address)
-    _complete_the_end_of_a_rehearsal()
-    before, central = opened(), _wished(machines, address, hours, flower)
+    before = opened()
+    central = with_machines(replace(before or new_central(hours), address=address, fleeting=False), machines)
     if before and running():
         _refuse_other(before, address, flower)
     elif address != HOST:
-        _refuse_taken(central)
-    open_up(central, say)
+        _refuse_taken(address)
+    open_up(replace(central, flower=central.flower or new_password() if flower else ""), say)
     if before and before.ports not in ({}, site().ports):
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
@@ -144,8 +144,8 @@ def stop() -> bool:
     shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)  # and the supervisor ends its machines
     if running():
         _settle()
-        if central.rehearsal:
-            _forget(central)
+        if central.fleeting:
+            (state_folder.state_dir() / FILE).unlink()
     return bool(central.machines)
 
 
@@ -163,17 +163,13 @@ def site() -> Site:
     return found.of(central)
 
 
-def _wished(machines: int, address: str, hours: float, flower: bool) -> CentralConfig:
-    """Return how to open; with the passwords and the end of a central that is open."""
-    central, earlier = opened(), CentralConfig.read()
-    central = central or new_central(earlier.id if earlier else new_id(), hours)
-    password = central.flower or new_password() if flower else ""
-    return with_machines(replace(central, address=address, flower=password), machines)
-
-
-def new_central(id: str, hours: float) -> CentralConfig:
-    """Return a central that ends after some hours, without machines."""
-    return CentralConfig(id, datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours), {})
+def new_central(hours: float) -> CentralConfig:
+    """Return a central without machines, in place of the one before if there was one."""
+    before, now = CentralConfig.read(), datetime.now(UTC).replace(microsecond=0)
+    fleeting = before is None or before.fleeting
+    return CentralConfig(
+        before.id if before else new_id(), now + timedelta(hours=hours), {}, fleeting=fleeting
+    )
 
 
 def with_machines(central: CentralConfig, number: int) -> CentralConfig:
@@ -191,15 +187,14 @@ def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:
         )
 
 
-def _refuse_taken(central: CentralConfig) -> None:
+def _refuse_taken(address: str) -> None:
     """Raise `WorkshopError` if another program listens where the servers that run are to listen, too."""
-    ports = (running() or {"ports": {}})["ports"]
-    for name in ("rabbitmq", "postgis", *(["flower"] if central.flower else [])):
-        if name in ports and not is_free(ports[name], central.address):
-            raise WorkshopError(
-                f"Another program listens at port {ports[name]} of {central.address}.\n",
-                "end it; or workshop down, then the same again, which takes other ports",
-            )
+    stack = running() or {"ports": {}}
+    if taken := [f"{port} ({name})" for name, port in stack["ports"].items() if not is_free(port, address)]:
+        raise WorkshopError(
+            f"Another program listens at {address}, port {', '.join(taken)}.\n",
+            "end it; or workshop down, then the same again, which takes other ports",
+        )
 
 
 def require_open() -> CentralConfig:
@@ -220,23 +215,9 @@ def _settle() -> Site:
     """Have the servers that run do as ``central.json`` says; return where they are."""
     from backstage.stack import roles  # takes two seconds to import
 
-    control.until_central()
+    control.until_ready(90, of=("postgis", "rabbitmq", workers.CLASS_FLOWER))
     found = running_site()
     assert found
     accounts.settle(found)
     roles.settle(found)
     return found
-
-
-def _complete_the_end_of_a_rehearsal() -> None:
-    there = CentralConfig.read()
-    if there and there.rehearsal and not there.accounts:
-        stop()
-
-
-def _forget(rehearsal: CentralConfig) -> None:
-    """Go back to an earlier class, whose squares wait; or to none."""
-    if rehearsal.earlier:
-        replace(rehearsal, id=rehearsal.earlier, machines={}, rehearsal=False, earlier="").write()
-    else:
-        (state_folder.state_dir() / FILE).unlink()

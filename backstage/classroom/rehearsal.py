@@ -7,12 +7,11 @@ runs it like the other services, so that it starts again by itself, and ends wit
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.stack import control, shutdown, workers
-from backstage.stack.central_config import CentralConfig, new_id, opened
+from backstage.stack.central_config import opened
 from backstage.stack.status import running
 from workshop import json_files, settings, state_folder
 from workshop.errors import WorkshopError
@@ -44,7 +43,7 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
     if running() is None:
         raise WorkshopError("The services are not running.", "workshop up")
     before = opened()
-    if before and not before.rehearsal:
+    if before and not workers.rehearsed():
         raise WorkshopError(
             "A central is open on this machine already, and others may have its cards.\n",
             "join it with one of them (workshop class cards), or workshop class stop, then again",
@@ -56,13 +55,11 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
 
 
 def _begin(machines: int, say: Say) -> None:
-    earlier = CentralConfig.read()
-    wished = central.with_machines(central.new_central(new_id(), _HOURS), machines + 1)
     try:
-        central.open_up(replace(wished, rehearsal=True, earlier=earlier.id if earlier else ""), say)
+        central.open_up(central.with_machines(central.new_central(_HOURS), machines + 1), say)
         for card in central.cards()[1:]:
             _give(card)
-        control.until_central(60 + 10 * machines)
+        control.until_ready(60 + 10 * machines, of=("machine",))
     except BaseException:
         stop(say)
         raise
@@ -123,7 +120,6 @@ def stop(say: Say = print) -> None:
     say : callable
         Shows a line.
     """
-    there = CentralConfig.read()
-    if there and there.rehearsal:
+    if workers.rehearsal_folder().exists():
         central.stop()
         say("The rehearsal has ended.")

@@ -10,10 +10,10 @@ import click
 from backstage.challenges import source
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
-from backstage.stack import containers, control, plan, remote, shutdown
+from backstage.stack import containers, control, plan, remote, shutdown, workers
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
-from backstage.stack.central_config import FILE, open_to_others
+from backstage.stack.central_config import open_to_others
 from backstage.stack.doctor import examine
 from backstage.stack.lock import AlreadyRunning
 from workshop import state_folder
@@ -61,7 +61,7 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
 @terminal.yes
 def down(purge: bool, yes: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
-    if state_folder.read(FILE).get("rehearsal"):
+    if workers.rehearsal_folder().exists():
         from backstage.classroom import rehearsal
 
         rehearsal.stop(echo)

@@ -23,7 +23,9 @@ import hashlib
 import json
 import secrets
 from base64 import b64encode
+from contextlib import suppress
 from typing import Any
+from urllib.error import HTTPError
 
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.http import ask_rabbitmq
@@ -62,7 +64,8 @@ def settle(site: Site) -> None:
     if central.machines:
         ask_rabbitmq(site, "/api/definitions", _definitions(central))
         declare(site.of(central).broker_url)
-    elif any(each["name"] == central.id for each in json.loads(ask_rabbitmq(site, "/api/vhosts"))):
+        return
+    with suppress(HTTPError):  # there is none
         ask_rabbitmq(site, f"/api/vhosts/{central.id}", method="DELETE")
 
 

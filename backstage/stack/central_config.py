@@ -36,10 +36,8 @@ class CentralConfig:
         The IPv4 address of this machine at which the other machines reach it; 127.0.0.1 if none do.
     flower : str
         The password of Flower's pages at that address; empty if there are none.
-    rehearsal : bool
-        Whether its squares go with it.
-    earlier : str
-        The id of an earlier class, whose squares wait while this rehearsal is open.
+    fleeting : bool
+        Whether its squares go with it: it is a rehearsal, and there was no class before whose squares wait.
     ports : dict of str to int
         The ports that the cards name: a new start takes them again.
     """
@@ -49,8 +47,7 @@ class CentralConfig:
     machines: dict[int, str]
     address: str = HOST
     flower: str = ""
-    rehearsal: bool = False
-    earlier: str = ""
+    fleeting: bool = False
     ports: dict[str, int] = field(default_factory=dict)
 
     @classmethod

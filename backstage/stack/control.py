@@ -16,7 +16,7 @@ from backstage.stack.ports import refuse_taken
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, services, until
-from backstage.stack.supervisor import OF_CENTRAL, Supervisor, wishes
+from backstage.stack.supervisor import Supervisor, wishes
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -198,55 +198,39 @@ def pause(patience: float = 75) -> bool:
         If the stack is not running,
         or if they do not stop within `patience` seconds.
     """
-    had_workers = bool(_workers())
+    had_workers = bool(_states())
     settings.change(paused=1)
-    if not until(lambda: _workers() == {}, patience):
+    if not until(lambda: _states() == {}, patience):
         raise WorkshopError(f"The workers have not stopped after {patience:.0f} s.", "workshop status")
     return had_workers
 
 
-def until_ready(patience: float = 60) -> None:
-    """Wait until this machine's workers are ready, as the settings and the joined queue want them now.
+def until_ready(patience: float = 60, of: tuple[str, ...] = ("worker",)) -> None:
+    """Wait until services are ready, as settings, the joined queue and a central want them now.
+
+    Parameters
+    ----------
+    patience : float
+        Seconds to wait.
+    of : tuple of str
+        How their names begin; by default this machine's workers.
 
     Raises
     ------
     WorkshopError
         If the stack is not running,
-        or if they are not ready within `patience` seconds.
+        or if they are not ready in time.
     """
-    if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
-        raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
+    if not until(lambda: set((_states(of) or {}).values()) == {"ready"}, patience):
+        which = ", ".join(f"{name}s" if name in ("worker", "machine") else name for name in of)
+        raise WorkshopError(f"The {which} are not ready after {patience:.0f} s.", "workshop status")
 
 
-def until_central(patience: float = 90) -> None:
-    """Wait until the stack follows what is wanted of a central, and what that needs is ready.
-
-    Raises
-    ------
-    WorkshopError
-        If it is not running,
-        or not so far within `patience` seconds.
-    """
-
-    def follows() -> bool:
-        stack, now = running(), wishes()
-        if stack is None:
-            raise WorkshopError("The services were stopped meanwhile.", "workshop up")
-        states = {name: service["state"] for name, service in stack["services"].items()}
-        needed = [state for name, state in states.items() if not name.startswith(("worker", "flower", "lab"))]
-        same = all(stack["matches"].get(name, now[name]) == now[name] for name in OF_CENTRAL)
-        return same and set(needed) == {"ready"}
-
-    if not until(follows, patience):
-        raise WorkshopError(f"Not all is ready after {patience:.0f} s.", "workshop status, then again")
-
-
-def _workers() -> dict[str, str] | None:
-    """Return the state of each worker; None while the stack does not follow the newest settings yet."""
+def _states(of: tuple[str, ...] = ("worker",)) -> dict[str, str] | None:
+    """Return the state of each such service; None while the stack does not follow the newest wishes yet."""
     stack = running()
     if stack is None:
         raise WorkshopError("The services were stopped meanwhile.", "workshop up")
     if stack["matches"] != wishes():
         return None
-    services = stack["services"].items()
-    return {name: service["state"] for name, service in services if name.startswith("worker")}
+    return {name: service["state"] for name, service in stack["services"].items() if name.startswith(of)}

@@ -19,7 +19,7 @@ _MOST = 8
 
 _FIXED = {
     service.name: service
-    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.flower(), jupyterlab.SERVICE)
+    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, jupyterlab.SERVICE)
 }
 
 
@@ -78,8 +78,8 @@ def service(name: str, machine: str | None = None) -> Service:
     name = name.partition("@")[0]
     if name == "periodic":
         return workers.periodic()
-    if name == workers.CLASS_FLOWER:
-        return workers.flower(opened())
+    if name == workers.CLASS_FLOWER and (central := opened()):
+        return workers.class_flower(central)
     if name.startswith("machine"):
         return workers.of_rehearsal(name)
     if name.startswith("worker"):

@@ -3,8 +3,6 @@
 import os
 import socket
 
-import psutil
-
 from backstage.stack.central_config import HOST, open_to_others, opened
 from workshop.errors import WorkshopError
 
@@ -58,7 +56,7 @@ def refuse_taken(ports: dict[str, int], error: WorkshopError) -> None:
 
 
 def is_free(port: int, address: str = HOST) -> bool:
-    """Return whether no program listens on a port of an address of this machine."""
+    """Return whether no program listens on a port of an address, which this machine has."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -74,9 +72,4 @@ def addresses() -> tuple[str, ...]:
     A further one is that of an open central, unless this machine has it no more, as a laptop at home.
     """
     further = open_to_others()
-    return (HOST, further) if further in own_addresses() else (HOST,)
-
-
-def own_addresses() -> set[str]:
-    """Return all addresses of this machine."""
-    return {each.address for every in psutil.net_if_addrs().values() for each in every}
+    return (HOST, further) if further and is_free(0, further) else (HOST,)

@@ -192,5 +192,6 @@ SERVICE = Service(
     prepare=prepare,
     finish=finish,
     essential=True,
+    follows="address",
     stop_signal=STOP,
 )

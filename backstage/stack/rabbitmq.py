@@ -128,4 +128,5 @@ SERVICE = Service(
     finish=finish,
     needs=("epmd",),
     essential=True,
+    follows="address",
 )

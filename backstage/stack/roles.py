@@ -37,7 +37,7 @@ def settle(site: Site) -> None:
         return
     name = sql.Identifier(central.id)
     with connect(site, "postgres") as server:
-        if central.rehearsal and not central.machines:
+        if central.fleeting and not central.machines:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
             for each in (*_machines(server, central), central.id):
                 server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(each)))

@@ -3,7 +3,7 @@
 import os
 import shutil
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +24,9 @@ _IN_A_CONTAINER = (
 )
 _OWN = (state_folder.MARK, "lock")
 """What stays in a state folder as long as anything else does."""
+
+_KEPT = "course"
+"""What a purge leaves."""
 
 
 def down(say: Say, purge: bool = False) -> None:
@@ -60,33 +63,32 @@ def down(say: Say, purge: bool = False) -> None:
                 f"The services have not stopped after {_STOP_PATIENCE} s.",
                 f"workshop status, or end process {stack['pid']}, then workshop down",
             )
-    state, kept = state_folder.state_dir(), {"course"}
+    state = state_folder.state_dir()
     try:
         with only_one():
             end_leftovers(say)
             say("All services are stopped.")
             if purge:
-                _remove(state, kept)
-                say(_what_is_left(state, kept))
+                _remove(state)
+                say(_what_is_left(state))
     except AlreadyRunning as error:
         again = f"workshop down{' --purge' * purge} again"
         raise WorkshopError("The services are being started meanwhile.", again) from error
 
 
-def _what_is_left(state: Path, kept: set[str]) -> str:
+def _what_is_left(state: Path) -> str:
     found = [path.relative_to(state) for path in state.rglob("*") if path.is_file() and path.name not in _OWN]
-    ours = sorted(kept & {path.parts[0] for path in found})
-    others = sorted(str(path) for path in found if path.parts[0] not in kept)
-    names = [f"{name} ({state_folder.FILES[f'{name}/']})" for name in ours] + others[:5]
-    left = f". Left there: {', '.join(names)}{', ...' if len(others) > 5 else ''}" if names else ""
-    return f"Removed what the course wrote in {state}{left}"
+    kept = [f"{_KEPT} ({state_folder.FILES[f'{_KEPT}/']})"] if (state / _KEPT).exists() else []
+    others = sorted(str(path) for path in found if path.parts[0] != _KEPT)
+    left = ", ".join(kept + others[:5]) + (", ..." if len(others) > 5 else "")
+    return f"Removed what the course wrote in {state}{f'. Left there: {left}' if left else ''}"
 
 
-def _remove(folder: Path, kept: Collection[str] = ()) -> None:
+def _remove(folder: Path) -> None:
     """Remove what the course wrote into a state folder; the folder too, if it holds nothing else."""
     for pattern in state_folder.FILES:
         for path in folder.glob(pattern.rstrip("/")):
-            if path.name in (*kept, *_OWN):
+            if path.name in (_KEPT, *_OWN):
                 continue
             if pattern.endswith("/"):
                 shutil.rmtree(path, ignore_errors=True)

@@ -26,9 +26,6 @@ from workshop import state_folder
 _LOOK = 0.2
 """Seconds between two looks at everything; one takes a millisecond."""
 
-OF_CENTRAL = ("address", "flower", "rehearsed")
-"""Those of `wishes` that are of a central on this machine."""
-
 
 @dataclass
 class Supervisor:
@@ -151,8 +148,9 @@ class Supervisor:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
         now = wishes()
         wanted = plan.services(self.names, self.periodic)
-        for each in self._concerned(now):
-            each.start_anew(each.service)
+        for keeper in self._keepers.values():
+            if (news := keeper.service.follows) and now[news] != self._matches[news]:
+                keeper.start_anew(keeper.service)
         self._matches = now
         for name in self._keepers.keys() - wanted.keys():
             self._keepers[name].leave()
@@ -162,13 +160,6 @@ class Supervisor:
                 self._tasks[name] = asyncio.create_task(keeper.run())
             elif service.command(self.site) != self._keepers[name].service.command(self.site):
                 self._keepers[name].start_anew(service)
-
-    def _concerned(self, now: dict[str, Any]) -> list[Keeper]:
-        """Return those that start anew, as this machine joined or left, or opens at another address."""
-        new = {name for name, value in self._matches.items() if value != now[name]}
-        servers = [self._keepers[name] for name in ("postgis", "rabbitmq") if "address" in new]
-        own = [keeper for keeper in self._reloading() if not keeper.service.name.startswith("machine")]
-        return servers + (own if "joined" in new else [])
 
     def _reloading(self) -> list[Keeper]:
         return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
@@ -215,8 +206,7 @@ def _leader() -> int:
 
 
 def wishes() -> dict[str, Any]:
-    """Return what people and notebooks want now, by file."""
+    """Return what people and notebooks want now: by file, and of a central."""
     files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
-    central = opened()
-    flower = central.address if central and central.flower else ""
+    flower = bool((central := opened()) and central.flower)
     return files | {"address": open_to_others(), "flower": flower, "rehearsed": rehearsed()}

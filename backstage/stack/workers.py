@@ -2,6 +2,7 @@
 
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from celery import Celery
@@ -60,6 +61,7 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
         prepare=lambda site: _prepare(name),
         needs=("postgis", "rabbitmq"),
         reloads=True,
+        follows="joined",
     )
 
 
@@ -118,32 +120,41 @@ def _require_note(name: str, folder: str = "") -> None:
         raise NotReady(f"{name} has not said that it is ready")
 
 
-def flower(central: CentralConfig | None = None) -> Service:
-    """Return Flower for this machine's own queue; or for a central's, at its address, to look at only."""
+def _flower_environment(site: Site) -> dict[str, str]:
+    return {
+        "CELERY_BROKER_URL": site.broker_url,  # of these services, also if the machine joined others
+        "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
+        "FLOWER_BASIC_AUTH": f"flower:{site.token}",
+    }
 
-    def its(site: Site) -> Site:
-        return site.of(central) if central else site
 
-    def environment(site: Site) -> dict[str, str]:
-        return {
-            "CELERY_BROKER_URL": its(site).broker_url,  # of these services, also if the machine joined others
-            "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
-            "FLOWER_BASIC_AUTH": f"flower:{central.flower if central else site.token}",
-        }
+def _flower_command(site: Site) -> list[str]:
+    return _celery(
+        "workshop.tasks",
+        "flower",
+        f"--address={containers.listen(site.hosts.get('flower', HOST))}",
+        f"--port={site.ports['flower']}",
+        "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
+        f"--url_prefix={cloud.below().lstrip('/')}flower",
+    )
 
-    def command(site: Site) -> list[str]:
-        return _celery(
-            "workshop.tasks",
-            "flower",
-            f"--address={containers.listen(its(site).hosts.get('flower', HOST))}",
-            f"--port={site.ports['flower']}",
-            "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
-            *(["--read_only=True"] if central else []),
-            f"--url_prefix={cloud.below().lstrip('/')}flower",
-        )
 
-    def probe(site: Site) -> None:
-        open_page(f"{its(site).flower_url}/healthcheck", timeout=2).close()
+def _flower_probe(site: Site) -> None:
+    open_page(f"{site.flower_url}/healthcheck", timeout=2).close()
 
-    name = CLASS_FLOWER if central else "flower"
-    return Service(name, command, probe, environment=environment, needs=("rabbitmq",))
+
+FLOWER = Service(
+    "flower", _flower_command, _flower_probe, environment=_flower_environment, needs=("rabbitmq",)
+)
+
+
+def class_flower(central: CentralConfig) -> Service:
+    """Return Flower for a central, at its address, with a password of its own, and to look at only."""
+    password = {"FLOWER_BASIC_AUTH": f"flower:{central.flower}"}
+    return replace(
+        FLOWER,
+        name=CLASS_FLOWER,
+        command=lambda site: [*_flower_command(site.of(central)), "--read_only=True"],
+        probe=lambda site: _flower_probe(site.of(central)),
+        environment=lambda site: _flower_environment(site.of(central)) | password,
+    )
