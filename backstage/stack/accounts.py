@@ -33,14 +33,22 @@ from backstage.stack.queues import declare
 from backstage.stack.site import Site
 from workshop.delivery.topology import SQUARES
 
-_CONNECTIONS, _CHANNELS = 30, 120
-"""For each machine: a worker has two, and one in each process that sent a retry."""
+_RIGHTS = {"configure": "^$", "write": r"^(tasks|amq\.topic)$", "read": "^squares$"}
+_TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
+
+_LIMITS = {"max-connections": 30, "max-channels": 120}
+"""For each machine: a worker has two connections, and one in each process that sent a retry."""
 
 _OWN_CONNECTIONS = 50
 """At the same virtual host, for feeding, the audit and the wall."""
 
-_TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
-_BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"}
+_POLICY = {
+    "name": "bounds",
+    "pattern": f"^{SQUARES.name}$",
+    "apply-to": "queues",
+    "priority": 0,
+    "definition": {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"},
+}
 """For the queue of the tasks: a message more is refused, and its sender told.
 
 The queue `dead` has no bound: a dead letter that it did not take would be lost, and nobody told. What keeps
@@ -70,59 +78,25 @@ def settle(site: Site) -> None:
 
 
 def _definitions(central: CentralConfig) -> dict[str, Any]:
-    names, host = central.accounts, central.id
-    most = _CONNECTIONS * len(central.machines) + _OWN_CONNECTIONS
+    here, names = {"vhost": central.id}, central.accounts
+    most = _LIMITS["max-connections"] * len(central.machines) + _OWN_CONNECTIONS
+    limit = {"component": "vhost-limits", "name": "limits", "value": {"max-connections": most}}
+    owner = {"user": "celery_user", "configure": ".*", "write": ".*", "read": ".*"}
     return {
-        "vhosts": [{"name": host}],
-        "users": [
-            {
-                "name": name,
-                "password_hash": _hash(password),
-                "hashing_algorithm": "rabbit_password_hashing_sha256",
-                "tags": [],
-                "limits": {"max-connections": _CONNECTIONS, "max-channels": _CHANNELS},
-            }
-            for name, password in names.items()
-        ],
-        "permissions": [
-            {"user": "celery_user", "vhost": host, "configure": ".*", "write": ".*", "read": ".*"},
-            *(
-                {
-                    "user": name,
-                    "vhost": host,
-                    "configure": "^$",
-                    "write": r"^(tasks|amq\.topic)$",
-                    "read": "^squares$",
-                }
-                for name in names
-            ),
-        ],
+        "vhosts": [{"name": central.id}],
+        "users": [{"name": name, "tags": [], "limits": _LIMITS} | _hashed(names[name]) for name in names],
+        "permissions": [here | owner, *(here | {"user": name} | _RIGHTS for name in names)],
         "topic_permissions": [
-            {"user": name, "vhost": host, "exchange": exchange, "write": keys, "read": "^$"}
+            here | {"user": name, "exchange": exchange, "write": keys, "read": "^$"}
             for name in names
             for exchange, keys in _TOPICS.items()
         ],
-        "parameters": [
-            {
-                "component": "vhost-limits",
-                "name": "limits",
-                "vhost": host,
-                "value": {"max-connections": most},
-            }
-        ],
-        "policies": [
-            {
-                "name": "bounds",
-                "vhost": host,
-                "pattern": f"^{SQUARES.name}$",
-                "apply-to": "queues",
-                "priority": 0,
-                "definition": _BOUNDS,
-            }
-        ],
+        "parameters": [here | limit],
+        "policies": [here | _POLICY],
     }
 
 
-def _hash(password: str) -> str:
+def _hashed(password: str) -> dict[str, str]:
     salt = secrets.token_bytes(4)
-    return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    hashed = b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    return {"password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256"}

@@ -53,7 +53,7 @@ def periodic() -> Service:
 def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     """Return a worker, which asks no other one anything: so it starts a second sooner."""
     name = f"{service}@{machine}"
-    command = _celery_worker(name, module, *options)
+    command = _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
     return Service(
         service,
         lambda site: command,
@@ -63,10 +63,6 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
         reloads=True,
         follows="joined",
     )
-
-
-def _celery_worker(name: str, module: str, *options: str) -> list[str]:
-    return _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
 
 
 def _celery(module: str, *arguments: str) -> list[str]:
@@ -84,16 +80,15 @@ def rehearsed() -> list[str]:
 
 
 def of_rehearsal(machine: str) -> Service:
-    """Return the worker of a machine that joined a rehearsal."""
+    """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
     folder, name = f"rehearsal/{machine}/", f"worker1@{machine}"
-    return Service(
-        machine,
-        lambda site: _celery_worker(name, "workshop.tasks", "-c", "1"),
-        lambda site: _require_note(name, folder),
+    return replace(
+        _worker("worker1", machine, "workshop.tasks", "-c", "1"),
+        name=machine,
+        probe=lambda site: _require_note(name, folder),
         environment=lambda site: {"WORKSHOP_STATE": str(rehearsal_folder() / machine)},
         prepare=lambda site: presence.forget(name, folder),
-        needs=("postgis", "rabbitmq"),
-        reloads=True,
+        follows="",
     )
 
 

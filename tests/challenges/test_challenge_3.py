@@ -45,6 +45,14 @@ WRONG_ADDRESSES = {
         'right_broker, right_database.replace(d.name, "geopython")',
         ("database", "database"),
     ),
+    "its own virtual host": (
+        'right_broker.replace(f"/{b.virtual_host}", "/celery_app"), right_database',
+        ("broker", "virtual host"),
+    ),
+    "its own database's name": (
+        'right_broker, right_database.replace(f"/{d.name}", "/geopython-db")',
+        ("database", "database"),
+    ),
     "one address only": ("right_broker, None", ("database", "address")),
 }
 
@@ -138,9 +146,19 @@ def test_its_own_addresses(attendee: Attendee) -> None:
     assert check(attendee, "its own addresses").code == "C3-NOT-JOINED"
 
 
+def test_the_right_host_but_its_own_virtual_host(attendee: Attendee) -> None:
+    """This central is on the servers of this machine: only the names tell one queue from the other."""
+    place = "print((b.host, b.port) == (urlsplit(own_broker).hostname, urlsplit(own_broker).port))"
+    assert attendee.run(f"from urllib.parse import urlsplit\n{place}").strip() == "True"
+    attendee.run("join(own_broker, right_database)")
+    assert check(attendee, "the right host, its own virtual host").code == "C3-NOT-JOINED"
+
+
 def test_its_own_database(attendee: Attendee) -> None:
     attendee.run("join(right_broker, own_database)")
-    assert check(attendee, "its own database").code == "C3-OWN-DATABASE"
+    seen = check(attendee, "its own database")
+    assert seen.code == "C3-OWN-DATABASE"
+    assert "geopython-db" in seen.text
 
 
 def test_nothing_is_sent(joined: Attendee) -> None:
