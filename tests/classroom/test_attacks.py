@@ -19,6 +19,7 @@ from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.stack.http import ask_rabbitmq
 from backstage.stack.postgis import SESSIONS
+from backstage.stack.status import running_site
 from tests.classroom.opened import beyond, broker, database
 from tests.conftest import wait_for
 from workshop import db, grid
@@ -348,6 +349,19 @@ def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:
         with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
             database(cards[1])
         database(cards[0]).close()
+
+
+def test_a_machine_that_takes_all_it_can_leaves_the_owners_own_work_alone(card: Card) -> None:
+    own = running_site()
+    assert own
+    with ExitStack() as many:
+        for _ in range(SESSIONS):
+            many.enter_context(database(card))
+        for _ in range(30):
+            many.enter_context(broker(card))
+        psycopg.connect(own.database_url.replace("+psycopg", "")).close()
+        with Connection(own.broker_url) as connection:
+            connection.connect()
 
 
 def test_what_a_machine_sets_for_itself_ends_with_the_next_settling(card: Card) -> None:
