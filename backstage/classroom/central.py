@@ -141,11 +141,14 @@ def stop() -> bool:
         leave()
     replace(central, machines={}, address=HOST, flower="").write()
     (state_folder.state_dir() / cards_page.NAME).unlink(missing_ok=True)
-    shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)  # and the supervisor ends its machines
+    for joined in workers.rehearsal_folder().glob("*/joined.json"):
+        joined.unlink()
     if running():
+        control.until_gone(75, of="machine")
         _settle()
         if central.fleeting:
             (state_folder.state_dir() / FILE).unlink()
+    shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
     return bool(central.machines)
 
 

@@ -200,9 +200,21 @@ def pause(patience: float = 75) -> bool:
     """
     had_workers = bool(_states())
     settings.change(paused=1)
-    if not until(lambda: _states() == {}, patience):
-        raise WorkshopError(f"The workers have not stopped after {patience:.0f} s.", "workshop status")
+    until_gone(patience)
     return had_workers
+
+
+def until_gone(patience: float, of: str = "worker") -> None:
+    """Wait until no service runs whose name begins so, as nothing wants them any more.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running,
+        or if they do not stop in time.
+    """
+    if not until(lambda: _states((of,)) == {}, patience):
+        raise WorkshopError(f"The {of}s have not stopped after {patience:.0f} s.", "workshop status")
 
 
 def until_ready(patience: float = 60, of: tuple[str, ...] = ("worker",)) -> None:
