@@ -55,6 +55,8 @@ def start(
     refuse_in_containers()
     require_own(address)
     before = opened()
+    if not before:  # what a rehearsal left that was interrupted
+        shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
     central = with_machines(replace(before or new_central(hours), address=address, fleeting=False), machines)
     if before and running():
         _refuse_other(before, address, flower)

@@ -142,7 +142,7 @@ def test_a_class_begins_where_the_end_of_a_rehearsal_was_interrupted(own: Machin
     assert now
     replace(now, machines={}).write()
     (card,) = central.start(1)
-    assert names(own) == {card.central, card.account}
+    assert names(own) == {card.central, card.account} and not (own.state / "rehearsal").exists()
     central.stop()
     assert names(own) == {card.central}, "the squares of a class stay"
 
