@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backstage.stack import postgis, rabbitmq, workers
+from backstage.stack import postgis, queues, workers
 from backstage.stack.process import born, kill_session, spawn
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
@@ -79,7 +79,7 @@ def room(site: Site, state: Path) -> Iterator[Machine]:
     with at(state), postgis.connect(site, "postgres") as server:
         try:
             manage(servers, "PUT", f"vhosts/{name}", {})
-            rabbitmq.declare(broker_url)
+            queues.declare(broker_url)
             server.execute(f'CREATE DATABASE {name} TEMPLATE "geopython-db" OWNER geopython')
             server.execute(f"ALTER ROLE geopython IN DATABASE {name} SET search_path = geopython, public")
             (state_folder.state_dir() / "logs").mkdir()
