@@ -42,15 +42,15 @@ WRONG_ADDRESSES = {
         ("broker", "port"),
     ),
     "the schema for the database's name": (
-        'right_broker, right_database.replace(d.name, "geopython")',
+        'right_broker, right_database.rpartition("/")[0] + "/geopython"',
         ("database", "database"),
     ),
     "its own virtual host": (
-        'right_broker.replace(f"/{b.virtual_host}", "/celery_app"), right_database',
+        'right_broker.rpartition("/")[0] + "/celery_app", right_database',
         ("broker", "virtual host"),
     ),
     "its own database's name": (
-        'right_broker, right_database.replace(f"/{d.name}", "/geopython-db")',
+        'right_broker, right_database.rpartition("/")[0] + "/geopython-db"',
         ("database", "database"),
     ),
     "one address only": ("right_broker, None", ("database", "address")),
