@@ -59,7 +59,7 @@ def test_class_alone_shows_help_and_opens_nothing(state: Path) -> None:
     done = workshop("class")
     assert done.exit_code == 2
     assert done.output.startswith("Usage: workshop class [OPTIONS] COMMAND")
-    assert not (state / "central").exists()
+    assert not (state / "central.json").exists()
 
 
 def test_its_version() -> None:
@@ -168,6 +168,18 @@ def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.Monkey
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     shown = workshop("class", "cards", "--show").output
     assert all(f"{card.machine:<10}{card.code}\n" in shown for card in CARDS) and "hushhush" in shown
+
+
+def test_while_a_class_is_open_down_says_what_it_means_and_a_purge_is_refused() -> None:
+    """There is no terminal to ask here."""
+    CentralConfig("c7f3", datetime.now(UTC) + timedelta(hours=1), {1: "x"}, "192.0.2.1").write()
+    done = workshop("down")
+    assert (
+        done.output.startswith("A class is open at 192.0.2.1. Its machines wait until") and not done.exit_code
+    )
+    done = workshop("down", "--purge")
+    assert done.exit_code == 3 and "Next: workshop class stop, then the same again" in done.output
+    assert CentralConfig.read()
 
 
 @pytest.mark.parametrize(("asked", "part"), [("", "land"), ("sct", "SCT"), ("--all", "all")])
