@@ -97,10 +97,15 @@ def open_up(central: CentralConfig, say: Say) -> None:
     WorkshopError
         If it does not get ready.
     """
+    stack = running()
+    if stack and not {"postgis", "rabbitmq"} <= stack["services"].keys():
+        wrong = "The services were started without RabbitMQ or PostGIS."
+        raise WorkshopError(wrong, "workshop down, then the same again")
     say(f"Opening at {central.address} ...")
     central.write()
-    if running() is None:
+    if not stack:
         control.up_detached(["postgis", "rabbitmq"], say)
+        say("Only these two run. For JupyterLab too: workshop down, then make lab. The cards stay good.")
     replace(central, ports=_settle().ports).write()
 
 
