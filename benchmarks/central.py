@@ -60,18 +60,19 @@ def rows(database_url: str) -> int:
 def measure(number: int, tasks: int) -> dict[str, float]:
     """Return what `tasks` tasks, done by a number of machines, cost the central."""
     from backstage.classroom import central, fill, rehearsal
-    from backstage.stack.status import CENTRAL, running
+    from backstage.stack import control, shutdown
+    from backstage.stack.status import running
 
-    cards = central.start(machines=number)[:number]
-    stack = running(CENTRAL)
+    control.up_detached(["postgis", "rabbitmq"], lambda line: None)
+    stack = running()
     assert stack is not None
     try:
         empty = of_services(stack["pid"], memory)
-        rehearsal.start_machines(cards, os.getpid(), lambda line: None)
+        rehearsal.rehearse(number, lambda line: None)
         joined = of_services(stack["pid"], memory)
         before, began = of_services(stack["pid"], processor_time), time.perf_counter()
         fill.fill(tasks=tasks)
-        while rows(stack["database_url"]) < tasks:
+        while rows(central.site().database_url) < tasks:
             time.sleep(0.2)
         seconds = time.perf_counter() - began
         after = of_services(stack["pid"], processor_time)
@@ -85,8 +86,8 @@ def measure(number: int, tasks: int) -> dict[str, float]:
             "postgis MiB/machine": (joined["postgis"] - empty["postgis"]) / number,
         }
     finally:
-        rehearsal.end_machines()
-        central.stop()
+        rehearsal.stop(lambda line: None)
+        shutdown.down(lambda line: None)
 
 
 @click.command()

@@ -19,7 +19,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backstage.stack import postgis, rabbitmq, workers
+from backstage.stack import postgis, queues, workers
 from backstage.stack.process import born, kill_session, spawn
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
@@ -62,7 +62,8 @@ def at(state: Path, **settings: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
             patch.delenv(name)
-        for name, value in ({"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0"} | settings).items():
+        ours = {"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0", "LEADER": str(os.getpid())}
+        for name, value in (ours | settings).items():
             patch.setenv(f"WORKSHOP_{name}", value)
         yield
 
@@ -78,7 +79,7 @@ def room(site: Site, state: Path) -> Iterator[Machine]:
     with at(state), postgis.connect(site, "postgres") as server:
         try:
             manage(servers, "PUT", f"vhosts/{name}", {})
-            rabbitmq.declare(broker_url)
+            queues.declare(broker_url)
             server.execute(f'CREATE DATABASE {name} TEMPLATE "geopython-db" OWNER geopython')
             server.execute(f"ALTER ROLE geopython IN DATABASE {name} SET search_path = geopython, public")
             (state_folder.state_dir() / "logs").mkdir()

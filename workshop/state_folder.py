@@ -22,7 +22,10 @@ CHALLENGE = ROOT / "workshop" / "challenge.json"
 
 MARK = "made-by-the-course"
 
-PROGRAMS = ("epmd", "flower", "lab", "periodic", "postgis", "rabbitmq", "worker[0-9]", "worker[0-9][0-9]")
+PROGRAMS = (
+    *("class-flower", "epmd", "flower", "lab", "machine[0-9]*", "periodic", "postgis", "rabbitmq"),
+    *("worker[0-9]", "worker[0-9][0-9]"),
+)
 
 FILES = {
     MARK: "says that this folder is the course's: it may be made private, and removed",
@@ -39,9 +42,8 @@ FILES = {
     "published.jsonl": "the record of what was sent",
     "broken.jsonl": "what was broken on purpose",
     "progress.txt": "what was passed, and which help was looked at",
-    "central.json": "a central's cards",
+    "central.json": "what a central of this machine is to be, with its cards",
     "cards.html": "the same, to print",
-    "rehearsal.json": "a rehearsal's own note",
     "beat-schedule*": "the clock of the periodic tasks",
     "postgis.hba.conf": "who may reach PostgreSQL",
     "no.pgpass": "no passwords: PostgreSQL's clients read this file, and not the person's own",
@@ -53,7 +55,6 @@ FILES = {
     "ipython/": "IPython's settings and history in this course",
     "jupyter/": "JupyterLab's settings in this course",
     "course/": "a fresh copy of the course, for resets",
-    "central/": "the state folder of a central",
     "rehearsal/": "the state folders of a rehearsal's machines",
 }
 """What the course writes into a state folder, by name or pattern; a folder's name ends in a slash.

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from backstage.challenges import checking, outcome, progress
 from backstage.challenges.verdict import Verdict, phrase, say
+from backstage.stack.central_config import machine_of
 from backstage.stack.status import running
 from workshop import state_folder
 from workshop.database import execute
@@ -53,15 +54,15 @@ def _not_joined() -> Verdict | None:
     if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):
         return say("C3-NOT-JOINED", reason=phrase("own-queue"))
     if (place := _place(joined["database_url"])) == _place(own.get("database_url", "")):
-        return say("C3-OWN-DATABASE", port=place[1])
+        return say("C3-OWN-DATABASE", name=place[2], port=place[1])
     return None
 
 
-def _place(url: str) -> tuple[str | None, int | None]:
-    """Return host and port of an address; this machine has one name here."""
+def _place(url: str) -> tuple[str | None, int | None, str]:
+    """Return host, port and virtual host or database of an address; this machine has one name here."""
     address = urlsplit(url)
     here = address.hostname in ("localhost", "::1")
-    return "127.0.0.1" if here else address.hostname, address.port
+    return "127.0.0.1" if here else address.hostname, address.port, address.path.strip("/")
 
 
 def _judge_run(run: Run, prediction: Any, shares: object) -> Verdict:
@@ -72,7 +73,7 @@ def _judge_run(run: Run, prediction: Any, shares: object) -> Verdict:
     rows = execute(query).all()
     by_machine, by_worker = Counter(row.machine for row in rows), Counter(row.worker for row in rows)
     sent, machines, counted = len(run.tasks), len(by_machine), counts(shares)
-    here = urlsplit(state_folder.read("joined.json")["database_url"]).username
+    here = machine_of(urlsplit(state_folder.read("joined.json")["database_url"]).username or "")
     if here not in by_machine:  # the database wrote the account of each row
         return say("C3-NO-ROWS-HERE", here=here, sent=sent, done=len(rows))
     if not checking.is_count(prediction) or prediction > sent:

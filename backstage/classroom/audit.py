@@ -12,6 +12,7 @@ from uuid import UUID
 
 from backstage.classroom import fill
 from backstage.classroom.central import site
+from backstage.stack.central_config import machine_of
 from backstage.stack.http import ask_rabbitmq
 from workshop.delivery import dead
 
@@ -150,11 +151,12 @@ def on_the_way(age: float) -> tuple[int, dict[str, int] | None]:
     """
     if (waiting := fill.waiting(site().broker_url)) == 0:
         time.sleep(max(_FRESH_SECONDS - age, 0))
-    queue = json.loads(ask_rabbitmq(site(), "/api/queues/celery_app/squares"))
+    here = site()
+    queue = json.loads(ask_rabbitmq(here, f"/api/queues/{here.virtual_host}/squares"))
     if "messages_unacknowledged" not in queue:
         return waiting, None  # RabbitMQ was started a moment ago
     held: Counter[str] = Counter()
-    for channel in json.loads(ask_rabbitmq(site(), "/api/channels")):
-        held[channel.get("user", "?")] += channel.get("messages_unacknowledged", 0)
+    for channel in json.loads(ask_rabbitmq(here, f"/api/vhosts/{here.virtual_host}/channels")):
+        held[machine_of(channel.get("user", "?"))] += channel.get("messages_unacknowledged", 0)
     held["?"] += max(0, queue["messages"] - waiting - held.total())
     return waiting, dict(+held)

@@ -18,7 +18,7 @@ from ipaddress import IPv4Address
 from backstage.stack.central_config import machine_called
 from workshop.errors import WorkshopError, WrongUse
 
-_LAYOUT = struct.Struct(">4sHHBI10s")  # address, two ports, number, end (seconds since 1970), password
+_LAYOUT = struct.Struct(">4sHHBI2s8s")  # address, ports, number, end (seconds since 1970), id, password
 _RFC, _CROCKFORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _TO_TEXT = str.maketrans(_RFC, _CROCKFORD)
 _FROM_TEXT = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")  # O is read as 0, I and L as 1
@@ -34,7 +34,7 @@ class Broker:
     password: str
     host: str
     port: int
-    virtual_host: str = "celery_app"
+    virtual_host: str
 
     @property
     def url(self) -> str:
@@ -50,7 +50,7 @@ class Database:
     password: str
     host: str
     port: int
-    name: str = "geopython-db"
+    name: str
 
     @property
     def url(self) -> str:
@@ -65,9 +65,11 @@ class Card:
     Attributes
     ----------
     number : int
-        1 to 255; the machine is called ``machine01`` and so on, at the broker and at the database.
+        1 to 255; the machine is called ``machine01`` and so on.
+    central : str
+        The central's id, with which its virtual host, its database and its accounts begin.
     password : str
-        16 letters and digits.
+        16 hexadecimal digits.
     host : str
         The central's IPv4 address.
     broker_port, database_port : int
@@ -77,6 +79,7 @@ class Card:
     """
 
     number: int
+    central: str
     password: str
     host: str
     broker_port: int
@@ -89,14 +92,19 @@ class Card:
         return machine_called(self.number)
 
     @property
+    def account(self) -> str:
+        """Whom broker and database know the machine as, such as ``c7f3-machine07``."""
+        return f"{self.central}-{self.machine}"
+
+    @property
     def broker(self) -> Broker:
         """The parts of the broker's address."""
-        return Broker(self.machine, self.password, self.host, self.broker_port)
+        return Broker(self.account, self.password, self.host, self.broker_port, self.central)
 
     @property
     def database(self) -> Database:
         """The parts of the database's address."""
-        return Database(self.machine, self.password, self.host, self.database_port)
+        return Database(self.account, self.password, self.host, self.database_port, self.central)
 
     @property
     def code(self) -> str:
@@ -107,7 +115,8 @@ class Card:
             self.database_port,
             self.number,
             int(self.until.timestamp()),
-            _bytes(self.password),
+            bytes.fromhex(self.central),
+            bytes.fromhex(self.password),
         )
         text = _text(packed + _checksum(packed))
         return "-".join(re.findall(".{5}", text))
@@ -122,8 +131,8 @@ class Card:
 
 
 def new_password() -> str:
-    """Return a random password of 80 bits: 16 letters and digits."""
-    return _text(secrets.token_bytes(10)).lower()
+    """Return a random password of 64 bits: 16 hexadecimal digits."""
+    return secrets.token_hex(8)
 
 
 def read_code(text: str) -> Card:
@@ -152,10 +161,11 @@ def read_code(text: str) -> Card:
     if _checksum(packed[:-2]) != packed[-2:]:
         mistake = "There is a typing mistake in this code: its last group does not match the others."
         raise WrongUse(mistake, _COMPARE)
-    address, broker, database, number, until, password = _LAYOUT.unpack(packed[:-2])
+    address, broker, database, number, until, central, password = _LAYOUT.unpack(packed[:-2])
     card = Card(
         number,
-        _text(password).lower(),
+        central.hex(),
+        password.hex(),
         str(IPv4Address(address)),
         broker,
         database,

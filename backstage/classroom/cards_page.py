@@ -5,15 +5,15 @@ from pathlib import Path
 from tornado.template import Loader
 
 from backstage.classroom.card import Card
-from backstage.stack.central_config import central_folder
+from workshop import state_folder
 
 NAME = "cards.html"
-"""The template beside this module, and the page in the folder of the central."""
+"""The template beside this module, and the page in the state folder."""
 
 
 def write(cards: list[Card]) -> Path:
-    """Write the page into the folder of the central, and return where it is."""
-    path = central_folder() / NAME
+    """Write the page into the state folder, and return where it is."""
+    path = state_folder.state_dir() / NAME
     path.touch(mode=0o600)
     path.write_text(page(cards), encoding="utf-8")
     return path

@@ -1,32 +1,25 @@
-"""A central queue and database for challenge 3: a second, private stack on this machine, for other machines.
+"""A central queue and database for challenge 3 and for a class, on the servers of this machine's own stack.
 
-It keeps its data in the folder ``central`` below the state folder, and runs no worker. One that is opened to
-the network lives until `stop`. One at 127.0.0.1, as a notebook starts it, ends with the stack of this machine
-if that runs: its supervisor watches that stack's process, and ``workshop down`` and ``workshop up`` remove
-what is left.
+What is wanted is written first, and then made (`backstage.stack.central_config`). So whatever is interrupted,
+the same command or the next start of the services completes it.
 """
 
-import os
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import psycopg
 
 from backstage.classroom import cards_page
 from backstage.classroom.card import Card, new_password
 from backstage.classroom.join import leave
 from backstage.classroom.network import require_own
-from backstage.stack import containers
-from backstage.stack.central_config import FILE, CentralConfig, central_folder
-from backstage.stack.process import run_elsewhere
-from backstage.stack.shutdown import joined_here, remove_central
-from backstage.stack.site import HOST, Site
-from backstage.stack.status import CENTRAL, running
+from backstage.stack import accounts, containers, control, workers
+from backstage.stack.central_config import FILE, HOST, CentralConfig, new_id, open_to_others, opened
+from backstage.stack.ports import is_free
+from backstage.stack.site import Site
+from backstage.stack.status import running, running_site
 from workshop import state_folder
+from workshop.delivery.addresses import BROKER, parts_of
 from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
@@ -35,18 +28,20 @@ Say = Callable[[str], None]
 def start(
     machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False, say: Say = print
 ) -> list[Card]:
-    """Start a central, unless it runs as wished, and return its cards.
+    """Open a central, unless it is open as wished, and return its cards.
+
+    Where no services run, its servers are started. At an address beyond 127.0.0.1 they start anew, once.
 
     Parameters
     ----------
     machines : int
-        How many machines may join, 1 to 255. A central that runs takes some more in.
+        How many machines may join, 1 to 255. A central that is open takes more in.
     address : str
-        The IPv4 address of this machine at which the others reach it.
+        The IPv4 address of this machine at which the others reach it; 127.0.0.1 if none shall.
     hours : float
-        When the cards end, counted from now. A central that runs keeps its end.
+        When the cards end, counted from now. A central that is open keeps its end.
     flower : bool
-        Whether Flower runs too, to be seen at that address with a password.
+        Whether Flower runs for it too, to be seen at that address with a password.
     say : callable
         Shows a line.
 
@@ -55,28 +50,63 @@ def start(
     WrongUse
         If this machine has no such address.
     WorkshopError
-        If the central does not start, or runs otherwise than wished.
+        If the central does not open, or is open otherwise than wished.
     """
     refuse_in_containers()
     require_own(address)
-    say(f"Opening at {address} ...")
-    before = CentralConfig.read(central_folder())
-    if running(CENTRAL) and before:
-        _take_in(before, machines, address, flower)
-    else:
-        _start(_wished(before, machines, address, hours, flower))
-    if _keep_ports():
+    before = opened()
+    if not before:  # what a rehearsal left that was interrupted
+        shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
+    central = with_machines(replace(before or new_central(hours), address=address, fleeting=False), machines)
+    if before and running():
+        _refuse_other(before, address, flower)
+    elif address != HOST:
+        _refuse_taken(address)
+    open_up(replace(central, flower=central.flower or new_password() if flower else ""), say)
+    if before and before.ports not in ({}, site().ports):
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
 
 
 def refuse_in_containers() -> None:
-    """Raise `WorkshopError` in a container, which can't start further services."""
+    """Raise `WorkshopError` in a container, whose broker and database are not its own."""
     if containers.inside():
         raise WorkshopError(
-            "A central is a second queue and database on this machine, and containers can't start them.\n",
+            "A central is opened on the broker and the database of one machine, not from a container.\n",
             "take a card from your instructor, or give your own queue three workers: workshop scale 3",
         )
+
+
+def restarts(address: str) -> bool:
+    """Return whether the servers that run must start anew to be reached at an address."""
+    return bool(running()) and address not in (HOST, open_to_others())
+
+
+def open_up(central: CentralConfig, say: Say) -> None:
+    """Write down what is wanted, have it made, and wait until it is ready.
+
+    Parameters
+    ----------
+    central : CentralConfig
+        What is wanted.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    WorkshopError
+        If it does not get ready.
+    """
+    stack = running()
+    if stack and not {"postgis", "rabbitmq"} <= stack["services"].keys():
+        wrong = "The services were started without RabbitMQ or PostGIS."
+        raise WorkshopError(wrong, "workshop down, then the same again")
+    say(f"Opening at {central.address} ...")
+    central.write()
+    if not stack:
+        control.up_detached(["postgis", "rabbitmq"], say)
+        say("Only these two run. For JupyterLab too: workshop down, then make lab. The cards stay good.")
+    replace(central, ports=_settle().ports).write()
 
 
 def cards() -> list[Card]:
@@ -85,20 +115,21 @@ def cards() -> list[Card]:
     Raises
     ------
     WorkshopError
-        If no central runs here.
+        If no central is open here.
     """
-    opened, stack = _opened()
-    ports = stack["ports"]
+    central, ports = require_open(), site().ports
     return [
-        Card(number, password, opened.address, ports["rabbitmq"], ports["postgis"], opened.until)
-        for number, password in opened.machines.items()
+        Card(
+            number, central.id, password, central.address, ports["rabbitmq"], ports["postgis"], central.until
+        )
+        for number, password in central.machines.items()
     ]
 
 
 def stop() -> bool:
-    """Close the central: end its services and remove its accounts.
+    """Close the central, and remove its accounts and its queue; a rehearsal's squares, too.
 
-    The squares stay for the next start; those of a central that ends with this machine's stack are removed.
+    Those of a class stay for the next one. If the services do not run, their next start removes the rest.
 
     Returns
     -------
@@ -108,92 +139,95 @@ def stop() -> bool:
     Raises
     ------
     WorkshopError
-        If it does not end.
+        If a service does not answer.
     """
-    if joined_here():
-        leave()
-    config = CentralConfig.read(central_folder())
-    if config is None:
+    central = CentralConfig.read()
+    if central is None:
         return False
-    from backstage.stack.roles import remove_roles
-
-    with suppress(psycopg.Error, WorkshopError):  # the next start removes them too
-        remove_roles(site())
-    if not remove_central(print, purge=config.with_stack):
-        raise WorkshopError("The central may still run.", "workshop class stop again")
-    shutil.rmtree(central_folder() / "rabbitmq", ignore_errors=True)
-    for name in ("token.json", cards_page.NAME, FILE):  # the last one is what a further `stop` goes by
-        (central_folder() / name).unlink(missing_ok=True)
-    return True
+    if parts_of(state_folder.read("joined.json").get("broker_url"), BROKER).get("virtual host") == central.id:
+        leave()
+    replace(central, machines={}, address=HOST, flower="").write()
+    (state_folder.state_dir() / cards_page.NAME).unlink(missing_ok=True)
+    for joined in workers.rehearsal_folder().glob("*/joined.json"):
+        joined.unlink()
+    if running():
+        control.until_gone(75, of="machine")
+        _settle()
+        if central.fleeting:
+            (state_folder.state_dir() / FILE).unlink()
+    shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
+    return bool(central.machines)
 
 
 def site() -> Site:
-    """Return the site of the central that runs, with its administrators' addresses.
+    """Return where the central's queue and database are, for this machine, to which they belong.
 
     Raises
     ------
     WorkshopError
-        If no central runs here.
+        If no central is open here.
     """
-    _, stack = _opened()
-    return Site(central_folder(), stack["ports"], state_folder.read("central/token.json")["token"])
+    central, found = require_open(), running_site()
+    if found is None:
+        raise WorkshopError("The services of the central are not running.", "workshop up")
+    return found.of(central)
 
 
-def _wished(
-    before: CentralConfig | None, machines: int, address: str, hours: float, flower: bool
-) -> CentralConfig:
-    """Return how to open; with the passwords and ports of one that was not stopped, and has not ended."""
-    ours = before.with_stack if before else not (central_folder() / "postgis").exists()
-    with_stack = address == HOST and running() is not None and ours  # else squares of a class would go, too
-    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
-    wished = CentralConfig(address, until, {}, flower, with_stack)
-    if before and not before.expired:
-        wished = replace(wished, machines=before.machines, until=before.until, ports=before.ports)
-    return _with_machines(wished, machines)
+def new_central(hours: float) -> CentralConfig:
+    """Return a central without machines, in place of the one before if there was one."""
+    before, now = CentralConfig.read(), datetime.now(UTC).replace(microsecond=0)
+    fleeting = before is None or before.fleeting
+    return CentralConfig(
+        before.id if before else new_id(), now + timedelta(hours=hours), {}, fleeting=fleeting
+    )
 
 
-def _with_machines(config: CentralConfig, number: int) -> CentralConfig:
-    more = {each: new_password() for each in range(len(config.machines) + 1, number + 1)}
-    return replace(config, machines=config.machines | more)
+def with_machines(central: CentralConfig, number: int) -> CentralConfig:
+    """Return a central with at least so many machines."""
+    more = {each: new_password() for each in range(len(central.machines) + 1, number + 1)}
+    return replace(central, machines=central.machines | more)
 
 
-def _take_in(config: CentralConfig, machines: int, address: str, flower: bool) -> None:
-    """Make accounts for more machines at a central that runs."""
-    from backstage.stack import accounts, postgis, roles
-
-    other = "workshop class stop, then start it again. All machines need new cards then"
-    if (config.address, config.flower) != (address, flower):
-        shows = "with" if config.flower else "without"
-        raise WorkshopError(f"A central runs already, at {config.address} and {shows} Flower.\n", other)
-    if machines > (room := postgis.room(len(config.machines)) - 1):
-        raise WorkshopError(f"The central that runs has room for {room} machines, not {machines}.\n", other)
-    state_folder.write(f"central/{FILE}", _with_machines(config, machines).as_json())
-    accounts.make_accounts(site())
-    roles.make_roles(site())
+def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:
+    if (central.address, bool(central.flower)) != (address, flower):
+        shows = "with" if central.flower else "without"
+        raise WorkshopError(
+            f"A central is open already, at {central.address} and {shows} Flower.\n",
+            "workshop class stop, then start it again. All machines need new cards then",
+        )
 
 
-def _start(wished: CentralConfig) -> None:
-    state_folder.claim(central_folder())
-    state_folder.write(f"central/{FILE}", wished.as_json())
-    settings = {"WORKSHOP_PORTS": os.environ.get("WORKSHOP_PORTS", "")}
-    if wished.with_stack and (stack := running()):
-        settings = {"WORKSHOP_PORTS": "any", "WORKSHOP_LEADER": str(stack["pid"])}
-    names = ["postgis", "rabbitmq", *(["flower"] if wished.flower else [])]
-    done = run_elsewhere(central_folder(), "up", "--detach", *names, **settings)
-    if done.returncode:
-        raise WorkshopError(f"The central services did not start.\n{done.stderr.removeprefix('Error: ')}")
+def _refuse_taken(address: str) -> None:
+    """Raise `WorkshopError` if another program listens where the servers that run are to listen, too."""
+    stack = running() or {"ports": {}}
+    if taken := [f"{port} ({name})" for name, port in stack["ports"].items() if not is_free(port, address)]:
+        raise WorkshopError(
+            f"Another program listens at {address}, port {', '.join(taken)}.\n",
+            "end it; or workshop down, then the same again, which takes other ports",
+        )
 
 
-def _opened() -> tuple[CentralConfig, dict[str, Any]]:
-    opened, stack = CentralConfig.read(central_folder()), running(CENTRAL)
-    if opened is None or stack is None:
-        raise WorkshopError("No central runs on this machine.", "workshop class start")
-    return opened, stack
+def require_open() -> CentralConfig:
+    """Return the central that is open on this machine.
+
+    Raises
+    ------
+    WorkshopError
+        If none is.
+    """
+    central = opened()
+    if central is None:
+        raise WorkshopError("No central is open on this machine.", "workshop class start")
+    return central
 
 
-def _keep_ports() -> bool:
-    """Note which ports the cards name; return whether earlier cards name others."""
-    config, stack = _opened()
-    before, now = config.ports or stack["ports"], stack["ports"]
-    state_folder.write(f"central/{FILE}", replace(config, ports=now).as_json())
-    return any(before[name] != now[name] for name in ("rabbitmq", "postgis"))
+def _settle() -> Site:
+    """Have the servers that run do as ``central.json`` says; return where they are."""
+    from backstage.stack import roles  # takes two seconds to import
+
+    control.until_ready(90, of=("postgis", "rabbitmq", workers.CLASS_FLOWER))
+    found = running_site()
+    assert found
+    accounts.settle(found)
+    roles.settle(found)
+    return found

@@ -12,6 +12,7 @@ from typing import Any
 
 from backstage.classroom import preflight
 from backstage.classroom.card import read_code
+from backstage.stack.central_config import machine_of
 from backstage.stack.control import require_workers, until_ready
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, parts_of
@@ -65,14 +66,15 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         if fault:
             raise WorkshopError(str(fault))
         at = parts_of(urls[0], BROKER)
-        name = at["user"] if re.fullmatch(r"[\w.-]+", at["user"]) else None  # what files may be called
+        machine = machine_of(at["user"])
+        name = machine if re.fullmatch(r"[\w.-]+", machine) else None  # what files may be called
         _put({"broker_url": urls[0], "database_url": urls[1], "machine": name})
         until_ready()
     except WorkshopError as error:
         _put(before)
         say(f"Not joined. {error}")
         return False
-    say(f"Joined as {at['user']}. This machine's worker waits for tasks at {at['host']}:{at['port']}.")
+    say(f"Joined as {machine}. This machine's worker waits for tasks at {at['host']}:{at['port']}.")
     return True
 
 

@@ -11,8 +11,9 @@ from kombu.exceptions import KombuError
 from backstage.classroom import central, fill
 from backstage.classroom.raster import By
 from backstage.classroom.scoreboard import Scoreboard
+from backstage.stack.central_config import opened
 from backstage.stack.site import Site
-from backstage.stack.status import CENTRAL, running, running_site
+from backstage.stack.status import running, running_site
 
 _DAY = 86_400
 
@@ -22,7 +23,7 @@ _SILENT = "{} does not answer. This page goes on by itself."
 
 def site() -> Site | None:
     """Return whose squares are shown: the central's if one runs on this machine, else its own, if any."""
-    return central.site() if running(CENTRAL) else running_site()
+    return central.site() if opened() and running() else running_site()
 
 
 class Wall:

@@ -25,15 +25,20 @@ def class_() -> None:
 @click.option("--hours", type=click.FloatRange(0, 24 * 14, min_open=True), default=12, show_default=True,
               help="How long the cards are good for.")  # fmt: skip
 @click.option("--flower", is_flag=True, help="Show Flower at that address too, with a password, read-only.")
+@terminal.yes
 @answering()
-def start(machines: int, address: str | None, hours: float, flower: bool) -> None:
+def start(machines: int, address: str | None, hours: float, flower: bool, yes: bool) -> None:
     """Open a queue and a database for other machines.
 
     A page with a card for each is written; its path is shown, and no code.
     """
     from backstage.classroom import central, network
 
-    central.start(machines, address or network.the_address(), hours, flower, echo)
+    address = address or network.the_address()
+    if central.restarts(address):
+        echo(f"RabbitMQ and PostGIS start anew, to listen at {address} too. No task gets lost.")
+        terminal.confirm("Go on?", yes)
+    central.start(machines, address, hours, flower, echo)
     _show(secrets=False)
 
 
@@ -62,11 +67,11 @@ def clear(yes: bool) -> None:
 @class_.command()
 @answering()
 def stop() -> None:
-    """End the central and its accounts. Squares stay: `class clear`, before, removes them."""
+    """Close the central, and end its accounts. Squares stay: `class clear`, before, removes them."""
     from backstage.classroom import central
 
     if not central.stop():
-        echo("No central runs on this machine.")
+        echo("No central is open on this machine.")
         return
     echo("The central is closed, and its cards are worth nothing any more.")
     echo("What waited is gone: after the next start, workshop class resend sends it again.")
@@ -171,13 +176,14 @@ def branches(remote: str | None) -> None:
 
 def _show(secrets: bool) -> None:
     from backstage.classroom import cards_page, central
+    from backstage.stack.ports import addresses
 
-    site, cards = central.site(), central.cards()
-    where, ports = " and ".join(site.addresses), site.ports
-    echo(f"RabbitMQ  {where}, port {ports['rabbitmq']}")
-    echo(f"PostGIS   {where}, port {ports['postgis']}")
-    if site.central and site.central.flower:
-        hidden = site.flower_password if secrets else "by workshop class cards --show"
+    opened, cards, site = central.require_open(), central.cards(), central.site()
+    where = " and ".join(addresses())
+    echo(f"RabbitMQ  {where}, port {site.ports['rabbitmq']}")
+    echo(f"PostGIS   {where}, port {site.ports['postgis']}")
+    if opened.flower:
+        hidden = opened.flower if secrets else "by workshop class cards --show"
         echo(f"Flower    {site.flower_url}/  user flower, password {hidden}")
     echo(f"Cards     {cards_page.write(cards)}  for {len(cards)} machines")
     echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop class stop")

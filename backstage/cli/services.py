@@ -10,9 +10,10 @@ import click
 from backstage.challenges import source
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
-from backstage.stack import containers, control, plan, remote, shutdown
+from backstage.stack import containers, control, plan, remote, shutdown, workers
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
+from backstage.stack.central_config import open_to_others
 from backstage.stack.doctor import examine
 from backstage.stack.lock import AlreadyRunning
 from workshop import state_folder
@@ -57,12 +58,17 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
 
 @services.command()
 @click.option("--purge", is_flag=True, help="Remove the database, the queues, the logs and all settings too.")
-def down(purge: bool) -> None:
+@terminal.yes
+def down(purge: bool, yes: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
-    if state_folder.read("rehearsal.json"):
+    if workers.rehearsal_folder().exists():
         from backstage.classroom import rehearsal
 
         rehearsal.stop(echo)
+    if (address := open_to_others()) and not purge:
+        echo(f"A class is open at {address}. Its machines wait until the services are there again.")
+        if not yes and sys.stdin.isatty():
+            click.confirm("Stop them?", abort=True)
     shutdown.down(echo, purge)
 
 

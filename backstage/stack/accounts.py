@@ -1,14 +1,15 @@
-"""The machines' accounts at the broker of a central, and what all their accounts are good for.
+"""What a central has at RabbitMQ, and what all accounts of its machines are good for.
 
 A machine may take tasks, send them again, write its rows and tell what it does, and nothing else: each
-has one account here and one at the database (`backstage.stack.roles`). All of it is made anew, with the same
-outcome, whenever the broker or the database has started.
+has one account here and one at the database (`backstage.stack.roles`). It sees the central's virtual host and
+database only. All of it is made anew, with the same outcome, whenever the broker or the database has started.
 
 What a machine that means harm can still do, as it may read the queue and write rows:
 
 * empty the queue, or take tasks and acknowledge or reject them without doing them;
 * send tasks that nobody asked for, up to the queue's length, and reject them: all are kept as dead letters,
-  until RabbitMQ takes no more messages as the disk is nearly full;
+  until RabbitMQ takes no more messages as the disk is nearly full. That stops everyone, this machine's own
+  notebook too, until there is room again;
 * write rows for tasks that were never sent, as many as the disk takes;
 * tell events in another's name, so that Flower shows what never was;
 * keep the database busy with its own sessions, as each may lift its own time limits.
@@ -22,19 +23,32 @@ import hashlib
 import json
 import secrets
 from base64 import b64encode
+from contextlib import suppress
 from typing import Any
+from urllib.error import HTTPError
 
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.http import ask_rabbitmq
+from backstage.stack.queues import declare
 from backstage.stack.site import Site
 from workshop.delivery.topology import SQUARES
 
-_CONNECTIONS, _CHANNELS = 40, 120
-"""At the broker: a worker has two, and one in each process that sent a retry."""
-
-_VIRTUAL_HOST = "celery_app"
+_RIGHTS = {"configure": "^$", "write": r"^(tasks|amq\.topic)$", "read": "^squares$"}
 _TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}
-_BOUNDS = {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"}
+
+_LIMITS = {"max-connections": 30, "max-channels": 120}
+"""For each machine: a worker has two connections, and one in each process that sent a retry."""
+
+_OWN_CONNECTIONS = 50
+"""At the same virtual host, for feeding, the audit and the wall."""
+
+_POLICY = {
+    "name": "bounds",
+    "pattern": f"^{SQUARES.name}$",
+    "apply-to": "queues",
+    "priority": 0,
+    "definition": {"max-length": 25_000, "max-length-bytes": 100_000_000, "overflow": "reject-publish"},
+}
 """For the queue of the tasks: a message more is refused, and its sender told.
 
 The queue `dead` has no bound: a dead letter that it did not take would be lost, and nobody told. What keeps
@@ -43,57 +57,46 @@ until there is room again, and forgets none.
 """
 
 
-def make_accounts(site: Site) -> None:
-    """Make the machines' accounts at the broker of a central, and no others; at another stack do nothing."""
-    if not site.central:
+def settle(site: Site) -> None:
+    """Make virtual host, queues and accounts as ``central.json`` wants them; remove what else has that id.
+
+    A central that is closed keeps nothing here, one whose cards have ended only its queues.
+    """
+    central = CentralConfig.read()
+    if not central:
         return
-    there = {user["name"] for user in json.loads(ask_rabbitmq(site, "/api/users"))}
-    if old := there - site.central.accounts.keys() - {"celery_user"}:
+    users = {user["name"] for user in json.loads(ask_rabbitmq(site, "/api/users"))}
+    of_it = {name for name in users if name.startswith(f"{central.id}-")}
+    if old := of_it - central.accounts.keys():
         ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
-    ask_rabbitmq(site, "/api/definitions", _definitions(site.central))
+    if central.machines:
+        ask_rabbitmq(site, "/api/definitions", _definitions(central))
+        declare(site.of(central).broker_url)
+        return
+    with suppress(HTTPError):  # there is none
+        ask_rabbitmq(site, f"/api/vhosts/{central.id}", method="DELETE")
 
 
 def _definitions(central: CentralConfig) -> dict[str, Any]:
-    names = central.accounts
+    here, names = {"vhost": central.id}, central.accounts
+    most = _LIMITS["max-connections"] * len(central.machines) + _OWN_CONNECTIONS
+    limit = {"component": "vhost-limits", "name": "limits", "value": {"max-connections": most}}
+    owner = {"user": "celery_user", "configure": ".*", "write": ".*", "read": ".*"}
     return {
-        "users": [
-            {
-                "name": name,
-                "password_hash": _hash(password),
-                "hashing_algorithm": "rabbit_password_hashing_sha256",
-                "tags": [],
-                "limits": {"max-connections": _CONNECTIONS, "max-channels": _CHANNELS},
-            }
-            for name, password in names.items()
-        ],
-        "permissions": [
-            {
-                "user": name,
-                "vhost": _VIRTUAL_HOST,
-                "configure": "^$",
-                "write": r"^(tasks|amq\.topic)$",
-                "read": "^squares$",
-            }
-            for name in names
-        ],
+        "vhosts": [{"name": central.id}],
+        "users": [{"name": name, "tags": [], "limits": _LIMITS} | _hashed(names[name]) for name in names],
+        "permissions": [here | owner, *(here | {"user": name} | _RIGHTS for name in names)],
         "topic_permissions": [
-            {"user": name, "vhost": _VIRTUAL_HOST, "exchange": exchange, "write": keys, "read": "^$"}
+            here | {"user": name, "exchange": exchange, "write": keys, "read": "^$"}
             for name in names
             for exchange, keys in _TOPICS.items()
         ],
-        "policies": [
-            {
-                "name": "bounds",
-                "vhost": _VIRTUAL_HOST,
-                "pattern": f"^{SQUARES.name}$",
-                "apply-to": "queues",
-                "priority": 0,
-                "definition": _BOUNDS,
-            }
-        ],
+        "parameters": [here | limit],
+        "policies": [here | _POLICY],
     }
 
 
-def _hash(password: str) -> str:
+def _hashed(password: str) -> dict[str, str]:
     salt = secrets.token_bytes(4)
-    return b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    hashed = b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+    return {"password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256"}

@@ -15,6 +15,7 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import OperationalError
 
 from backstage.stack import containers
+from backstage.stack.central_config import open_to_others
 from backstage.stack.process import born
 from backstage.stack.status import elsewhere, running, statuses, until
 from backstage.stack.workers import machine_name
@@ -103,6 +104,8 @@ def _refusal(service: str) -> str:
         return _IN_CONTAINERS
     if others := elsewhere():
         return f"{others[0]}. Only this machine's own services are broken on purpose"
+    if address := open_to_others():
+        return f"a class is open at {address}, and its work goes on here. Next: workshop class stop"
     if running() is None:
         return "the services were not started here by workshop up. Next: workshop up"
     for name in (WORKER, service):

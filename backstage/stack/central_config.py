@@ -1,22 +1,23 @@
-"""What a central is told before it starts: for whom it opens, on which address, until when.
+"""What a central of this machine is to be: for whom it opens, at which address, until when.
 
-A stack whose state folder has the file ``central.json`` is a central: other machines use its broker and its
-database. Without that file a stack is for this machine alone.
+A central is a virtual host, a database and accounts on the servers of this stack, all with its id in their
+names. What is wanted stands in ``central.json``; `backstage.stack.accounts` and `backstage.stack.roles` make
+it so, whenever a server has started, and when it changes.
 """
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
-from workshop import json_files, state_folder
+from workshop import state_folder
 
 FILE = "central.json"
+HOST = "127.0.0.1"
 
 
-def central_folder() -> Path:
-    """Return the state folder of the central that this machine runs for challenge 3 or for a class."""
-    return state_folder.state_dir() / "central"
+def new_id() -> str:
+    """Return what the names of a new central begin with, such as ``c7f3``: two bytes in hexadecimal."""
+    return f"c{secrets.token_hex(2)[1:]}"
 
 
 @dataclass(frozen=True)
@@ -25,52 +26,73 @@ class CentralConfig:
 
     Attributes
     ----------
-    address : str
-        The IPv4 address of this machine at which the other machines reach it.
+    id : str
+        The name of its virtual host and its database, and what its accounts begin with.
     until : datetime
         When the machines' accounts end (UTC).
     machines : dict of int to str
-        The password of each machine's accounts, by its number.
-    flower : bool
-        Whether Flower shows itself at that address too.
-    with_stack : bool
-        Whether the central ends with the stack of this machine, as one that a notebook started does.
+        The password of each machine's accounts, by its number; none once the central is closed.
+    address : str
+        The IPv4 address of this machine at which the other machines reach it; 127.0.0.1 if none do.
+    flower : str
+        The password of Flower's pages at that address; empty if there are none.
+    fleeting : bool
+        Whether its squares go with it: it is a rehearsal, and there was no class before whose squares wait.
     ports : dict of str to int
-        The ports that it had before: the cards name them, so a start after a crash takes them again.
+        The ports that the cards name: a new start takes them again.
     """
 
-    address: str
+    id: str
     until: datetime
     machines: dict[int, str]
-    flower: bool = False
-    with_stack: bool = False
-    ports: dict[str, int] | None = None
+    address: str = HOST
+    flower: str = ""
+    fleeting: bool = False
+    ports: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, state: Path) -> "CentralConfig | None":
-        """Return for whom the stack in a state folder opens; None if it is for this machine alone."""
-        content = json_files.read(state / FILE)
+    def read(cls) -> "CentralConfig | None":
+        """Return what the state folder says of a central, open or closed; None if there never was one."""
+        content = state_folder.read(FILE)
         if not content:
             return None
-        machines = {each["number"]: each["password"] for each in content["machines"]}
+        del content["folder"]
+        machines = {int(number): password for number, password in content["machines"].items()}
         return cls(**content | {"until": datetime.fromisoformat(content["until"]), "machines": machines})
 
-    @property
-    def accounts(self) -> dict[str, str]:
-        """The password of each account, by its name."""
-        return {machine_called(number): password for number, password in self.machines.items()}
+    def write(self) -> None:
+        """Write it into the state folder."""
+        state_folder.write(FILE, vars(self) | {"until": self.until.isoformat()} | state_folder.here())
 
     @property
     def expired(self) -> bool:
         """Whether the accounts have ended."""
         return datetime.now(UTC) > self.until
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the content of the file."""
-        machines = [{"number": number, "password": word} for number, word in self.machines.items()]
-        return vars(self) | {"until": self.until.isoformat(), "machines": machines}
+    @property
+    def accounts(self) -> dict[str, str]:
+        """The password of each account that is good now, by its name."""
+        machines = {} if self.expired else self.machines
+        return {f"{self.id}-{machine_called(number)}": password for number, password in machines.items()}
+
+
+def opened() -> CentralConfig | None:
+    """Return the central that is open now; None if there is none."""
+    central = CentralConfig.read()
+    return central if central and central.accounts else None
+
+
+def open_to_others() -> str:
+    """Return the address at which other machines may be at work for an open central; empty if none are."""
+    central = opened()
+    return central.address if central and central.address != HOST else ""
 
 
 def machine_called(number: int) -> str:
-    """Return what a machine is called at a central, such as ``machine07``."""
+    """Return what people call a machine at a central, such as ``machine07``."""
     return f"machine{number:02}"
+
+
+def machine_of(account: str) -> str:
+    """Return what people call whom an account belongs to: ``machine07`` of ``c7f3-machine07``."""
+    return account.rpartition("-")[2]

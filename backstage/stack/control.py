@@ -198,32 +198,51 @@ def pause(patience: float = 75) -> bool:
         If the stack is not running,
         or if they do not stop within `patience` seconds.
     """
-    had_workers = bool(_workers())
+    had_workers = bool(_states())
     settings.change(paused=1)
-    if not until(lambda: _workers() == {}, patience):
-        raise WorkshopError(f"The workers have not stopped after {patience:.0f} s.", "workshop status")
+    until_gone(patience)
     return had_workers
 
 
-def until_ready(patience: float = 60) -> None:
-    """Wait until this machine's workers are ready, as the settings and the joined queue want them now.
+def until_gone(patience: float, of: str = "worker") -> None:
+    """Wait until no service runs whose name begins so, as nothing wants them any more.
 
     Raises
     ------
     WorkshopError
         If the stack is not running,
-        or if they are not ready within `patience` seconds.
+        or if they do not stop in time.
     """
-    if not until(lambda: set((_workers() or {}).values()) == {"ready"}, patience):
-        raise WorkshopError(f"The workers are not ready after {patience:.0f} s.", "workshop status")
+    if not until(lambda: _states((of,)) == {}, patience):
+        raise WorkshopError(f"The {of}s have not stopped after {patience:.0f} s.", "workshop status")
 
 
-def _workers() -> dict[str, str] | None:
-    """Return the state of each worker; None while the stack does not follow the newest settings yet."""
+def until_ready(patience: float = 60, of: tuple[str, ...] = ("worker",)) -> None:
+    """Wait until services are ready, as settings, the joined queue and a central want them now.
+
+    Parameters
+    ----------
+    patience : float
+        Seconds to wait.
+    of : tuple of str
+        How their names begin; by default this machine's workers.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running,
+        or if they are not ready in time.
+    """
+    if not until(lambda: set((_states(of) or {}).values()) == {"ready"}, patience):
+        which = ", ".join(f"{name}s" if name in ("worker", "machine") else name for name in of)
+        raise WorkshopError(f"The {which} are not ready after {patience:.0f} s.", "workshop status")
+
+
+def _states(of: tuple[str, ...] = ("worker",)) -> dict[str, str] | None:
+    """Return the state of each such service; None while the stack does not follow the newest wishes yet."""
     stack = running()
     if stack is None:
         raise WorkshopError("The services were stopped meanwhile.", "workshop up")
     if stack["matches"] != wishes():
         return None
-    services = stack["services"].items()
-    return {name: service["state"] for name, service in services if name.startswith("worker")}
+    return {name: service["state"] for name, service in stack["services"].items() if name.startswith(of)}

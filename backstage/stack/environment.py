@@ -60,15 +60,13 @@ LOOPBACK = "127.0.0.1,localhost,::1"
 """What no proxy may see: the course's own services, and their passwords."""
 
 
-def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) -> dict[str, str]:
+def of_child(own: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the whole environment of a program that the course starts.
 
     Parameters
     ----------
     own : mapping of str to str, optional
         What this program is told besides.
-    another_stack : bool
-        Whether it belongs to another stack, such as a central, whose settings are not this one's.
 
     Returns
     -------
@@ -76,9 +74,6 @@ def of_child(own: Mapping[str, str] | None = None, another_stack: bool = False) 
         What `ALLOWED` lets through of this process's environment, then the course's own, then `own`.
     """
     inherited = {name: value for name, value in os.environ.items() if is_allowed(name)}
-    if another_stack:  # whoever leads this one leads that one, too
-        ours = [each for each in inherited if each.startswith("WORKSHOP_") and each != "WORKSHOP_LEADER"]
-        inherited = {name: value for name, value in inherited.items() if name not in ours}
     state = state_folder.state_dir()
     own_exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
     unproxied = f"{own_exceptions},{LOOPBACK}" if own_exceptions else LOOPBACK

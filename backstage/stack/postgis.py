@@ -10,29 +10,48 @@ from pathlib import Path
 
 import psutil
 import psycopg
+from psycopg import sql
 
 from backstage.stack.binaries import postgres
 from backstage.stack.environment import of_child
+from backstage.stack.ports import addresses
 from backstage.stack.postgres_user import hand_over, run_as
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import HOST, Site
 
-# The machines reach one database, and nothing else. Everyone else comes from this machine.
+# Own accounts come from this machine only. Everyone else is a machine of a central: a member of the role that
+# has the name of its database.
 RULES = """\
-host  postgres       postgres   127.0.0.1/32  scram-sha-256
-host  geopython-db   postgres   127.0.0.1/32  scram-sha-256
-host  geopython-db   geopython  127.0.0.1/32  scram-sha-256
-host  geopython-db   +machines  0.0.0.0/0     scram-sha-256
+host  all       postgres,geopython  127.0.0.1/32  scram-sha-256
+host  all       postgres,geopython  0.0.0.0/0     reject
+host  samerole  all                 0.0.0.0/0     scram-sha-256
 """
 
-MOST_SESSIONS = 100
-"""What PostgreSQL takes by itself, at a stack that is no central."""
+OWN_SESSIONS = 100
+"""For this machine's own work, whatever a central's machines do."""
 
 RESERVED = 20
-"""Of all sessions, those for notebooks, checks, maps and QGIS."""
+"""Of these, those for notebooks, checks, maps and QGIS."""
+
+CENTRAL_SESSIONS = 2_600
+"""For a central."""
 
 SESSIONS = 20
-"""For each machine: 8 processes and a notebook, and the same again after it lost its network."""
+"""For each of its machines: 8 processes and a notebook, and the same again after it lost its network."""
+
+# It may lose a machine's network, and gives a dead session up soon. With as many locks for each session as
+# PostgreSQL usually takes, it would keep 50 MB more.
+_LIMITS = (
+    f"-cmax_connections={OWN_SESSIONS + CENTRAL_SESSIONS}",
+    "-cmax_locks_per_transaction=16",
+    "-cmax_pred_locks_per_transaction=10",
+    "-cauthentication_timeout=10s",
+    "-ctcp_keepalives_idle=10",
+    "-ctcp_keepalives_interval=5",
+    "-ctcp_keepalives_count=3",
+    "-ctcp_user_timeout=25s",
+    *(["-cclient_connection_check_interval=10s"] if sys.platform == "linux" else []),
+)
 
 _LOCALE = {"LC_ALL": "C"}
 """A locale that every machine has; on macOS it does not start without one."""
@@ -46,10 +65,11 @@ def _data(site: Site) -> Path:
 
 
 def prepare(site: Site) -> None:
-    """Make the database's files, once; tell a central who may log in, and its old data this start's password.
+    """Make the database's files, once, and say who may log in from where.
 
     A half-made set of an interrupted start is made anew.
     """
+    _login_rules(site).write_text(RULES, encoding="utf-8")
     data = _data(site)
     if (data / "PG_VERSION").exists():
         hand_over(data)
@@ -64,10 +84,6 @@ def prepare(site: Site) -> None:
             site.token,
         )
         draft.rename(data)
-    if site.central:
-        _login_rules(site).write_text(RULES, encoding="utf-8")
-        superuser = f"ALTER ROLE postgres PASSWORD '{site.token}'\n"
-        _run(site, ["postgres", "--single", f"-D{data}", "postgres"], superuser)
 
 
 def _run(site: Site, command: list[str], given: str) -> None:
@@ -103,64 +119,50 @@ def _forget_other_server(pid_file: Path) -> None:
 
 
 def command(site: Site) -> list[str]:
-    """Return the server's command: without a socket file, and on 127.0.0.1 only unless it is a central."""
-    central = site.central
+    """Return the server's command: without a socket file, and at 127.0.0.1 only but for an open class."""
     return [
         *run_as(),
         str(postgres() / "postgres"),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",
-        f"-clisten_addresses={','.join(site.addresses)}",
+        f"-clisten_addresses={','.join(addresses())}",
         "-cunix_socket_directories=",
-        *([f"-chba_file={_login_rules(site)}", *_for_machines(len(central.machines))] if central else []),
+        f"-chba_file={_login_rules(site)}",
+        *_LIMITS,
     ]
-
-
-def _for_machines(number: int) -> list[str]:
-    """Return what a server for machines needs, which may lose their network: it gives a dead one up soon."""
-    return [
-        f"-cmax_connections={RESERVED + room(number) * SESSIONS}",
-        "-cauthentication_timeout=10s",
-        "-ctcp_keepalives_idle=10",
-        "-ctcp_keepalives_interval=5",
-        "-ctcp_keepalives_count=3",
-        "-ctcp_user_timeout=25s",
-        *(["-cclient_connection_check_interval=10s"] if sys.platform == "linux" else []),
-    ]
-
-
-def room(machines: int) -> int:
-    """Return for how many machines a server has room, so that some more than `machines` need no new start."""
-    return 50 * (1 + machines // 50)
 
 
 def probe(site: Site) -> None:
     """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
     connect(site, "postgres").close()
-    for address in site.addresses:  # it starts even if it can't listen at one of them
+    for address in addresses():  # it starts even if it can't listen at one of them
         socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
 
 
 def finish(site: Site) -> None:
+    """Make the own database where it is missing, and what a central is to have."""
+    from backstage.stack.roles import settle  # takes two seconds to import, and only `up` needs it
+
+    create_database(site)
+    settle(site)
+
+
+def create_database(site: Site) -> None:
     """Make role, database, extension and schema where they are missing, then the tables."""
-    from backstage.stack.roles import make_roles  # these take two seconds to import, and only `up` needs them
     from backstage.stack.schema import create_schema
 
+    name = sql.Identifier(site.database)
     with connect(site, "postgres") as server:
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
             server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
-        if not server.execute("SELECT 1 FROM pg_database WHERE datname = 'geopython-db'").fetchone():
-            server.execute('CREATE DATABASE "geopython-db" OWNER geopython')
-    with connect(site, "geopython-db") as database:
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [site.database]).fetchone():
+            server.execute(sql.SQL("CREATE DATABASE {} OWNER geopython").format(name))
+    with connect(site, site.database) as database:
         database.execute("CREATE EXTENSION IF NOT EXISTS postgis")
         database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
-        database.execute(
-            'ALTER ROLE geopython IN DATABASE "geopython-db" SET search_path = geopython, public'
-        )
-        if site.central:
-            database.execute(f"ALTER ROLE geopython PASSWORD '{site.database_password}'")
+        path = "ALTER ROLE geopython IN DATABASE {} SET search_path = geopython, public"
+        database.execute(sql.SQL(path).format(name))
     create_schema(site.database_url)
-    make_roles(site)
 
 
 def connect(site: Site, database: str) -> psycopg.Connection:
@@ -190,5 +192,6 @@ SERVICE = Service(
     prepare=prepare,
     finish=finish,
     essential=True,
+    follows="address",
     stop_signal=STOP,
 )

@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -40,28 +39,6 @@ def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-def run_elsewhere(state: Path, *command: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of the course for another stack: that of a central, or of a rehearsal's machine.
-
-    Parameters
-    ----------
-    state : pathlib.Path
-        Its state folder.
-    *command : str
-        What follows ``workshop``.
-    **settings : str
-        Variables of the environment, such as ``WORKSHOP_PORTS``; it has none of this stack's.
-    """
-    return subprocess.run(
-        [sys.executable, "-m", "backstage", *command],
-        cwd=ROOT,
-        env=environment.of_child({"WORKSHOP_STATE": str(state), **settings}, another_stack=True),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
 
 
 @contextmanager

@@ -4,42 +4,38 @@ import os
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
-from amqp.exceptions import PreconditionFailed
-from kombu import Connection, Queue
+from kombu import Connection
 
 from backstage.stack import accounts
 from backstage.stack.binaries import epmd, rabbitmq
 from backstage.stack.http import ask_rabbitmq
-from backstage.stack.service import START_AFRESH, Service, StartFailed
+from backstage.stack.ports import addresses
+from backstage.stack.queues import declare
+from backstage.stack.service import Service
 from backstage.stack.site import HOST, Site
-from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
 
 # A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
-# minutes, and then it closes the worker's channel. It counts milliseconds.
+# minutes, and then it closes the worker's channel. It counts milliseconds. A machine of a central may
+# lose its network: it is given up after two or three heartbeats, and its tasks go to others. Messages are
+# small, but what a worker answers to Flower may list some thousand tasks.
 CONFIGURATION = """\
 {listeners}
 management.tcp.ip = {host}
 management.tcp.port = {management}
 default_vhost = celery_app
 default_user = celery_user
-default_pass = {password}
+default_pass = secret
+loopback_users.celery_user = true
 disk_free_limit.absolute = 50MB
 consumer_timeout = 90000000
+heartbeat = 10
+max_message_size = 4194304
+tcp_listen_options.keepalive = true
 log.console = true
 log.console.level = warning
 log.console.use_colors = off
 log.file = false
-"""
-
-# For machines that may lose their network: a dead one is given up after two or three heartbeats, and its
-# tasks go to others. No message is large, so none may be. The administrator comes from this machine only.
-FOR_MACHINES = """\
-loopback_users.celery_user = true
-heartbeat = 10
-max_message_size = 65536
-tcp_listen_options.keepalive = true
 """
 
 # The same for connections without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
@@ -52,27 +48,17 @@ DEAD_PEERS = """\
 """
 
 
-_REFUSAL = f"""\
-RabbitMQ has {{}} {{!r}} with other arguments than this version of the course needs:
-another version declared it, or someone by hand. It was left as it is, with all messages in it.
-Next: start the version of the course that declared it, and let its workers finish the messages.
-{START_AFRESH}"""
-
-_PATIENCE = {"read_timeout": 10, "write_timeout": 10}
-
-
 def prepare(site: Site) -> None:
     """Write the broker's configuration."""
     home = _home(site)
     home.mkdir(exist_ok=True)
     listeners = "\n".join(
         f"listeners.tcp.{number} = {address}:{site.ports['rabbitmq']}"
-        for number, address in enumerate(site.addresses, start=1)
+        for number, address in enumerate(addresses(), start=1)
     )
-    told = CONFIGURATION.format(host=HOST, listeners=listeners, password=site.broker_password, **site.ports)
-    central = site.central is not None
-    advanced = DEAD_PEERS if central and sys.platform == "linux" else "[]."
-    (home / "rabbitmq.conf").write_text(told + FOR_MACHINES * central, encoding="utf-8")
+    told = CONFIGURATION.format(host=HOST, listeners=listeners, **site.ports)
+    advanced = DEAD_PEERS if sys.platform == "linux" else "[]."
+    (home / "rabbitmq.conf").write_text(told, encoding="utf-8")
     (home / "advanced.config").write_text(advanced, encoding="utf-8")
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 
@@ -116,34 +102,9 @@ def probe(site: Site) -> None:
 
 
 def finish(site: Site) -> None:
-    """Declare the course's queues, and at a central make the machines' accounts."""
+    """Declare the own queues, and make what a central is to have."""
     declare(site.broker_url)
-    accounts.make_accounts(site)
-
-
-def declare(broker_url: str) -> None:
-    """Declare the exchanges, then the queues, before any worker lives: so a task that is sent then is kept.
-
-    Parameters
-    ----------
-    broker_url : str
-        The broker, with a user that may declare there.
-
-    Raises
-    ------
-    StartFailed
-        If there is one of the same name with other arguments.
-    """
-    with Connection(broker_url, connect_timeout=3, transport_options=_PATIENCE) as broker:
-        for entity in (DEAD_EXCHANGE, TASKS, DEAD, SQUARES):
-            try:
-                with broker.channel() as channel:
-                    mine: Any = entity(channel)
-                    mine.no_declare = False  # as it is for all others
-                    mine.declare()
-            except PreconditionFailed as error:
-                kind = "queue" if isinstance(entity, Queue) else "exchange"
-                raise StartFailed(_REFUSAL.format(kind, entity.name)) from error
+    accounts.settle(site)
 
 
 def _home(site: Site) -> Path:
@@ -167,4 +128,5 @@ SERVICE = Service(
     finish=finish,
     needs=("epmd",),
     essential=True,
+    follows="address",
 )

@@ -1,5 +1,6 @@
 """Whether the central queue and database that this machine joined answer, in words."""
 
+from backstage.stack.central_config import machine_of
 from backstage.stack.service import NotReady
 from workshop import settings, state_folder
 from workshop.delivery.addresses import BROKER, broker_trouble, database_trouble, parts_of
@@ -11,7 +12,7 @@ def place() -> str:
     """Return who this machine is at its central and where that is, such as ``machine07 at 10.0.0.1:5672``."""
     joined = state_folder.read("joined.json")
     parts = parts_of(joined.get("broker_url"), BROKER)
-    return f"{parts.get('user')} at {parts.get('host')}:{parts.get('port')}" if parts else ""
+    return f"{machine_of(parts['user'])} at {parts.get('host')}:{parts.get('port')}" if parts else ""
 
 
 def trouble() -> str | None:

@@ -74,6 +74,8 @@ class Service:
         Without it the others are of no use, so that the start as a whole fails with it.
     reloads : bool
         It runs the code that attendees edit, and starts again when that changes.
+    follows : str
+        Which of `backstage.stack.supervisor.wishes` it starts anew for: ``joined`` or ``address``.
     stop_signal : signal.Signals
         What asks it to finish its work and end.
     patience : float
@@ -89,6 +91,7 @@ class Service:
     needs: tuple[str, ...] = ()
     essential: bool = False
     reloads: bool = False
+    follows: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
     patience: float = 60
 

@@ -1,6 +1,5 @@
 """What one running stack knows about itself: its folder, its ports, its passwords."""
 
-import hmac
 import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,16 +21,18 @@ class Site:
     ports : dict of str to int
         The port of each program.
     token : str
-        Opens JupyterLab, and is the password of PostgreSQL's superuser; at a central, of every account
-        but those of the machines.
+        Opens JupyterLab, and is the password of PostgreSQL's superuser.
     hosts : dict of str to str
         On which host each port is; all are here, except in containers.
+    central : str
+        The id of the central whose virtual host and database are meant; empty for this machine's own.
     """
 
     state: Path
     ports: dict[str, int]
     token: str
     hosts: dict[str, str] = field(default_factory=containers.hosts)
+    central: str = ""
 
     def place(self, name: str) -> str:
         """Return host and port of a program, such as ``127.0.0.1:5672``."""
@@ -41,37 +42,24 @@ class Site:
         """Return the site as a browser or a program of this computer sees it: by what containers publish."""
         return replace(self, ports=self.ports | containers.published_ports(), hosts={})
 
-    @property
-    def central(self) -> CentralConfig | None:
-        """For whom this stack opens; None if it is for this machine alone."""
-        return CentralConfig.read(self.state)
+    def of(self, central: CentralConfig) -> "Site":
+        """Return where a central's virtual host, database and Flower are, on the same servers."""
+        return replace(self, central=central.id, hosts={"flower": central.address})
 
     @property
-    def addresses(self) -> tuple[str, ...]:
-        """The addresses at which RabbitMQ and PostGIS listen."""
-        return tuple(dict.fromkeys((HOST, self.central.address if self.central else HOST)))
+    def virtual_host(self) -> str:
+        """The virtual host at RabbitMQ."""
+        return self.central or "celery_app"
 
     @property
-    def broker_password(self) -> str:
-        """The password of ``celery_user``."""
-        return self.token if self.central else "secret"
-
-    @property
-    def database_password(self) -> str:
-        """The password of ``geopython``."""
-        return self.token if self.central else "geopython"
-
-    @property
-    def flower_password(self) -> str:
-        """The password of Flower's pages; at a central they go over the network, so it opens nothing else."""
-        return (
-            hmac.digest(self.token.encode(), b"flower", "sha256").hex()[:16] if self.central else self.token
-        )
+    def database(self) -> str:
+        """The database at PostGIS."""
+        return self.central or "geopython-db"
 
     @property
     def broker_url(self) -> str:
         """The address of RabbitMQ."""
-        return f"amqp://celery_user:{self.broker_password}@{self.place('rabbitmq')}/celery_app"
+        return f"amqp://celery_user:secret@{self.place('rabbitmq')}/{self.virtual_host}"
 
     @property
     def management_url(self) -> str:
@@ -81,19 +69,12 @@ class Site:
     @property
     def database_url(self) -> str:
         """The address of PostGIS, as SQLAlchemy writes it."""
-        login = f"geopython:{self.database_password}"
-        return f"postgresql+psycopg://{login}@{self.place('postgis')}/geopython-db"
-
-    @property
-    def flower_host(self) -> str:
-        """The host of Flower; a central may show it beyond this machine."""
-        central = self.central
-        return central.address if central and central.flower else self.hosts.get("flower", HOST)
+        return f"postgresql+psycopg://geopython:geopython@{self.place('postgis')}/{self.database}"
 
     @property
     def flower_url(self) -> str:
         """The address of Flower, whose path is the one that its page has inside JupyterLab."""
-        return f"http://{self.flower_host}:{self.ports['flower']}{cloud.below()}flower"
+        return f"http://{self.place('flower')}{cloud.below()}flower"
 
     @property
     def lab_url(self) -> str:
@@ -111,5 +92,5 @@ def new_site() -> Site:
     state = state_folder.state_dir()
     (state / "logs").mkdir(exist_ok=True)
     state_folder.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
-    ports = USUAL_PORTS if containers.inside() else free_ports(CentralConfig.read(state))
+    ports = USUAL_PORTS if containers.inside() else free_ports()
     return Site(state, ports, state_folder.read("token.json")["token"])

@@ -12,15 +12,12 @@ from backstage.stack.site import HOST, Site
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
-CENTRAL = "central/stack.json"
-"""What describes the central services of challenge 3, while this machine runs them."""
 
-
-def running(file: str = "stack.json") -> dict[str, Any] | None:
-    """Return the content of ``stack.json``, or of `CENTRAL`, if its supervisor lives, else None."""
+def running() -> dict[str, Any] | None:
+    """Return the content of ``stack.json`` if its supervisor lives, else None."""
     if containers.inside():
-        return containers.running() if file == "stack.json" else None
-    stack = state_folder.read(file)
+        return containers.running()
+    stack = state_folder.read("stack.json")
     return stack if stack and born(stack["pid"]) == stack["born"] else None
 
 
@@ -93,10 +90,10 @@ def addresses() -> str:
     management = cloud.address(site.management_url, "rabbitmq/")
     lines = {
         "lab": f"JupyterLab  {lab}",
-        "flower": f"Flower      {flower}  user flower, password {site.flower_password}",
-        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password {site.broker_password}",
+        "flower": f"Flower      {flower}  user flower, password {site.token}",
+        "rabbitmq": f"RabbitMQ    {management}  user celery_user, password secret",
         "postgis": f"PostGIS     host {HOST}, port {site.ports['postgis']}, database geopython-db,\n"
-        f"            schema geopython, user geopython, password {site.database_password}",
+        f"            schema geopython, user geopython, password geopython",
     }
     return "\n".join(line for name, line in lines.items() if name in names)
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from backstage.stack import containers, plan, watch
+from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.forward import forward
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.service import StartFailed
 from backstage.stack.site import Site
-from backstage.stack.workers import machine_name
+from backstage.stack.workers import machine_name, rehearsed
 from workshop import state_folder
 
 _LOOK = 0.2
@@ -55,6 +56,7 @@ class Supervisor:
     _problems: set[str] = field(default_factory=set)
     _ready: bool = False
     _stopping: bool = False
+    _warned: bool = False
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and keep it running until a signal asks to stop.
@@ -65,8 +67,7 @@ class Supervisor:
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals()
-        if self.site.central:
-            allow_many_files()
+        allow_many_files()
         if containers.inside() and "lab" in self.names:
             for page in ("flower", "management"):
                 await forward(self.site, page, self.say)
@@ -89,6 +90,13 @@ class Supervisor:
 
     def _hear_signals(self) -> None:
         def stop(number: int) -> None:
+            address = open_to_others()
+            if address and number == signal.SIGINT and not self._warned:
+                self._warned = True
+                self.say(
+                    f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all."
+                )
+                return
             if self._stopping and number == signal.SIGINT:
                 for keeper in self._keepers.values():
                     keeper.hurry = True
@@ -140,9 +148,9 @@ class Supervisor:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
         now = wishes()
         wanted = plan.services(self.names, self.periodic)
-        if now["joined"] != self._matches.get("joined"):
-            for each in self._reloading():
-                each.start_anew(each.service)
+        for keeper in self._keepers.values():
+            if (news := keeper.service.follows) and now[news] != self._matches[news]:
+                keeper.start_anew(keeper.service)
         self._matches = now
         for name in self._keepers.keys() - wanted.keys():
             self._keepers[name].leave()
@@ -157,14 +165,7 @@ class Supervisor:
         return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
 
     def _end_in_time(self) -> None:
-        """Stop when the process ends that ``WORKSHOP_LEADER`` names, and a central when its cards end.
-
-        So a central ends with the stack of the machine that started it, however that one ends. RabbitMQ
-        itself knows no end of an account.
-        """
-        if self.site.central and self.site.central.expired:
-            self.say("The cards have ended, and so does the central.")
-            self._stopping = True
+        """Stop when the process ends that ``WORKSHOP_LEADER`` names, such as that of a run of the tests."""
         if _leader() and (self._leader_born is None or born(_leader()) != self._leader_born):
             self._stopping = True
 
@@ -205,5 +206,7 @@ def _leader() -> int:
 
 
 def wishes() -> dict[str, Any]:
-    """Return what people and notebooks want now, by file."""
-    return {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
+    """Return what people and notebooks want now: by file, and of a central."""
+    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
+    flower = bool((central := opened()) and central.flower)
+    return files | {"address": open_to_others(), "flower": flower, "rehearsed": rehearsed()}

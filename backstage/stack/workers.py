@@ -2,16 +2,21 @@
 
 import socket
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 from celery import Celery
 
 from backstage.stack import cloud, containers, remote
+from backstage.stack.central_config import HOST, CentralConfig
 from backstage.stack.http import open_page
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 from workshop import settings, state_folder
 from workshop.delivery import presence
+
+CLASS_FLOWER = "class-flower"
 
 
 def machine_name() -> str:
@@ -56,11 +61,35 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
         prepare=lambda site: _prepare(name),
         needs=("postgis", "rabbitmq"),
         reloads=True,
+        follows="joined",
     )
 
 
 def _celery(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
+
+
+def rehearsal_folder() -> Path:
+    """Return where a rehearsal's machines have their state folders, each with its ``joined.json``."""
+    return state_folder.state_dir() / "rehearsal"
+
+
+def rehearsed() -> list[str]:
+    """Return the names of the machines that this one runs for a rehearsal."""
+    return sorted(joined.parent.name for joined in rehearsal_folder().glob("*/joined.json"))
+
+
+def of_rehearsal(machine: str) -> Service:
+    """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
+    folder, name = f"rehearsal/{machine}/", f"worker1@{machine}"
+    return replace(
+        _worker("worker1", machine, "workshop.tasks", "-c", "1"),
+        name=machine,
+        probe=lambda site: _require_note(name, folder),
+        environment=lambda site: {"WORKSHOP_STATE": str(rehearsal_folder() / machine)},
+        prepare=lambda site: presence.forget(name, folder),
+        follows="",
+    )
 
 
 def _prepare(name: str) -> None:
@@ -71,10 +100,7 @@ def _prepare(name: str) -> None:
 def _probe(name: str) -> None:
     """Ask a worker for a sign of life; at a central queue nobody can, and its own note must do."""
     if settings.joined():
-        note = presence.note_of(name)
-        here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
-        if not note or (here and born(note["pid"]) is None):
-            raise NotReady(f"{name} has not said that it is ready")
+        _require_note(name)
         return
     with Celery(broker=settings.broker_url(), set_as_current=False) as application:
         application.conf.broker_connection_timeout = 3
@@ -82,12 +108,18 @@ def _probe(name: str) -> None:
             raise NotReady(f"{name} does not answer a ping")
 
 
+def _require_note(name: str, folder: str = "") -> None:
+    note = presence.note_of(name, folder)
+    here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
+    if not note or (here and born(note["pid"]) is None):
+        raise NotReady(f"{name} has not said that it is ready")
+
+
 def _flower_environment(site: Site) -> dict[str, str]:
-    queues = site.management_url.replace("//", f"//celery_user:{site.broker_password}@") + "/api/"
     return {
-        "CELERY_BROKER_URL": site.broker_url,  # this stack's own, also if the machine joined another
-        "FLOWER_BROKER_API": queues,
-        "FLOWER_BASIC_AUTH": f"flower:{site.flower_password}",
+        "CELERY_BROKER_URL": site.broker_url,  # of these services, also if the machine joined others
+        "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
+        "FLOWER_BASIC_AUTH": f"flower:{site.token}",
     }
 
 
@@ -95,18 +127,29 @@ def _flower_command(site: Site) -> list[str]:
     return _celery(
         "workshop.tasks",
         "flower",
-        f"--address={containers.listen(site.flower_host)}",
+        f"--address={containers.listen(site.hosts.get('flower', HOST))}",
         f"--port={site.ports['flower']}",
         "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
-        *(["--read_only=True"] if site.central else []),
         f"--url_prefix={cloud.below().lstrip('/')}flower",
     )
 
 
+def _flower_probe(site: Site) -> None:
+    open_page(f"{site.flower_url}/healthcheck", timeout=2).close()
+
+
 FLOWER = Service(
-    "flower",
-    _flower_command,
-    lambda site: open_page(f"{site.flower_url}/healthcheck", timeout=2).close(),
-    environment=_flower_environment,
-    needs=("rabbitmq",),
+    "flower", _flower_command, _flower_probe, environment=_flower_environment, needs=("rabbitmq",)
 )
+
+
+def class_flower(central: CentralConfig) -> Service:
+    """Return Flower for a central, at its address, with a password of its own, and to look at only."""
+    password = {"FLOWER_BASIC_AUTH": f"flower:{central.flower}"}
+    return replace(
+        FLOWER,
+        name=CLASS_FLOWER,
+        command=lambda site: [*_flower_command(site.of(central)), "--read_only=True"],
+        probe=lambda site: _flower_probe(site.of(central)),
+        environment=lambda site: _flower_environment(site.of(central)) | password,
+    )

@@ -11,8 +11,8 @@ import pytest
 from backstage.classroom.card import read_code
 from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 from tests.classroom.guests import other_machine
+from tests.classroom.opened import Central
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
 
 SETUP = """
 from workshop import live, maps, settings
@@ -42,7 +42,15 @@ WRONG_ADDRESSES = {
         ("broker", "port"),
     ),
     "the schema for the database's name": (
-        'right_broker, right_database.replace(d.name, "geopython")',
+        'right_broker, right_database.rpartition("/")[0] + "/geopython"',
+        ("database", "database"),
+    ),
+    "its own virtual host": (
+        'right_broker.rpartition("/")[0] + "/celery_app", right_database',
+        ("broker", "virtual host"),
+    ),
+    "its own database's name": (
+        'right_broker, right_database.rpartition("/")[0] + "/geopython-db"',
         ("database", "database"),
     ),
     "one address only": ("right_broker, None", ("database", "address")),
@@ -138,9 +146,19 @@ def test_its_own_addresses(attendee: Attendee) -> None:
     assert check(attendee, "its own addresses").code == "C3-NOT-JOINED"
 
 
+def test_the_right_host_but_its_own_virtual_host(attendee: Attendee) -> None:
+    """This central is on the servers of this machine: only the names tell one queue from the other."""
+    place = "print((b.host, b.port) == (urlsplit(own_broker).hostname, urlsplit(own_broker).port))"
+    assert attendee.run(f"from urllib.parse import urlsplit\n{place}").strip() == "True"
+    attendee.run("join(own_broker, right_database)")
+    assert check(attendee, "the right host, its own virtual host").code == "C3-NOT-JOINED"
+
+
 def test_its_own_database(attendee: Attendee) -> None:
     attendee.run("join(right_broker, own_database)")
-    assert check(attendee, "its own database").code == "C3-OWN-DATABASE"
+    seen = check(attendee, "its own database")
+    assert seen.code == "C3-OWN-DATABASE"
+    assert "geopython-db" in seen.text
 
 
 def test_nothing_is_sent(joined: Attendee) -> None:
@@ -168,7 +186,7 @@ def test_right_shares_pass(done: Attendee, name: str) -> None:
 
 def test_all_was_done_by_others(done: Attendee) -> None:
     """The rows say who did the tasks: not this machine, this time."""
-    central = Machine(done.machine.state / "central")
+    central = Central(done.machine.state)
     change = "UPDATE grid_squares SET machine = %s WHERE machine = %s"
     central.sql(change, "machine03", "machine01")
     assert check(done, "nothing done here", "10", COUNT).code == "C3-NO-ROWS-HERE"

@@ -11,6 +11,7 @@ import pytest
 from backstage.classroom import audit, central
 from backstage.classroom.card import Card
 from tests.classroom.cables import Cables, cables
+from tests.classroom.opened import Central
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.integration.odd_machine import OddMachine
@@ -71,7 +72,7 @@ def class_of(number: int, folder: Path, pace: int) -> Iterator[Class]:
                 assert (
                     f"Joined as {card.machine}. This machine's worker waits for tasks at {card.host}" in shown
                 )
-            yield Class(Machine(instructor.state / "central"), opened, net)
+            yield Class(Central(instructor.state), opened, net)
         finally:
             for _, supervisor in guests:
                 supervisor.terminate()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 
@@ -37,6 +38,7 @@ def with_superuser(central: Machine, statement: str) -> None:
     """Run a statement as the database's superuser."""
     token = json.loads((central.state / "token.json").read_text())["token"]
     port = central.stack()["ports"]["postgis"]
-    url = f"postgresql://postgres:{token}@127.0.0.1:{port}/geopython-db"
+    name = urlsplit(central.stack()["database_url"]).path
+    url = f"postgresql://postgres:{token}@127.0.0.1:{port}{name}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[arg-type]

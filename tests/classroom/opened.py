@@ -1,6 +1,7 @@
 """A central that listens on an address which other machines could reach, and what a machine has of it."""
 
 import fcntl
+import json
 import os
 import socket
 import struct
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
+from typing import Any
 
 import amqp
 import psycopg
@@ -62,6 +64,16 @@ def settled(folder: Path) -> Iterator[Machine]:
             machine.until_gone(set(), 10)
 
 
+@dataclass
+class Central(Machine):
+    """The central of a machine: the same services, with a virtual host and a database of its own."""
+
+    def stack(self) -> dict[str, Any]:
+        stack, id = super().stack(), json.loads((self.state / "central.json").read_text())["id"]
+        urls = ("broker_url", "database_url")
+        return stack | {name: f"{stack[name].rpartition('/')[0]}/{id}" for name in urls}
+
+
 @dataclass(frozen=True)
 class Classroom:
     """A central that runs, and the machine of whoever started it."""
@@ -72,7 +84,7 @@ class Classroom:
 
     @property
     def central(self) -> Machine:
-        return Machine(self.instructor.state / "central")
+        return Central(self.instructor.state)
 
 
 @contextmanager

@@ -18,7 +18,8 @@ from sqlalchemy import create_engine
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.stack.http import ask_rabbitmq
-from backstage.stack.roles import SESSIONS
+from backstage.stack.postgis import SESSIONS
+from backstage.stack.status import running_site
 from tests.classroom.opened import beyond, broker, database
 from tests.conftest import wait_for
 from workshop import db, grid
@@ -111,7 +112,7 @@ REFUSED_AT_BROKER: dict[str, tuple[Callable[[amqp.Channel], object], str]] = {
     "send to all": (publish("amq.fanout", ""), "403.*access to exchange 'amq.fanout'"),
     "send as another user": (publish("tasks", "task.square", user_id="celery_user"), "406.*user_id"),
     "send too much": (
-        lambda channel: channel.basic_publish(amqp.Message(b"x" * 70_000), "tasks", "task.square"),
+        lambda channel: channel.basic_publish(amqp.Message(b"x" * 4_200_000), "tasks", "task.square"),
         "406.*larger than",
     ),
     "declare a queue": (lambda channel: channel.queue_declare("mine"), "403.*access to queue 'mine'"),
@@ -161,35 +162,37 @@ def test_other_workers_can_not_be_commanded(card: Card) -> None:
 
 
 def test_there_is_no_other_virtual_host(card: Card) -> None:
-    with pytest.raises(amqp.exceptions.NotAllowed, match="530"), broker(card, virtual_host="/"):
-        pass
+    for name in ("/", "celery_app"):
+        with pytest.raises(amqp.exceptions.NotAllowed, match="530"), broker(card, virtual_host=name):
+            pass
 
 
 def test_the_broker_refuses_wrong_passwords(card: Card) -> None:
     for login in (
         {"password": "wrong"},
-        {"user": "celery_user", "password": "secret"},
+        {"user": card.machine},
         {"user": "guest", "password": "guest"},
     ):
         with pytest.raises(amqp.exceptions.AccessRefused, match="403"), broker(card, **login):
             pass
 
 
-def test_the_administrators_password_counts_at_the_central_only(card: Card) -> None:
+def test_the_well_known_account_counts_on_this_machine_only(card: Card) -> None:
     beyond(card)
-    token = central.site().token
-    with (
-        pytest.raises(amqp.exceptions.AccessRefused, match="403"),
-        broker(card, user="celery_user", password=token),
-    ):
-        pass
-    with broker(card, user="celery_user", password=token, host="127.0.0.1"):
-        pass
+    own = {"user": "celery_user", "password": "secret"}
+    for name in (card.central, "celery_app"):
+        with (
+            pytest.raises(amqp.exceptions.AccessRefused, match="403"),
+            broker(card, **own, virtual_host=name),
+        ):
+            pass
+        with broker(card, **own, virtual_host=name, host="127.0.0.1"):
+            pass
 
 
 def test_the_management_interface_refuses_machines(card: Card) -> None:
     site = central.site()
-    login = b64encode(f"{card.machine}:{card.password}".encode()).decode()
+    login = b64encode(f"{card.account}:{card.password}".encode()).decode()
     request = urllib.request.Request(
         f"{site.management_url}/api/overview", headers={"Authorization": f"Basic {login}"}
     )
@@ -202,7 +205,7 @@ def test_the_management_interface_refuses_machines(card: Card) -> None:
 def test_a_machine_has_so_many_connections_and_channels(cards: list[Card]) -> None:
     """And another machine has its own."""
     with ExitStack() as many:
-        channels = [many.enter_context(broker(cards[1])) for _ in range(40)]
+        channels = [many.enter_context(broker(cards[1])) for _ in range(30)]
         with pytest.raises(amqp.exceptions.NotAllowed, match="limit"):
             many.enter_context(broker(cards[1]))
         with pytest.raises(amqp.exceptions.AMQPError, match="limit"):
@@ -271,14 +274,14 @@ REFUSED_AT_DATABASE = {
     "read a server's file": "SELECT pg_read_file('/etc/passwd')",
     "list a server's folder": "SELECT pg_ls_dir('/')",
     "read passwords": "SELECT rolpassword FROM pg_authid",
-    "change another's password": "ALTER ROLE machine02 PASSWORD 'mine'",
+    "change another's password": "ALTER ROLE {other} PASSWORD 'mine'",
     "change the owner's password": "ALTER ROLE geopython PASSWORD 'mine'",
-    "be allowed more": "ALTER ROLE machine01 CREATEDB",
-    "have more connections": "ALTER ROLE machine01 CONNECTION LIMIT -1",
-    "last longer": "ALTER ROLE machine01 VALID UNTIL 'infinity'",
+    "be allowed more": "ALTER ROLE {me} CREATEDB",
+    "have more connections": "ALTER ROLE {me} CONNECTION LIMIT -1",
+    "last longer": "ALTER ROLE {me} VALID UNTIL 'infinity'",
     "create a role": "CREATE ROLE mine SUPERUSER",
     "become the owner": "SET ROLE geopython",
-    "become another machine": "SET ROLE machine02",
+    "become another machine": "SET ROLE {other}",
     "log in anew as the superuser": "SET SESSION AUTHORIZATION postgres",
     "change the server": "ALTER SYSTEM SET max_connections = 1",
     "log nothing": "SET log_statement = 'none'",
@@ -291,13 +294,19 @@ REFUSED_AT_DATABASE = {
 @pytest.mark.parametrize("attack", REFUSED_AT_DATABASE)
 def test_the_database_refuses(card: Card, attack: str) -> None:
     with database(card) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
-        connection.execute(REFUSED_AT_DATABASE[attack])
+        names = {"{me}": f'"{card.account}"', "{other}": f'"{card.central}-machine02"'}
+        statement = REFUSED_AT_DATABASE[attack]
+        for name, role in names.items():
+            statement = statement.replace(name, role)
+        connection.execute(statement)
 
 
 def test_others_statements_are_not_shown(cards: list[Card]) -> None:
     with database(cards[0]) as connection, database(cards[1]) as other:
         other.execute("SELECT 'a secret'")
-        seen = connection.execute("SELECT query FROM pg_stat_activity WHERE usename = 'machine02'").fetchall()
+        seen = connection.execute(
+            "SELECT query FROM pg_stat_activity WHERE usename = %s", [cards[1].account]
+        ).fetchall()
         assert seen == [("<insufficient privilege>",)]
 
 
@@ -310,8 +319,9 @@ def test_the_database_lets_machines_in_and_nobody_else(card: Card) -> None:
     token = central.site().token
     refusals: list[tuple[dict[str, object], str]] = [
         ({"password": "wrong"}, "password authentication failed"),
-        ({"user": "machine99"}, "password authentication failed|no pg_hba.conf entry"),
-        ({"user": "machines", "password": token}, "not permitted to log in|authentication failed|no pg_hba"),
+        ({"user": f"{card.central}-machine99"}, "password authentication failed|no pg_hba.conf entry"),
+        ({"user": card.central, "password": token}, "not permitted to log in|authentication failed"),
+        ({"name": "geopython-db"}, "no pg_hba.conf entry"),
         ({"name": "postgres"}, "no pg_hba.conf entry"),
         ({"name": "template1"}, "no pg_hba.conf entry"),
         ({"name": "postgres", "host": "127.0.0.1"}, "no pg_hba.conf entry"),
@@ -319,16 +329,17 @@ def test_the_database_lets_machines_in_and_nobody_else(card: Card) -> None:
     for login, answer in refusals:
         refused(card, login, answer)
     for password in ("geopython", "postgres", "secret"):
-        login = {"host": "127.0.0.1", "user": "geopython", "password": password}
+        login = {"host": "127.0.0.1", "user": "postgres", "password": password}
         refused(card, login, "password authentication failed")
 
 
 @pytest.mark.parametrize("user", ["postgres", "geopython"])
-def test_the_owners_passwords_count_at_the_central_only(card: Card, user: str) -> None:
+def test_own_accounts_count_on_this_machine_only(card: Card, user: str) -> None:
     beyond(card)
-    for name in ("postgres", "geopython-db"):
-        login = {"user": user, "password": central.site().token, "name": name}
-        refused(card, login, "no pg_hba.conf entry")
+    password = "geopython" if user == "geopython" else central.site().token
+    for name in ("postgres", "geopython-db", card.central):
+        refused(card, {"user": user, "password": password, "name": name}, "pg_hba.conf rejects")
+    database(card, user=user, password=password, host="127.0.0.1").close()
 
 
 def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:
@@ -340,16 +351,29 @@ def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:
         database(cards[0]).close()
 
 
+def test_a_machine_that_takes_all_it_can_leaves_the_owners_own_work_alone(card: Card) -> None:
+    own = running_site()
+    assert own
+    with ExitStack() as many:
+        for _ in range(SESSIONS):
+            many.enter_context(database(card))
+        for _ in range(30):
+            many.enter_context(broker(card))
+        psycopg.connect(own.database_url.replace("+psycopg", "")).close()
+        with Connection(own.broker_url) as connection:
+            connection.connect()
+
+
 def test_what_a_machine_sets_for_itself_ends_with_the_next_settling(card: Card) -> None:
     """It may lift its own time limit, and change its own password; both hurt others little."""
-    from backstage.stack.roles import make_roles
+    from backstage.stack.roles import settle
 
     with database(card) as connection:
-        connection.execute("ALTER ROLE machine01 SET statement_timeout = 0")
-        connection.execute("ALTER ROLE machine01 PASSWORD 'mine'")
+        connection.execute(f'ALTER ROLE "{card.account}" SET statement_timeout = 0')
+        connection.execute(f"ALTER ROLE \"{card.account}\" PASSWORD 'mine'")
     with pytest.raises(psycopg.OperationalError):
         database(card)
-    make_roles(central.site())
+    settle(central.site())
     with database(card) as connection:
         assert connection.execute("SHOW statement_timeout").fetchone() == ("1min",)
 
@@ -364,7 +388,7 @@ def test_a_machine_can_not_give_what_it_has_not(card: Card) -> None:
 
 
 def test_all_the_attacks_left_no_trace(card: Card) -> None:
-    queues = ask_rabbitmq(central.site(), "/api/queues").decode()
+    queues = ask_rabbitmq(central.site(), f"/api/queues/{card.central}").decode()
     assert sorted(part.partition('"')[0] for part in queues.split('"name":"')[1:]) == ["dead", "squares"]
     with database(card) as connection:
         tables = connection.execute(

@@ -110,7 +110,7 @@ def write(id: str, grid_ref: str, x: float, y: float, style_cat: str, shift: flo
 def test_without_a_central_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     for name in ("fill", "ledger", "resend"):
-        assert "No central runs on this machine. Next: workshop class start" in shown(name, code=3)
+        assert "No central is open on this machine. Next: workshop class start" in shown(name, code=3)
 
 
 def test_a_message_is_what_delay_sends(central, monkeypatch):
@@ -204,11 +204,12 @@ def short_queue(central: Machine) -> Iterator[None]:
     """Let the broker refuse what comes to a queue of 50 messages."""
     limit = {"max-length": 50, "overflow": "reject-publish"}
     rule = {"pattern": "^squares$", "apply-to": "queues", "definition": limit, "priority": 9}
-    manage(central, "PUT", "policies/celery_app/test", rule)
+    policy = f"policies/{at.site().virtual_host}/test"
+    manage(central, "PUT", policy, rule)
     try:
         yield
     finally:
-        manage(central, "DELETE", "policies/celery_app/test")
+        manage(central, "DELETE", policy)
 
 
 def audit_after(central: Machine, settled: bool = True) -> audit.Audit:
@@ -356,6 +357,6 @@ def test_a_country_takes_seconds(central):
 
 
 def test_a_central_that_ended_is_told(central, monkeypatch):
-    monkeypatch.setattr(at, "running", lambda file: None)
+    monkeypatch.setattr(at, "running_site", lambda: None)
     with pytest.raises(WorkshopError):
         fill.fill("NT", 5)

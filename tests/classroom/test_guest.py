@@ -14,6 +14,7 @@ from celery import Celery
 from kombu import Connection
 
 from backstage.classroom.card import Card
+from backstage.stack.central_config import machine_of
 from tests.classroom.guests import have_joined
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
@@ -58,7 +59,10 @@ def test_the_worker_has_the_name_on_the_card(guest: Machine, central: Machine) -
     note = json.loads((guest.state / "ready-worker1@machine02.json").read_text())
     assert note["pid"] == guest.service("worker1")["pid"]
     assert "worker1 answers" in guest.workshop("doctor")
-    wait_for(lambda: "machine02" in users(central), what="the account among the broker's connections")
+    wait_for(
+        lambda: "machine02" in map(machine_of, users(central)),
+        what="the account among the broker's connections",
+    )
 
 
 def users(central: Machine) -> set[str]:
@@ -66,7 +70,7 @@ def users(central: Machine) -> set[str]:
 
 
 def test_each_process_has_its_connection_before_any_task(guest: Machine, central: Machine) -> None:
-    count = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'machine02'"
+    count = "SELECT count(*) FROM pg_stat_activity WHERE usename ~ '-machine02$'"
     wait_for(lambda: central.sql(count)[0][0] >= 2, what="a connection of each process")
 
 

@@ -76,7 +76,7 @@ def test_the_parts_show_as_a_table(parts: Card) -> None:
     lines = repr(parts).splitlines()
     assert lines[0].split() == ["broker", "database"]
     assert f"port          {parts.broker.port:<20}{parts.database.port}" in lines
-    assert lines[-1].split() == ["name", "geopython-db"]
+    assert lines[-1].split() == ["name", parts.central]
 
 
 def test_right_addresses_are_no_trouble(parts: Card) -> None:

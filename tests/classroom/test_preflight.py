@@ -114,42 +114,43 @@ def test_a_machine_that_is_not_there(card: Card) -> None:
 
 def test_an_old_password(card: Card) -> None:
     shown = said(replace(card, password="0" * 16))
-    assert 'RabbitMQ refuses the user "machine07" with this password.\nNext: ask your instructor' in shown
+    assert f'refuses the user "{card.account}" with this password.\nNext: ask your instructor' in shown
 
 
 def test_no_virtual_host(central: Machine, card: Card) -> None:
-    path = "permissions/celery_app/machine07"
+    path = f"permissions/{card.central}/{card.account}"
     manage(central, "DELETE", path)
     shown = said(card)
     manage(central, "PUT", path, RIGHTS)
-    assert 'RabbitMQ has no virtual host "celery_app", or not for user "machine07".' in shown
+    assert f'RabbitMQ has no virtual host "{card.central}", or not for user "{card.account}".' in shown
 
 
 def test_no_more_connections_to_the_broker(central: Machine, card: Card) -> None:
-    manage(central, "PUT", "user-limits/machine07/max-connections", {"value": 0})
-    assert 'RabbitMQ lets no more connections in for the user "machine07".\nNext: end other' in said(card)
-    manage(central, "PUT", "user-limits/machine07/max-connections", {"value": 40})
+    manage(central, "PUT", f"user-limits/{card.account}/max-connections", {"value": 0})
+    said_so = f'RabbitMQ lets no more connections in for the user "{card.account}".\nNext: end other'
+    assert said_so in said(card)
+    manage(central, "PUT", f"user-limits/{card.account}/max-connections", {"value": 30})
 
 
 def test_another_password_at_the_database(central: Machine, card: Card) -> None:
-    with_superuser(central, "ALTER ROLE machine07 PASSWORD 'another'")
-    assert 'PostgreSQL refuses the user "machine07" with this password.' in said(card)
-    with_superuser(central, f"ALTER ROLE machine07 PASSWORD '{card.password}'")
+    with_superuser(central, f"ALTER ROLE \"{card.account}\" PASSWORD 'another'")
+    assert f'PostgreSQL refuses the user "{card.account}" with this password.' in said(card)
+    with_superuser(central, f"ALTER ROLE \"{card.account}\" PASSWORD '{card.password}'")
 
 
 def test_the_role_has_no_connection_left(central: Machine, card: Card) -> None:
-    with_superuser(central, "ALTER ROLE machine07 CONNECTION LIMIT 1")
+    with_superuser(central, f'ALTER ROLE "{card.account}" CONNECTION LIMIT 1')
     with psycopg.connect(card.database.url.replace("+psycopg", "")):
         shown = said(card)
-    with_superuser(central, "ALTER ROLE machine07 CONNECTION LIMIT 20")
-    assert 'PostgreSQL lets no more connections in for the user "machine07": too many connections' in shown
+    with_superuser(central, f'ALTER ROLE "{card.account}" CONNECTION LIMIT 20')
+    assert f'lets no more connections in for the user "{card.account}": too many connections' in shown
     wait_for(lambda: "Joined as" in said(card), 10, "the room that the other connection left")
 
 
 def test_the_database_has_no_connection_left(central: Machine, card: Card) -> None:
-    with_superuser(central, 'ALTER DATABASE "geopython-db" CONNECTION LIMIT 0')
+    with_superuser(central, f"ALTER DATABASE {card.central} CONNECTION LIMIT 0")
     shown = said(card)
-    with_superuser(central, 'ALTER DATABASE "geopython-db" CONNECTION LIMIT -1')
+    with_superuser(central, f"ALTER DATABASE {card.central} CONNECTION LIMIT 2600")
     assert "PostgreSQL lets no more connections in at all: too many connections for database" in shown
 
 
@@ -159,12 +160,12 @@ def test_the_database_has_no_connection_left(central: Machine, card: Card) -> No
         (
             "ALTER TABLE geopython.task_log RENAME TO log",
             "ALTER TABLE geopython.log RENAME TO task_log",
-            'The database "geopython-db" has no table geopython.task_log.',
+            'The database "{}" has no table geopython.task_log.',
         ),
         (
-            "REVOKE USAGE ON SCHEMA geopython FROM machines",
-            "GRANT USAGE ON SCHEMA geopython TO machines",
-            'may not look into the schema geopython of the database "geopython-db".',
+            "REVOKE USAGE ON SCHEMA geopython FROM {}",
+            "GRANT USAGE ON SCHEMA geopython TO {}",
+            'may not look into the schema geopython of the database "{}".',
         ),
     ],
     ids=["no table", "no schema"],
@@ -172,10 +173,10 @@ def test_the_database_has_no_connection_left(central: Machine, card: Card) -> No
 def test_a_database_that_is_not_ready(
     central: Machine, card: Card, fault: str, mend: str, sentence: str
 ) -> None:
-    with_superuser(central, fault)
+    with_superuser(central, fault.format(card.central))
     shown = said(card)
-    with_superuser(central, mend)
-    assert sentence in shown
+    with_superuser(central, mend.format(card.central))
+    assert sentence.format(card.central) in shown
     assert "Next: ask your instructor whether the central runs, or for a new card" in shown
 
 

@@ -2,10 +2,12 @@
 
 import json
 import os
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from backstage.stack import breaking
+from backstage.stack.central_config import CentralConfig
 from backstage.stack.process import born
 from workshop import state_folder
 
@@ -37,6 +39,14 @@ def test_services_of_others(strike, capsys):
         "Nothing was broken: this machine joined a central queue, so tasks go there. "
         "Only this machine's own services are broken on purpose\n"
     )
+
+
+def test_what_a_class_works_on(capsys):
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    CentralConfig("c7f3", soon, {1: "secret"}, "192.168.8.10").write()
+    write_stack(worker1="ready")
+    breaking.kill_worker()
+    assert "Nothing was broken: a class is open at 192.168.8.10" in capsys.readouterr().out
 
 
 def test_a_part_that_was_not_started(capsys):

@@ -9,7 +9,7 @@ from backstage.classroom.card import Card, new_password, read_code
 from workshop.errors import WorkshopError, WrongUse
 
 UNTIL = datetime(2099, 11, 23, 18, 0, tzinfo=UTC)
-CARD = Card(7, "22ysk9spxgj1z6vn", "192.168.8.10", 5672, 26007, UNTIL)
+CARD = Card(7, "c7f3", "22aa09bcd0e1f6b7", "192.168.8.10", 5672, 26007, UNTIL)
 
 
 def test_a_code_brings_back_the_card() -> None:
@@ -55,10 +55,9 @@ def test_what_is_no_code_is_refused_with_a_sentence(typed: str, said: str) -> No
 
 
 def test_the_parts_are_those_of_both_addresses() -> None:
-    assert CARD.broker.url == "amqp://machine07:22ysk9spxgj1z6vn@192.168.8.10:5672/celery_app"
-    assert CARD.database.url == (
-        "postgresql+psycopg://machine07:22ysk9spxgj1z6vn@192.168.8.10:26007/geopython-db"
-    )
+    login = "c7f3-machine07:22aa09bcd0e1f6b7"
+    assert CARD.broker.url == f"amqp://{login}@192.168.8.10:5672/c7f3"
+    assert CARD.database.url == f"postgresql+psycopg://{login}@192.168.8.10:26007/c7f3"
     assert "machine07" in repr(CARD)
 
 
@@ -66,13 +65,13 @@ def test_passwords_are_random_and_survive_the_code() -> None:
     passwords = {new_password() for _ in range(100)}
     assert len(passwords) == 100
     for password in passwords:
-        card = Card(1, password, "10.77.0.1", 1, 65535, UNTIL)
+        card = Card(1, "c000", password, "10.77.0.1", 1, 65535, UNTIL)
         assert read_code(card.code).password == password
 
 
 def test_a_card_ends() -> None:
     now = datetime.now(UTC)
-    ended = Card(1, new_password(), "10.0.0.1", 1, 2, now - timedelta(seconds=2))
+    ended = Card(1, "c000", new_password(), "10.0.0.1", 1, 2, now - timedelta(seconds=2))
     with pytest.raises(WorkshopError, match="The card of machine01 ended on .*; this machine's clock says "):
         read_code(ended.code)
     good = replace(ended, until=now.replace(microsecond=0) + timedelta(minutes=1))

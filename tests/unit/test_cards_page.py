@@ -10,8 +10,11 @@ import pytest
 
 from backstage.classroom import cards_page
 from backstage.classroom.card import Card
+from workshop import state_folder
 
-CARD = Card(7, "0123456789abcdef", "192.168.8.10", 5672, 5433, datetime(2026, 9, 20, 18, 30, tzinfo=UTC))
+CARD = Card(
+    7, "c7f3", "0123456789abcdef", "192.168.8.10", 5672, 5433, datetime(2026, 9, 20, 18, 30, tzinfo=UTC)
+)
 
 
 class Reader(HTMLParser):
@@ -41,8 +44,7 @@ def test_a_card_has_all_parts() -> None:
         "192.168.8.10",
         "5672",
         "5433",
-        "celery_app",
-        "geopython-db",
+        "c7f3-machine07",
     ):
         assert part in text
     assert CARD.code in text and "workshop join and the code" in text
@@ -64,7 +66,7 @@ def test_the_page_needs_nothing_else() -> None:
 
 
 def test_only_this_user_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cards_page, "central_folder", lambda: tmp_path)
+    monkeypatch.setattr(state_folder, "state_dir", lambda: tmp_path)
     path = cards_page.write([CARD])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert path.read_text(encoding="utf-8") == cards_page.page([CARD])

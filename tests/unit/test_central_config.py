@@ -1,83 +1,115 @@
-"""A stack is for this machine alone unless its folder has a ``central.json``; then it opens so far."""
+"""What a central is to be stands in one file; the servers open to other machines only as far as it says."""
 
 import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from backstage.stack import accounts, postgis, rabbitmq
-from backstage.stack.central_config import CentralConfig
+from backstage.stack import accounts, central_config, ports, postgis, rabbitmq
+from backstage.stack.central_config import CentralConfig, machine_of, open_to_others, opened
 from backstage.stack.site import USUAL_PORTS, Site
+from tests.servers import at
+from workshop.delivery.topology import DEAD, SQUARES
 
-OPENED = CentralConfig(
-    "192.168.8.10",
-    datetime(2026, 9, 20, 18, 30, tzinfo=UTC),
+CENTRAL = CentralConfig(
+    "c7f3",
+    datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1),
     {1: "one-password", 2: "another"},
-    ports={"lab": 1},
+    "192.168.8.10",
+    ports={"rabbitmq": 26_001},
 )
 
 
 @pytest.fixture
-def own(tmp_path: Path) -> Site:
-    return Site(tmp_path, USUAL_PORTS, "token")
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
+    """A stack that does not run, on a machine that has the address of the central."""
+    monkeypatch.setattr(ports, "is_free", lambda port, address: True)
+    with at(tmp_path / "state"):
+        yield Site(tmp_path, USUAL_PORTS, "token")
 
 
-@pytest.fixture
-def central(own: Site) -> Site:
-    (own.state / "central.json").write_text(json.dumps(OPENED.as_json()))
-    return own
+def test_what_is_written_is_read(site: Site) -> None:
+    assert CentralConfig.read() is None
+    CENTRAL.write()
+    assert CentralConfig.read() == opened() == CENTRAL
+    assert CENTRAL.accounts == {"c7f3-machine01": "one-password", "c7f3-machine02": "another"}
+    assert machine_of("c7f3-machine01") == "machine01" and machine_of("geopython") == "geopython"
 
 
-def test_what_is_written_is_read(central: Site) -> None:
-    assert CentralConfig.read(central.state) == central.central == OPENED
-    assert OPENED.accounts == {"machine01": "one-password", "machine02": "another"}
+@pytest.mark.parametrize(
+    "closed", [replace(CENTRAL, machines={}), replace(CENTRAL, until=datetime.now(UTC) - timedelta(hours=1))]
+)
+def test_one_that_is_closed_or_has_ended_has_no_accounts_and_no_address(
+    site: Site, closed: CentralConfig
+) -> None:
+    closed.write()
+    assert closed.accounts == {} and opened() is None and open_to_others() == ""
+    assert ports.addresses() == ("127.0.0.1",)
 
 
-def test_an_opening_ends(own: Site) -> None:
-    soon = datetime.now(UTC) + timedelta(hours=1)
-    assert not CentralConfig("127.0.0.1", soon, {}).expired
-    assert CentralConfig("127.0.0.1", soon - timedelta(hours=2), {}).expired
+def told(site: Site) -> list[str]:
+    """Return the lines that RabbitMQ is told."""
+    rabbitmq.prepare(site)
+    return (site.state / "rabbitmq" / "rabbitmq.conf").read_text().splitlines()
 
 
-def test_a_stack_of_ones_own_is_for_this_machine_alone(own: Site) -> None:
-    assert own.central is None
-    assert own.addresses == ("127.0.0.1",)
-    assert own.broker_url == "amqp://celery_user:secret@127.0.0.1:5672/celery_app"
-    assert own.database_url == "postgresql+psycopg://geopython:geopython@127.0.0.1:5432/geopython-db"
-    assert own.flower_password == "token"
-    rabbitmq.prepare(own)
-    told = (own.state / "rabbitmq" / "rabbitmq.conf").read_text().splitlines()
-    assert [line for line in told if line.startswith("listeners")] == ["listeners.tcp.1 = 127.0.0.1:5672"]
-    assert not [line for line in told if line.startswith(("loopback_users", "heartbeat", "max_message"))]
-    options = [word for word in postgis.command(own) if word.startswith("-c")]
-    assert options == ["-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
+def test_without_a_central_the_servers_are_for_this_machine_alone(site: Site) -> None:
+    assert site.broker_url == "amqp://celery_user:secret@127.0.0.1:5672/celery_app"
+    assert site.database_url == "postgresql+psycopg://geopython:geopython@127.0.0.1:5432/geopython-db"
+    assert [line for line in told(site) if line.startswith("listeners")] == [
+        "listeners.tcp.1 = 127.0.0.1:5672"
+    ]
+    assert "-clisten_addresses=127.0.0.1" in postgis.command(site)
 
 
-def test_a_central_listens_beyond_it_and_has_no_known_password(central: Site) -> None:
-    assert central.addresses == ("127.0.0.1", "192.168.8.10")
-    assert central.broker_url == "amqp://celery_user:token@127.0.0.1:5672/celery_app"
-    assert central.database_url == "postgresql+psycopg://geopython:token@127.0.0.1:5432/geopython-db"
-    assert central.flower_password not in ("token", "", "secret")
-    assert central.flower_url == "http://127.0.0.1:5555/flower"
-    rabbitmq.prepare(central)
-    told = (central.state / "rabbitmq" / "rabbitmq.conf").read_text().splitlines()
-    assert [line for line in told if line.startswith("listeners")] == [
+def test_a_central_is_at_the_same_servers(site: Site) -> None:
+    central = site.of(CENTRAL)
+    assert central.broker_url == "amqp://celery_user:secret@127.0.0.1:5672/c7f3"
+    assert central.database_url == "postgresql+psycopg://geopython:geopython@127.0.0.1:5432/c7f3"
+    assert central.flower_url == "http://192.168.8.10:5555/flower"
+
+
+def test_they_listen_at_its_address_too(site: Site) -> None:
+    CENTRAL.write()
+    assert {
         "listeners.tcp.1 = 127.0.0.1:5672",
         "listeners.tcp.2 = 192.168.8.10:5672",
-    ]
-    assert {"loopback_users.celery_user = true", "management.tcp.ip = 127.0.0.1"} <= set(told)
-    assert "-clisten_addresses=127.0.0.1,192.168.8.10" in postgis.command(central)
+        "loopback_users.celery_user = true",
+        "management.tcp.ip = 127.0.0.1",
+    } <= set(told(site))
+    assert "-clisten_addresses=127.0.0.1,192.168.8.10" in postgis.command(site)
 
 
-@pytest.mark.parametrize(("machines", "room"), [(1, 50), (30, 50), (49, 50), (50, 100), (200, 250)])
-def test_the_database_has_room_for_some_machines_more(central: Site, machines: int, room: int) -> None:
-    assert postgis.room(machines) == room
-    assert f"-cmax_connections={20 + 50 * postgis.SESSIONS}" in postgis.command(central)
+def test_they_start_where_that_address_is_gone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A laptop is elsewhere the next day."""
+    CENTRAL.write()
+    monkeypatch.undo()
+    monkeypatch.setenv("WORKSHOP_STATE", str(site.state / "state"))
+    assert ports.addresses() == ("127.0.0.1",)
 
 
-def test_the_broker_is_never_told_a_password(central: Site) -> None:
+def test_they_take_the_ports_again_that_the_cards_name(site: Site) -> None:
+    CENTRAL.write()
+    assert ports.free_ports()["rabbitmq"] == 26_001
+
+
+def test_the_broker_is_never_told_a_password() -> None:
     """Only what can be compared with one, and that is another one each time."""
-    told = accounts._definitions(OPENED)
+    told = accounts._definitions(CENTRAL)
     assert "one-password" not in json.dumps(told)
-    assert told["users"] != accounts._definitions(OPENED)["users"]
+    assert told["users"] != accounts._definitions(CENTRAL)["users"]
+
+
+def test_tasks_are_bounded_and_dead_letters_are_not() -> None:
+    """A full queue of tasks says so to its sender; a full queue of dead letters would lose them."""
+    (policy,) = accounts._definitions(CENTRAL)["policies"]
+    assert re.search(policy["pattern"], SQUARES.name) and policy["definition"]["overflow"] == "reject-publish"
+    assert not re.search(policy["pattern"], DEAD.name)
+
+
+def test_ids_fit_a_card() -> None:
+    assert all(len(bytes.fromhex(central_config.new_id())) == 2 for _ in range(100))

@@ -4,7 +4,6 @@ import re
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,10 +17,12 @@ from backstage.classroom import join as joining
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import status
+from backstage.stack.central_config import CentralConfig
+from backstage.stack.site import USUAL_PORTS, Site
 from workshop import state_folder
 
 CARDS = [
-    Card(number, "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
+    Card(number, "c7f3", "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
     for number in (1, 2)
 ]
 
@@ -58,7 +59,7 @@ def test_class_alone_shows_help_and_opens_nothing(state: Path) -> None:
     done = workshop("class")
     assert done.exit_code == 2
     assert done.output.startswith("Usage: workshop class [OPTIONS] COMMAND")
-    assert not (state / "central").exists()
+    assert not (state / "central.json").exists()
 
 
 def test_its_version() -> None:
@@ -153,17 +154,12 @@ def test_join_without_a_terminal_wants_the_code() -> None:
 
 
 def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
-    (state / "central").mkdir(mode=0o700)
-    site = SimpleNamespace(
-        addresses=("127.0.0.1", "192.0.2.1"),
-        ports={"rabbitmq": 5672, "postgis": 5432},
-        central=SimpleNamespace(flower=True),
-        flower_url="http://192.0.2.1:5555",
-        flower_password="hushhush",
-    )
-    for name, answer in (("site", lambda: site), ("cards", lambda: CARDS), ("start", lambda *options: CARDS)):
-        monkeypatch.setattr(central, name, answer)
-    page = state / "central" / "cards.html"
+    until = datetime.now(UTC) + timedelta(hours=1)
+    CentralConfig("c7f3", until, {1: "0123456789abcdef"}, "192.0.2.1", flower="hushhush").write()
+    monkeypatch.setattr(central, "running_site", lambda: Site(state, USUAL_PORTS, "token"))
+    for name in ("cards", "start"):
+        monkeypatch.setattr(central, name, lambda *options: CARDS)
+    page = state / "cards.html"
     for command in ("class start --address 192.0.2.1", "class cards"):
         shown = workshop(*command.split()).output
         assert str(page) in shown and "port 5672" in shown
@@ -172,6 +168,18 @@ def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.Monkey
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
     shown = workshop("class", "cards", "--show").output
     assert all(f"{card.machine:<10}{card.code}\n" in shown for card in CARDS) and "hushhush" in shown
+
+
+def test_while_a_class_is_open_down_says_what_it_means_and_a_purge_is_refused() -> None:
+    """There is no terminal to ask here."""
+    CentralConfig("c7f3", datetime.now(UTC) + timedelta(hours=1), {1: "x"}, "192.0.2.1").write()
+    done = workshop("down")
+    assert (
+        done.output.startswith("A class is open at 192.0.2.1. Its machines wait until") and not done.exit_code
+    )
+    done = workshop("down", "--purge")
+    assert done.exit_code == 3 and "Next: workshop class stop, then the same again" in done.output
+    assert CentralConfig.read()
 
 
 @pytest.mark.parametrize(("asked", "part"), [("", "land"), ("sct", "SCT"), ("--all", "all")])

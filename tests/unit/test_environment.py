@@ -57,13 +57,6 @@ def test_jupyter_and_python_keep_to_the_state_folder() -> None:
     assert not Path(own["PGPASSFILE"]).exists()
 
 
-def test_another_stack_has_settings_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKSHOP_PACE", "20")
-    told = environment.of_child({"WORKSHOP_STATE": "elsewhere"}, another_stack=True)
-    assert "WORKSHOP_PACE" not in told
-    assert told["WORKSHOP_STATE"] == "elsewhere"
-
-
 def test_exceptions_from_the_proxy_stay_and_loopback_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("no_proxy", "intranet, 10.0.0.7")
     told = environment.of_child()

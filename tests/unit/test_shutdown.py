@@ -47,13 +47,11 @@ def full(state: Path) -> Path:
             path.mkdir(exist_ok=True)
             path /= "data"
         path.write_text("{}", encoding="utf-8")
-    state_folder.claim(state / "central")
     return state
 
 
 def test_what_the_course_wrote_is_removed(full: Path) -> None:
     said: list[str] = []
-    (full / "central" / "data").unlink()
     shutdown.down(said.append, purge=True)
     assert {path.name for path in full.iterdir()} == {"course", state_folder.MARK, "lock"}
     assert said[-1].startswith(f"Removed what the course wrote in {full}. Left there: course (a fresh copy")
@@ -69,12 +67,12 @@ def test_the_folder_goes_too_when_nothing_is_left_in_it(state: Path) -> None:
 
 def test_what_a_person_saved_there_stays_and_is_named(full: Path) -> None:
     said: list[str] = []
-    (full / "central" / "data").unlink()
+    (full / "central").mkdir()
     for name in PEOPLES:
         (full / name).write_text("mine", encoding="utf-8")
     shutdown.down(said.append, purge=True)
     found = {str(path.relative_to(full)) for path in full.rglob("*") if path.is_file()}
-    ours = {"course/data", "lock", state_folder.MARK, f"central/{state_folder.MARK}"}
+    ours = {"course/data", "lock", state_folder.MARK}
     assert found - ours == set(PEOPLES)
     assert all(name in said[-1] for name in sorted(PEOPLES)[:5])
     assert said[-1].endswith(", ...")

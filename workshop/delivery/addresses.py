@@ -180,7 +180,8 @@ def _why_no_database(said: str, parts: dict[str, Any]) -> tuple[str, str]:
         return "database", text
     if "FATAL" not in said:
         return "port", f"What listens at the database's port {port} does not answer as PostgreSQL does."
-    course = name == "geopython-db"  # the only one that a central's pg_hba.conf opens to its machines
-    if re.search(r'database "[^"]*"', said) and not ("pg_hba" in said and course):
+    # A central lets its machines into its one database only, whose name theirs begin with.
+    another = "-" in user and not user.startswith(f"{name}-") if "pg_hba" in said else 'database "' in said
+    if another:
         return "database", f'PostgreSQL has no database "{name}", or not for user "{user}".'
     return "user or password", f'PostgreSQL refuses the user "{user}" with this password.'

@@ -12,25 +12,27 @@ from celery.signals import worker_ready
 from workshop import state_folder
 
 
-def note_of(name: str) -> dict[str, Any]:
+def note_of(name: str, folder: str = "") -> dict[str, Any]:
     """Return what a worker noted when it was ready last; empty if it never was.
 
     Parameters
     ----------
     name : str
         The worker's name, such as ``worker1@machine07``.
+    folder : str
+        Its own state folder, below this one.
 
     Returns
     -------
     dict
         ``pid``, its process, and ``host``, where that runs.
     """
-    return state_folder.read(_file(name))
+    return state_folder.read(f"{folder}{_file(name)}")
 
 
-def forget(name: str) -> None:
+def forget(name: str, folder: str = "") -> None:
     """Remove a worker's note, before the worker starts anew."""
-    (state_folder.state_dir() / _file(name)).unlink(missing_ok=True)
+    (state_folder.state_dir() / folder / _file(name)).unlink(missing_ok=True)
 
 
 @worker_ready.connect

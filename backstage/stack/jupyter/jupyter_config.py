@@ -55,7 +55,7 @@ def do_not_store(response: Any) -> Any:
 
 
 _site = running_site() or Site(state_dir(), USUAL_PORTS, read("token.json").get("token", ""))
-_flower_login = b64encode(f"flower:{_site.flower_password}".encode()).decode()
+_flower_login = b64encode(f"flower:{_site.token}".encode()).decode()
 if cloud.in_codespaces():
     c.ServerApp.allow_origin = cloud.origin(_site.ports["lab"])
 c.ServerProxy.servers = {

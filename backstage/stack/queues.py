@@ -1,0 +1,42 @@
+"""Declares the exchanges and queues of the course at a virtual host, before anybody uses them there."""
+
+from typing import Any
+
+from amqp.exceptions import PreconditionFailed
+from kombu import Connection, Queue
+
+from backstage.stack.service import START_AFRESH, StartFailed
+from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
+
+_REFUSAL = f"""\
+RabbitMQ has {{}} {{!r}} with other arguments than this version of the course needs:
+another version declared it, or someone by hand. It was left as it is, with all messages in it.
+Next: start the version of the course that declared it, and let its workers finish the messages.
+{START_AFRESH}"""
+
+_PATIENCE = {"read_timeout": 10, "write_timeout": 10}
+
+
+def declare(broker_url: str) -> None:
+    """Declare the exchanges, then the queues, before any worker lives: so a task that is sent then is kept.
+
+    Parameters
+    ----------
+    broker_url : str
+        The broker, with a user that may declare there.
+
+    Raises
+    ------
+    StartFailed
+        If there is one of the same name with other arguments.
+    """
+    with Connection(broker_url, connect_timeout=3, transport_options=_PATIENCE) as broker:
+        for entity in (DEAD_EXCHANGE, TASKS, DEAD, SQUARES):
+            try:
+                with broker.channel() as channel:
+                    mine: Any = entity(channel)
+                    mine.no_declare = False  # as it is for all others
+                    mine.declare()
+            except PreconditionFailed as error:
+                kind = "queue" if isinstance(entity, Queue) else "exchange"
+                raise StartFailed(_REFUSAL.format(kind, entity.name)) from error
