@@ -23,7 +23,7 @@ CHALLENGE = ROOT / "workshop" / "challenge.json"
 MARK = "made-by-the-course"
 
 PROGRAMS = (
-    *("class-flower", "epmd", "flower", "lab", "machine[0-9]*", "periodic", "postgis", "rabbitmq"),
+    *("class-flower", "flower", "lab", "machine[0-9]*", "periodic", "postgis", "rabbitmq"),
     *("worker[0-9]", "worker[0-9][0-9]"),
 )
 

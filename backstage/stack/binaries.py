@@ -12,58 +12,46 @@ from ctypes.util import find_library
 from importlib.util import find_spec
 from pathlib import Path
 
+PROGRAMS = {
+    "initdb": ("bin", "usr/lib/postgresql/*/bin", "opt/postgresql*/bin"),
+    "rabbitmq-server": ("lib/rabbitmq/sbin", "usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin"),
+    "erl": ("bin", "usr/bin", "opt/erlang/bin"),
+}
+"""In which folders conda, Debian and Homebrew keep the programs: RabbitMQ itself, not a wrapper around it."""
+
+_MISSING = {
+    "initdb": "PostgreSQL with PostGIS was not found. Debian: postgresql-postgis; conda: postgis",
+    "rabbitmq-server": "RabbitMQ was not found. Debian and conda: rabbitmq-server",
+    "erl": "Erlang was not found. It comes with RabbitMQ",
+}
+
+_PACKAGES = {"initdb": "postgresql-postgis", "rabbitmq-server": "rabbitmq-server"}
+
 
 class Missing(Exception):
     """A program that the course needs is not on this machine."""
 
 
-def postgres() -> Path:
-    """Return the folder with `initdb` and `postgres`, of a PostgreSQL that has PostGIS.
+def find(program: str) -> Path:
+    """Return one of `PROGRAMS`; `initdb` is that of a PostgreSQL that has PostGIS.
 
     Raises
     ------
     Missing
         If there is none.
     """
-    folders = _folders("initdb", "bin", "usr/lib/postgresql/*/bin", "opt/postgresql*/bin")
-    if suitable := [folder for folder in folders if _has_postgis(folder)]:
-        return suitable[0]
-    raise Missing("PostgreSQL with PostGIS was not found. Debian: postgresql-postgis; conda: postgis")
-
-
-def rabbitmq() -> Path:
-    """Return the script that starts RabbitMQ itself, not a wrapper around it.
-
-    Raises
-    ------
-    Missing
-        If there is none.
-    """
-    places = ("lib/rabbitmq/sbin", "usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin")
-    if folders := _folders("rabbitmq-server", *places):
-        return folders[0] / "rabbitmq-server"
-    raise Missing("RabbitMQ was not found. Debian and conda: rabbitmq-server")
-
-
-def epmd() -> Path:
-    """Return Erlang's port mapper, which RabbitMQ asks for its own address.
-
-    Raises
-    ------
-    Missing
-        If there is none.
-    """
-    if folders := _folders("epmd", "bin", "usr/bin", "opt/erlang/bin"):
-        return folders[0] / "epmd"
-    raise Missing("Erlang's epmd was not found. It comes with RabbitMQ")
+    for folder in _folders(program):
+        if program != "initdb" or _has_postgis(folder):
+            return folder / program
+    raise Missing(_MISSING[program])
 
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that would bring what this machine lacks."""
     wanted = []
-    for find, package in ((postgres, "postgresql-postgis"), (rabbitmq, "rabbitmq-server")):
+    for program, package in _PACKAGES.items():
         try:
-            find()
+            find(program)
         except Missing:
             wanted.append(package)
     if find_spec("ensurepip") is None and sys.base_prefix == "/usr":  # Debian's own Python
@@ -71,8 +59,9 @@ def missing_packages() -> list[str]:
     return wanted
 
 
-def _folders(program: str, in_conda: str, in_debian: str, in_homebrew: str) -> list[Path]:
+def _folders(program: str) -> list[Path]:
     """Return where a program is, the best place first; the newest of several versions comes first."""
+    in_conda, in_debian, in_homebrew = PROGRAMS[program]
     folders = [prefix / in_conda for prefix in _conda()]
     for root, pattern in (("/", in_debian), ("/opt/homebrew", in_homebrew), ("/usr/local", in_homebrew)):
         folders += sorted(Path(root).glob(pattern), reverse=True)

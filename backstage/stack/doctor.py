@@ -58,9 +58,9 @@ def examine() -> Iterator[Finding]:
 
 
 def _programs() -> Iterator[Finding]:
-    for find in (binaries.postgres, binaries.rabbitmq, binaries.epmd):
+    for program in binaries.PROGRAMS:
         try:
-            yield Finding(True, f"found {find()}")
+            yield Finding(True, f"found {binaries.find(program)}")
         except binaries.Missing as error:
             yield Finding(False, str(error), "sh scripts/setup.sh")
 

@@ -19,7 +19,7 @@ _MOST = 8
 
 _FIXED = {
     service.name: service
-    for service in (postgis.SERVICE, rabbitmq.SERVICE, rabbitmq.EPMD, workers.FLOWER, jupyterlab.SERVICE)
+    for service in (postgis.SERVICE, rabbitmq.SERVICE, workers.FLOWER, jupyterlab.SERVICE)
 }
 
 
@@ -58,8 +58,6 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     wanted = [name for name in names if name in _FIXED]
     if containers.inside():
         wanted = [*WATCHED, *(name for name in wanted if name not in WATCHED)]
-    elif "rabbitmq" in names:
-        wanted.append("epmd")
     if "worker" in names and not settings.get("paused"):
         count = settings.get("workers") or 1
         require_sessions(count, settings.get("processes") or usual_processes())

@@ -12,8 +12,6 @@ USUAL_PORTS = {
     "management": 15672,
     "flower": 5555,
     "lab": 8888,
-    "erlang": 25672,
-    "epmd": 4369,
 }
 """The ports that these programs have by custom. Taken ones are replaced by free ones."""
 

@@ -12,7 +12,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from backstage.stack.binaries import postgres
+from backstage.stack.binaries import find
 from backstage.stack.environment import of_child
 from backstage.stack.ports import addresses
 from backstage.stack.postgres_user import hand_over, run_as
@@ -91,7 +91,7 @@ def _run(site: Site, command: list[str], given: str) -> None:
     program, *arguments = command
     with site.log("postgis").open("ab") as log:
         done = subprocess.run(
-            [*run_as(), str(postgres() / program), *arguments],
+            [*run_as(), str(find("initdb").with_name(program)), *arguments],
             env=of_child(_LOCALE),
             input=given.encode(),
             stdout=log,
@@ -122,7 +122,7 @@ def command(site: Site) -> list[str]:
     """Return the server's command: without a socket file, and at 127.0.0.1 only but for an open class."""
     return [
         *run_as(),
-        str(postgres() / "postgres"),
+        str(find("initdb").with_name("postgres")),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",
         f"-clisten_addresses={','.join(addresses())}",

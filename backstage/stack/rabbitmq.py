@@ -1,14 +1,13 @@
-"""RabbitMQ: a private broker with its management pages, and Erlang's port mapper beside it."""
+"""RabbitMQ: a private broker with its management pages."""
 
 import os
-import socket
 import sys
 from pathlib import Path
 
 from kombu import Connection
 
 from backstage.stack import accounts
-from backstage.stack.binaries import epmd, rabbitmq
+from backstage.stack.binaries import find
 from backstage.stack.http import ask_rabbitmq
 from backstage.stack.ports import addresses
 from backstage.stack.queues import declare
@@ -47,6 +46,9 @@ DEAD_PEERS = """\
 ]}]}].
 """
 
+NODE = "workshop@localhost"
+"""What Erlang calls the broker; its data are in a folder of that name."""
+
 
 def prepare(site: Site) -> None:
     """Write the broker's configuration."""
@@ -67,30 +69,25 @@ def environment(site: Site) -> dict[str, str]:
     """Return where RabbitMQ keeps all that is its own, so that it sees nothing of another one here."""
     home = _home(site)
     return {
-        "PATH": f"{epmd().parent}{os.pathsep}{os.environ.get('PATH', '')}",  # there is its Erlang too
+        "PATH": f"{find('erl').parent}{os.pathsep}{os.environ.get('PATH', '')}",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "RABBITMQ_ALLOW_INPUT": "1",
-        "RABBITMQ_NODENAME": "workshop@localhost",
+        "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
-        "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
-        "RABBITMQ_SCHEMA_DIR": str(home / "schema"),
-        "RABBITMQ_PID_FILE": str(home / "pid"),
-        "RABBITMQ_DIST_PORT": str(site.ports["erlang"]),
         "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
-            "-mnesia core_dir false +sbwt none +sbwtdcpu none +sbwtdio none"
+            f"-sname {NODE} -mnesia core_dir false +sbwt none +sbwtdcpu none +sbwtdio none"
         ),
-        "ERL_EPMD_PORT": str(site.ports["epmd"]),
-        "ERL_EPMD_ADDRESS": HOST,
         "ERL_CRASH_DUMP_SECONDS": "0",
-        # For every Erlang that this one starts, too: once a minute RabbitMQ starts one to make sure of its
-        # port mapper. It would listen to all addresses, or start a port mapper that outlives the stack.
-        "ERL_ZFLAGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
+        # There is one node: it listens to no other, and needs no port mapper, which would outlive the stack.
+        # So it is named when it starts, and told a port that nobody asks for. For every Erlang that it
+        # starts, too: once a minute it starts one to make sure of the port mapper.
+        "ERL_ZFLAGS": "-start_epmd false -dist_listen false -erl_epmd_port 1",
     }
 
 
@@ -111,22 +108,13 @@ def _home(site: Site) -> Path:
     return site.state / "rabbitmq"
 
 
-EPMD = Service(
-    "epmd",
-    lambda site: [str(epmd()), "-port", str(site.ports["epmd"]), "-address", HOST],
-    lambda site: socket.create_connection((HOST, site.ports["epmd"]), timeout=1).close(),
-    environment=environment,
-    essential=True,
-)
-
 SERVICE = Service(
     "rabbitmq",
-    lambda site: [str(rabbitmq()), "-noinput"],
+    lambda site: [str(find("rabbitmq-server")), "-noinput"],
     probe,
     environment=environment,
     prepare=prepare,
     finish=finish,
-    needs=("epmd",),
     essential=True,
     follows="address",
 )

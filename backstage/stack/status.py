@@ -45,7 +45,7 @@ def services() -> dict[str, str]:
     """
     if running() is None:
         raise WorkshopError("The services are not running.", "workshop up")
-    return {name: status["state"] for name, status in statuses().items() if name != "epmd"}
+    return {name: status["state"] for name, status in statuses().items()}
 
 
 def status() -> str:

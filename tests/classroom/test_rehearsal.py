@@ -64,7 +64,7 @@ def test_a_killed_rehearsal_is_removed_by_the_next_command(own: Machine):
         process.kill()
     assert "The rehearsal has ended" in own.workshop("class", "rehearse", "stop")
     assert names(own) == set() and not (own.state / "rehearsal").exists()
-    assert own.stack()["services"].keys() == {"postgis", "rabbitmq", "epmd"}
+    assert own.stack()["services"].keys() == {"postgis", "rabbitmq"}
     assert own.workshop("class", "rehearse", "stop") == ""
 
 

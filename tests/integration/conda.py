@@ -18,7 +18,7 @@ def make_prefix(prefix: Path) -> Path:
 
 
 def _postgresql(prefix: Path) -> None:
-    original = binaries.postgres()
+    original = binaries.find("initdb").parent
     for name in ("initdb", "postgres"):
         shutil.copy(original / name, prefix / "bin")
     (prefix / "lib").mkdir()
@@ -41,13 +41,12 @@ def _erlang(prefix: Path) -> None:
     for launcher in (erlang / "bin" / "erl", *erlang.glob("erts-*/bin/erl")):
         text = re.sub(r"^( *ROOTDIR)=.*", rf'\1="{erlang}"', launcher.read_text(), flags=re.MULTILINE)
         launcher.write_text(text)
-    for name in ("erl", "epmd"):
-        (prefix / "bin" / name).symlink_to(f"../lib/erlang/bin/{name}")
+    (prefix / "bin" / "erl").symlink_to("../lib/erlang/bin/erl")
 
 
 def _rabbitmq(prefix: Path) -> None:
     """RabbitMQ's own folder as it is; ``bin`` has a wrapper that only works where it was installed."""
-    original = binaries.rabbitmq().resolve().parent.parent
+    original = binaries.find("rabbitmq-server").resolve().parent.parent
     home = prefix / "lib" / "rabbitmq"
     home.mkdir()
     for part in original.iterdir():

@@ -10,7 +10,7 @@ import pytest
 from backstage.stack import breaking
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, lives, manage
-from tests.integration.own_stack import all_at_the_first_attempt, done, send, send_some
+from tests.integration.own_stack import all_at_the_first_attempt, send_some
 from workshop import settings
 
 STARTED_ANEW = {
@@ -70,10 +70,3 @@ def test_it_comes_back_and_nothing_is_lost(
         assert not any(map(lives, children))
     all_at_the_first_attempt(tasks)
     wait_for(lambda: delivered_again(machine) > again, 15, "a message that was delivered again")
-
-
-def test_a_killed_port_mapper_comes_back(machine: Machine) -> None:
-    before = machine.service("epmd")["pid"]
-    psutil.Process(before).kill()
-    machine.until_again("epmd", before)
-    assert done([send()]).done == 1

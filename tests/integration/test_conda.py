@@ -16,10 +16,8 @@ def test_the_services_run_from_the_active_environment(tmp_path: Path) -> None:
     (tmp_path / "the course").mkdir()
     with own_stack(tmp_path / "the course", CONDA_PREFIX=str(prefix)) as machine:
         programs = {
-            name: psutil.Process(machine.service(name)["pid"]).exe()
-            for name in ("postgis", "rabbitmq", "epmd")
+            name: psutil.Process(machine.service(name)["pid"]).exe() for name in ("postgis", "rabbitmq")
         }
         assert programs["postgis"] == str(prefix / "bin/postgres")
         assert Path(programs["rabbitmq"]).match(f"{prefix}/lib/erlang/erts-*/bin/beam.smp")
-        assert Path(programs["epmd"]).match(f"{prefix}/lib/erlang/erts-*/bin/epmd")
         assert done([send()]).done == 1

@@ -2,18 +2,20 @@
 
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from backstage.stack import rabbitmq
-from backstage.stack.binaries import rabbitmq as rabbitmq_server
-from backstage.stack.status import running_site
+from backstage.stack.ports import free_ports
+from backstage.stack.process import kill_session, spawn
+from backstage.stack.queues import declare
+from backstage.stack.site import Site
 from tests.conftest import wait_for
-from tests.integration.machine import Machine, frozen
+from tests.integration.machine import frozen
 from tests.integration.own_stack import EDINBURGH, refusal, sent_again_makes_one_row
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
@@ -92,34 +94,31 @@ def test_a_frozen_broker_that_is_called_for_the_first_time(machine):
     assert ended.stdout.endswith("True\n"), ended.stdout
 
 
-def test_a_disk_that_is_nearly_full(machine):
-    do_task.delay(*EDINBURGH)
-    with alarm(machine):
+def test_a_disk_that_is_nearly_full(machine, tmp_path, monkeypatch):
+    with broker_that_wants_more_disk(tmp_path) as url:
+        monkeypatch.setenv("WORKSHOP_BROKER_URL", url)
         error = refusal()
         assert "RabbitMQ takes no messages for now: its disk or memory is nearly full." in error.text
+    monkeypatch.delenv("WORKSHOP_BROKER_URL")
     sent_again_makes_one_row(error.task_id)
 
 
 @contextmanager
-def alarm(machine: Machine) -> Iterator[None]:
-    ctl(machine, "set_disk_free_limit", "900000GB")
+def broker_that_wants_more_disk(folder: Path) -> Iterator[str]:
+    """Run a broker of its own, and yield its address."""
+    site = Site(folder, free_ports(), token="")
+    rabbitmq.prepare(site)
+    told = folder / "rabbitmq" / "rabbitmq.conf"
+    told.write_text(told.read_text().replace("50MB", "900000GB"))
+    (folder / "logs").mkdir()
+    broker = spawn(rabbitmq.SERVICE, site)
     try:
-        yield
+        wait_for(lambda: not rabbitmq.SERVICE.trouble(site), 60, "the broker")
+        declare(site.broker_url)
+        yield site.broker_url
     finally:
-        ctl(machine, "set_disk_free_limit", "50MB")
-
-
-def ctl(machine: Machine, *command: str) -> None:
-    site = running_site()
-    assert site is not None
-    program = rabbitmq_server().with_name("rabbitmqctl")
-    subprocess.run(
-        [program, "-n", "workshop@localhost", *command],
-        env=rabbitmq.environment(site),
-        check=True,
-        capture_output=True,
-        timeout=60,
-    )
+        kill_session(broker.pid)
+        broker.wait()
 
 
 def test_what_was_never_confirmed_is_unknown_until_it_has_its_row(machine):

@@ -160,7 +160,7 @@ def test_two_stacks_with_taken_ports_side_by_side(tmp_path: Path) -> None:
             stack.callback(machine.workshop, "down", "--purge")
         for machine in machines:
             assert "READY" in machine.workshop("up", "--detach", "postgis", "rabbitmq")
-        names = ("postgis", "rabbitmq", "management", "erlang", "epmd")
+        names = ("postgis", "rabbitmq", "management")
         ports = [{machine.stack()["ports"][name] for name in names} for machine in machines]
         assert not ports[0] & ports[1]
         assert not {5432, 15672} & (ports[0] | ports[1])

@@ -22,7 +22,7 @@ from workshop.errors import WorkshopError
 CONDA = (
     "bin/initdb",
     "bin/postgres",
-    "bin/epmd",
+    "bin/erl",
     "lib/rabbitmq/sbin/rabbitmq-server",
 )
 
@@ -41,14 +41,14 @@ def conda(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_conda_comes_first(conda: Path, share: str) -> None:
     (conda / share).mkdir(parents=True)
     (conda / share / "postgis.control").touch()
-    assert binaries.postgres() == conda / "bin"
-    assert binaries.rabbitmq() == conda / "lib/rabbitmq/sbin/rabbitmq-server"
-    assert binaries.epmd() == conda / "bin/epmd"
+    assert binaries.find("initdb") == conda / "bin/initdb"
+    assert binaries.find("rabbitmq-server") == conda / "lib/rabbitmq/sbin/rabbitmq-server"
+    assert binaries.find("erl") == conda / "bin/erl"
 
 
 def test_a_postgresql_without_postgis_is_passed_over(conda: Path) -> None:
     with suppress(binaries.Missing):
-        assert binaries.postgres() != conda / "bin"
+        assert binaries.find("initdb") != conda / "bin/initdb"
 
 
 def test_what_is_missing_is_named_as_packages(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,10 +156,10 @@ def test_a_log_is_shown_without_colours_and_put_aside_when_long(
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "get", {"workers": 2}.get)
     wanted = plan.services(("postgis", "rabbitmq", "worker"), periodic=True)
-    assert set(wanted) == {"postgis", "rabbitmq", "epmd", "worker1", "worker2", "periodic"}
+    assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2", "periodic"}
     assert all(name == service.name for name, service in wanted.items())
     monkeypatch.setattr(settings, "get", {"workers": 2, "paused": True}.get)
-    assert set(plan.services(("rabbitmq", "worker"), periodic=False)) == {"rabbitmq", "epmd"}
+    assert set(plan.services(("rabbitmq", "worker"), periodic=False)) == {"rabbitmq"}
 
 
 def run_keeper(tmp_path: Path, code: str, **options: Any) -> str:
