@@ -70,8 +70,9 @@ def settle(site: Site) -> None:
     if old := of_it - central.accounts.keys():
         ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
     if central.machines:
+        ask_rabbitmq(site, f"/api/vhosts/{central.id}", {}, method="PUT")  # its owner is who asks
+        declare(site.of(central).broker_url)  # RabbitMQ 4 gives no rights to exchanges that are not there
         ask_rabbitmq(site, "/api/definitions", _definitions(central))
-        declare(site.of(central).broker_url)
         return
     with suppress(HTTPError):  # there is none
         ask_rabbitmq(site, f"/api/vhosts/{central.id}", method="DELETE")
@@ -81,11 +82,9 @@ def _definitions(central: CentralConfig) -> dict[str, Any]:
     here, names = {"vhost": central.id}, central.accounts
     most = _LIMITS["max-connections"] * len(central.machines) + _OWN_CONNECTIONS
     limit = {"component": "vhost-limits", "name": "limits", "value": {"max-connections": most}}
-    owner = {"user": "celery_user", "configure": ".*", "write": ".*", "read": ".*"}
     return {
-        "vhosts": [{"name": central.id}],
         "users": [{"name": name, "tags": [], "limits": _LIMITS} | _hashed(names[name]) for name in names],
-        "permissions": [here | owner, *(here | {"user": name} | _RIGHTS for name in names)],
+        "permissions": [here | {"user": name} | _RIGHTS for name in names],
         "topic_permissions": [
             here | {"user": name, "exchange": exchange, "write": keys, "read": "^$"}
             for name in names

@@ -40,7 +40,7 @@ def ask_rabbitmq(site: Site, path: str, content: Any = None, method: str | None 
     content : object, optional
         What is sent there (as JSON); without it, something is only looked at.
     method : str, optional
-        What else is to be done there: ``DELETE``.
+        What else is to be done there: ``PUT`` or ``DELETE``.
 
     Raises
     ------

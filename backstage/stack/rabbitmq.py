@@ -76,6 +76,7 @@ def environment(site: Site) -> dict[str, str]:
         "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_CONFIG_FILES": str(home / "none"),  # not those in /etc/rabbitmq/conf.d
         "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),

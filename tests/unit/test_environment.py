@@ -10,7 +10,9 @@ from threading import Thread
 
 import pytest
 
-from backstage.stack import environment, http
+from backstage.stack import environment, http, rabbitmq
+from backstage.stack.ports import USUAL_PORTS
+from backstage.stack.site import Site
 from workshop import state_folder
 
 FOREIGN = {
@@ -55,6 +57,16 @@ def test_jupyter_and_python_keep_to_the_state_folder() -> None:
     assert all(Path(folder).is_relative_to(state_folder.state_dir()) for folder in folders)
     assert own["PYTHONNOUSERSITE"] == "1"
     assert not Path(own["PGPASSFILE"]).exists()
+
+
+def test_rabbitmq_reads_nothing_that_was_set_for_another_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(rabbitmq, "epmd", lambda: tmp_path / "epmd")
+    told = rabbitmq.environment(Site(tmp_path, USUAL_PORTS, ""))
+    for name in ("CONFIG_FILE", "CONFIG_FILES", "ADVANCED_CONFIG_FILE", "ENABLED_PLUGINS_FILE"):
+        assert Path(told[f"RABBITMQ_{name}"]).is_relative_to(tmp_path)
+    assert told["RABBITMQ_CONF_ENV_FILE"] == "/dev/null"
 
 
 def test_exceptions_from_the_proxy_stay_and_loopback_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
