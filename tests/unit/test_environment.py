@@ -62,7 +62,7 @@ def test_jupyter_and_python_keep_to_the_state_folder() -> None:
 def test_rabbitmq_reads_nothing_that_was_set_for_another_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(rabbitmq, "epmd", lambda: tmp_path / "epmd")
+    monkeypatch.setattr(rabbitmq, "find", lambda program: tmp_path / program)
     told = rabbitmq.environment(Site(tmp_path, USUAL_PORTS, ""))
     for name in ("CONFIG_FILE", "CONFIG_FILES", "ADVANCED_CONFIG_FILE", "ENABLED_PLUGINS_FILE"):
         assert Path(told[f"RABBITMQ_{name}"]).is_relative_to(tmp_path)
