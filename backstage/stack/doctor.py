@@ -69,8 +69,9 @@ def _folder() -> Iterator[Finding]:
     note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
     yield Finding(f"data and logs are in {folder}{note}")
     free = shutil.disk_usage(folder).free
-    room = "" if free > ENOUGH_DISK else "make room on the disk"
-    yield Finding(f"{free / 1e9:.1f} GB of disk are free", room)
+    yield Finding(
+        f"{free / 1e9:.1f} GB of disk are free", "make room on the disk" if free < ENOUGH_DISK else ""
+    )
 
 
 def _service(site: Site, name: str, place: str, message: str) -> Finding:
@@ -91,5 +92,5 @@ def _boundary() -> Finding:
     except Exception as error:
         reason = str(error).splitlines()[0]
         return Finding(f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
-    anew = "" if nations == 5 else "workshop down, then workshop up"
-    return Finding(f"uk_boundary has {nations} nations of 5", anew)
+    seen = f"uk_boundary has {nations} nations of 5"
+    return Finding(seen, "" if nations == 5 else "workshop down, then workshop up")

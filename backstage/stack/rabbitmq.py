@@ -64,9 +64,9 @@ def prepare(site: Site) -> None:
 
 def environment(site: Site) -> dict[str, str]:
     """Return where RabbitMQ keeps all that is its own, so that it sees nothing of another one here."""
-    home = site.state / "rabbitmq"
+    home, erlang = site.state / "rabbitmq", find("rabbitmq-server").parents[3] / "bin"
     return {
-        "PATH": f"{find('erl').parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": f"{erlang}{os.pathsep}{os.environ.get('PATH', '')}",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "RABBITMQ_ALLOW_INPUT": "1",
