@@ -45,7 +45,6 @@ FILES = {
     "central.json": "what a central of this machine is to be, with its cards",
     "cards.html": "the same, to print",
     "beat-schedule*": "the clock of the periodic tasks",
-    "postgis.hba.conf": "who may reach PostgreSQL",
     "no.pgpass": "no passwords: PostgreSQL's clients read this file, and not the person's own",
     ".*.json.draft-*": "half a JSON file, of a writer that was killed",
     **dict.fromkeys((f"logs/{name}.log*" for name in PROGRAMS), "what a program said"),

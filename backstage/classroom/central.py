@@ -122,7 +122,7 @@ def cards() -> list[Card]:
         Card(
             number, central.id, password, central.address, ports["rabbitmq"], ports["postgis"], central.until
         )
-        for number, password in central.machines.items()
+        for number, password in enumerate(central.passwords, start=1)
     ]
 
 
@@ -146,7 +146,7 @@ def stop() -> bool:
         return False
     if parts_of(state_folder.read("joined.json").get("broker_url"), BROKER).get("virtual host") == central.id:
         leave()
-    replace(central, machines={}, address=HOST, flower="").write()
+    replace(central, passwords=[], address=HOST, flower="").write()
     (state_folder.state_dir() / cards_page.NAME).unlink(missing_ok=True)
     for joined in workers.rehearsal_folder().glob("*/joined.json"):
         joined.unlink()
@@ -156,7 +156,7 @@ def stop() -> bool:
         if central.fleeting:
             (state_folder.state_dir() / FILE).unlink()
     shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
-    return bool(central.machines)
+    return bool(central.passwords)
 
 
 def site() -> Site:
@@ -178,14 +178,14 @@ def new_central(hours: float) -> CentralConfig:
     before, now = CentralConfig.read(), datetime.now(UTC).replace(microsecond=0)
     fleeting = before is None or before.fleeting
     return CentralConfig(
-        before.id if before else new_id(), now + timedelta(hours=hours), {}, fleeting=fleeting
+        before.id if before else new_id(), now + timedelta(hours=hours), [], fleeting=fleeting
     )
 
 
 def with_machines(central: CentralConfig, number: int) -> CentralConfig:
     """Return a central with at least so many machines."""
-    more = {each: new_password() for each in range(len(central.machines) + 1, number + 1)}
-    return replace(central, machines=central.machines | more)
+    more = [new_password() for _ in range(number - len(central.passwords))]
+    return replace(central, passwords=central.passwords + more)
 
 
 def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:

@@ -48,7 +48,7 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
             "A central is open on this machine already, and others may have its cards.\n",
             "join it with one of them (workshop class cards), or workshop class stop, then again",
         )
-    if not before or len(before.machines) != machines + 1:
+    if not before or len(before.passwords) != machines + 1:
         stop(say)
         _begin(machines, say)
     return central.cards()[0]

@@ -19,10 +19,7 @@ found by the account that they name. Passwords and rows travel unencrypted: a ce
 network and some hours.
 """
 
-import hashlib
 import json
-import secrets
-from base64 import b64encode
 from contextlib import suppress
 from typing import Any
 from urllib.error import HTTPError
@@ -69,7 +66,7 @@ def settle(site: Site) -> None:
     of_it = {name for name in users if name.startswith(f"{central.id}-")}
     if old := of_it - central.accounts.keys():
         ask_rabbitmq(site, "/api/users/bulk-delete", {"users": sorted(old)})
-    if central.machines:
+    if central.passwords:
         ask_rabbitmq(site, f"/api/vhosts/{central.id}", {}, method="PUT")  # its owner is who asks
         declare(site.of(central).broker_url)  # RabbitMQ 4 gives no rights to exchanges that are not there
         ask_rabbitmq(site, "/api/definitions", _definitions(central))
@@ -80,10 +77,13 @@ def settle(site: Site) -> None:
 
 def _definitions(central: CentralConfig) -> dict[str, Any]:
     here, names = {"vhost": central.id}, central.accounts
-    most = _LIMITS["max-connections"] * len(central.machines) + _OWN_CONNECTIONS
+    most = _LIMITS["max-connections"] * len(central.passwords) + _OWN_CONNECTIONS
     limit = {"component": "vhost-limits", "name": "limits", "value": {"max-connections": most}}
     return {
-        "users": [{"name": name, "tags": [], "limits": _LIMITS} | _hashed(names[name]) for name in names],
+        "users": [
+            {"name": name, "password": password, "tags": [], "limits": _LIMITS}
+            for name, password in names.items()
+        ],
         "permissions": [here | {"user": name} | _RIGHTS for name in names],
         "topic_permissions": [
             here | {"user": name, "exchange": exchange, "write": keys, "read": "^$"}
@@ -93,9 +93,3 @@ def _definitions(central: CentralConfig) -> dict[str, Any]:
         "parameters": [here | limit],
         "policies": [here | _POLICY],
     }
-
-
-def _hashed(password: str) -> dict[str, str]:
-    salt = secrets.token_bytes(4)
-    hashed = b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
-    return {"password_hash": hashed, "hashing_algorithm": "rabbit_password_hashing_sha256"}

@@ -15,14 +15,12 @@ from pathlib import Path
 PROGRAMS = {
     "initdb": ("bin", "usr/lib/postgresql/*/bin", "opt/postgresql*/bin"),
     "rabbitmq-server": ("lib/rabbitmq/sbin", "usr/lib/rabbitmq/bin", "opt/rabbitmq/sbin"),
-    "erl": ("bin", "usr/bin", "opt/erlang/bin"),
 }
 """In which folders conda, Debian and Homebrew keep the programs: RabbitMQ itself, not a wrapper around it."""
 
 _MISSING = {
     "initdb": "PostgreSQL with PostGIS was not found. Debian: postgresql-postgis; conda: postgis",
     "rabbitmq-server": "RabbitMQ was not found. Debian and conda: rabbitmq-server",
-    "erl": "Erlang was not found. It comes with RabbitMQ",
 }
 
 _PACKAGES = {"initdb": "postgresql-postgis", "rabbitmq-server": "rabbitmq-server"}

@@ -30,8 +30,8 @@ class CentralConfig:
         The name of its virtual host and its database, and what its accounts begin with.
     until : datetime
         When the machines' accounts end (UTC).
-    machines : dict of int to str
-        The password of each machine's accounts, by its number; none once the central is closed.
+    passwords : list of str
+        The password of each machine's accounts, machine01's first; none once the central is closed.
     address : str
         The IPv4 address of this machine at which the other machines reach it; 127.0.0.1 if none do.
     flower : str
@@ -44,7 +44,7 @@ class CentralConfig:
 
     id: str
     until: datetime
-    machines: dict[int, str]
+    passwords: list[str]
     address: str = HOST
     flower: str = ""
     fleeting: bool = False
@@ -57,8 +57,7 @@ class CentralConfig:
         if not content:
             return None
         del content["folder"]
-        machines = {int(number): password for number, password in content["machines"].items()}
-        return cls(**content | {"until": datetime.fromisoformat(content["until"]), "machines": machines})
+        return cls(**content | {"until": datetime.fromisoformat(content["until"])})
 
     def write(self) -> None:
         """Write it into the state folder."""
@@ -72,8 +71,8 @@ class CentralConfig:
     @property
     def accounts(self) -> dict[str, str]:
         """The password of each account that is good now, by its name."""
-        machines = {} if self.expired else self.machines
-        return {f"{self.id}-{machine_called(number)}": password for number, password in machines.items()}
+        good = enumerate([] if self.expired else self.passwords, start=1)
+        return {f"{self.id}-{machine_called(number)}": password for number, password in good}
 
 
 def opened() -> CentralConfig | None:

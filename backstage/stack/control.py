@@ -12,7 +12,6 @@ from pathlib import Path
 
 from backstage.stack import containers, environment, logs, plan
 from backstage.stack.lock import AlreadyRunning, is_locked, only_one
-from backstage.stack.ports import refuse_taken
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, services, until
@@ -62,12 +61,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         _begin(names, speak)
         for line in elsewhere():
             speak(f"Note: {line}")
-        site = new_site()
-        try:
-            asyncio.run(Supervisor(site, names, periodic, speak).run(when_ready))
-        except WorkshopError as error:
-            refuse_taken(site.ports, error)
-            raise
+        asyncio.run(Supervisor(new_site(), names, periodic, speak).run(when_ready))
 
 
 def _begin(names: tuple[str, ...], say: Say) -> None:

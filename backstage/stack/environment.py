@@ -12,49 +12,30 @@ from workshop import state_folder
 
 ALLOWED = {
     "PATH": "where programs are",
-    "HOME": "where a person's files are",
-    "USER": "who the person is, for the terminal in JupyterLab",
-    "LOGNAME": "the same, on other systems",
+    "HOME USERPROFILE": "where a person's files are",
+    "USER LOGNAME": "who the person is, for the terminal in JupyterLab",
     "SHELL": "the terminal's program in JupyterLab",
-    "TERM": "what a terminal can show",
-    "COLORTERM": "the same",
-    "LANG*": "the language of messages",
-    "LC_*": "letters and numbers",
+    "TERM COLORTERM": "what a terminal can show",
+    "LANG* LC_* PYTHONUTF8": "the language of messages, letters and numbers",
     "TZ": "the time zone of logs",
-    "TMP*": "where temporary files go",
-    "TEMP": "the same, on Windows",
+    "TMP* TEMP": "where temporary files go",
     "XDG_STATE_HOME": "where the state folder is if the course's folder keeps no permissions",
-    "XDG_RUNTIME_DIR": "where desktop programs meet",
-    "*DISPLAY": "the screen, on which a browser opens",
-    "XAUTHORITY": "lets a program use the screen",
-    "SSH_AUTH_SOCK": "lets git push from JupyterLab's terminal",
-    "GIT_ASKPASS": "the same",
-    "GIT_SSH*": "the same",
-    "GIT_CONFIG*": "git's own settings",
-    "*_proxy": "the way to the internet, for pip in a notebook",
-    "*_PROXY": "the same",
-    "SSL_CERT_*": "certificates that a company's network needs",
-    "*_CA_BUNDLE": "the same",
+    "*DISPLAY XAUTHORITY XDG_RUNTIME_DIR": "the screen, on which a browser opens",
+    "SSH_AUTH_SOCK GIT_ASKPASS GIT_SSH* GIT_CONFIG* GITHUB_TOKEN": "git push from JupyterLab's terminal",
+    "*_proxy *_PROXY": "the way to the internet, for pip in a notebook",
+    "SSL_CERT_* *_CA_BUNDLE": "certificates that a company's network needs",
     "PYTHONNOUSERSITE": "leaves out what the person installed for all projects",
     "PYTHONDONTWRITEBYTECODE": "keeps containers from writing into the course's folder",
     "PYTHONUNBUFFERED": "shows in a container's log at once what a program says",
-    "PYTHONUTF8": "letters",
     "WORKSHOP_*": "the course's own settings",
     "CONDA_PREFIX": "where conda's PostgreSQL and RabbitMQ are",
-    "BINDER_*": "says that this is Binder",
-    "JUPYTERHUB_*": "says where a hub shows JupyterLab",
-    "CODESPACE*": "says that this is a codespace, and which one",
-    "GITHUB_TOKEN": "lets git push from there",
-    "GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "where its pages are",
+    "BINDER_* JUPYTERHUB_*": "that this is Binder, and where a hub shows JupyterLab",
+    "CODESPACE* GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "which codespace this is, and where its pages are",
     "MALLOC_ARENA_MAX": "saves memory where it is short, as on Binder",
     "OPENBLAS_*": "numpy's choice of arithmetic for this processor",
-    "SYSTEMROOT": "without it no program starts on Windows",
-    "USERPROFILE": "HOME, on Windows",
-    "*APPDATA": "where programs keep files, on Windows",
-    "PATHEXT": "which files are programs, on Windows",
-    "COMSPEC": "the shell, on Windows",
+    "SYSTEMROOT *APPDATA PATHEXT COMSPEC": "what programs on Windows start with",
 }
-"""Each variable that a child gets if the person has it, by name or pattern, with the reason."""
+"""The variables that a child gets if the person has them, by name or pattern, with the reason."""
 
 LOOPBACK = "127.0.0.1,localhost,::1"
 """What no proxy may see: the course's own services, and their passwords."""
@@ -92,4 +73,4 @@ def of_child(own: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def is_allowed(name: str) -> bool:
     """Return whether a variable reaches the programs that the course starts."""
-    return any(fnmatchcase(name, pattern) for pattern in ALLOWED)
+    return any(fnmatchcase(name, pattern) for names in ALLOWED for pattern in names.split())

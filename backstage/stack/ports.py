@@ -4,7 +4,6 @@ import os
 import socket
 
 from backstage.stack.central_config import HOST, open_to_others, opened
-from workshop.errors import WorkshopError
 
 USUAL_PORTS = {
     "postgis": 5432,
@@ -34,23 +33,6 @@ def free_ports() -> dict[str, int]:
         free = (port for port in candidates if all(is_free(port, address) for address in addresses()))
         ports[name] = next(port for port in free if port not in ports.values())
     return ports
-
-
-def refuse_taken(ports: dict[str, int], error: WorkshopError) -> None:
-    """Raise `WorkshopError` if a start failed because another program took one of its ports meanwhile.
-
-    Parameters
-    ----------
-    ports : dict of str to int
-        The ports that the start chose, when they were free.
-    error : WorkshopError
-        What the start failed with.
-    """
-    if taken := [f"{port} ({name})" for name, port in ports.items() if not is_free(port)]:
-        raise WorkshopError(
-            f"Another program took port {', '.join(taken)} just now.",
-            f"the same again, which takes another port\n{error}",
-        ) from error
 
 
 def is_free(port: int, address: str = HOST) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import psutil
 import psycopg
-from psycopg import sql
 
 from backstage.stack.binaries import find
 from backstage.stack.environment import of_child
@@ -69,7 +68,6 @@ def prepare(site: Site) -> None:
 
     A half-made set of an interrupted start is made anew.
     """
-    _login_rules(site).write_text(RULES, encoding="utf-8")
     data = _data(site)
     if (data / "PG_VERSION").exists():
         hand_over(data)
@@ -77,33 +75,21 @@ def prepare(site: Site) -> None:
     else:
         draft = data.with_name("postgis.draft")
         shutil.rmtree(draft, ignore_errors=True)
-        _run(
-            site,
-            ["initdb", f"--pgdata={draft}", "--username=postgres", "--pwfile=/dev/stdin"]
-            + ["--auth-local=trust", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-locale"],
-            site.token,
-        )
+        _make(site, draft)
         draft.rename(data)
+    (data / "pg_hba.conf").write_text(RULES, encoding="utf-8")
 
 
-def _run(site: Site, command: list[str], given: str) -> None:
-    """Run one of PostgreSQL's programs to its end, and let it read what is given."""
-    program, *arguments = command
+def _make(site: Site, data: Path) -> None:
+    command = [*run_as(), str(find("initdb")), f"--pgdata={data}"]
+    command += ["--username=postgres", "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
+    command += ["--encoding=UTF8", "--no-locale"]
     with site.log("postgis").open("ab") as log:
         done = subprocess.run(
-            [*run_as(), str(find("initdb").with_name(program)), *arguments],
-            env=of_child(_LOCALE),
-            input=given.encode(),
-            stdout=log,
-            stderr=log,
+            command, env=of_child(_LOCALE), input=site.token.encode(), stdout=log, stderr=log
         )
     if done.returncode != 0:
-        raise NotReady(f"{program} ended with exit code {done.returncode}")
-
-
-def _login_rules(site: Site) -> Path:
-    """Return the file that says who may log in from where; PostgreSQL calls it ``pg_hba.conf``."""
-    return site.state / "postgis.hba.conf"
+        raise NotReady(f"initdb ended with exit code {done.returncode}")
 
 
 def _forget_other_server(pid_file: Path) -> None:
@@ -127,7 +113,6 @@ def command(site: Site) -> list[str]:
         f"-p{site.ports['postgis']}",
         f"-clisten_addresses={','.join(addresses())}",
         "-cunix_socket_directories=",
-        f"-chba_file={_login_rules(site)}",
         *_LIMITS,
     ]
 
@@ -141,28 +126,10 @@ def probe(site: Site) -> None:
 
 def finish(site: Site) -> None:
     """Make the own database where it is missing, and what a central is to have."""
-    from backstage.stack.roles import settle  # takes two seconds to import, and only `up` needs it
+    from backstage.stack import roles, schema  # take two seconds to import, and only a start needs them
 
-    create_database(site)
-    settle(site)
-
-
-def create_database(site: Site) -> None:
-    """Make role, database, extension and schema where they are missing, then the tables."""
-    from backstage.stack.schema import create_schema
-
-    name = sql.Identifier(site.database)
-    with connect(site, "postgres") as server:
-        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
-            server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
-        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [site.database]).fetchone():
-            server.execute(sql.SQL("CREATE DATABASE {} OWNER geopython").format(name))
-    with connect(site, site.database) as database:
-        database.execute("CREATE EXTENSION IF NOT EXISTS postgis")
-        database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
-        path = "ALTER ROLE geopython IN DATABASE {} SET search_path = geopython, public"
-        database.execute(sql.SQL(path).format(name))
-    create_schema(site.database_url)
+    schema.create_database(site)
+    roles.settle(site)
 
 
 def connect(site: Site, database: str) -> psycopg.Connection:
@@ -173,15 +140,8 @@ def connect(site: Site, database: str) -> psycopg.Connection:
     psycopg.OperationalError
         If the server does not answer.
     """
-    return psycopg.connect(
-        host=HOST,
-        port=site.ports["postgis"],
-        dbname=database,
-        user="postgres",
-        password=site.token,
-        connect_timeout=3,
-        autocommit=True,
-    )
+    url = f"postgresql://postgres:{site.token}@{HOST}:{site.ports['postgis']}/{database}"
+    return psycopg.connect(url, connect_timeout=3, autocommit=True)
 
 
 SERVICE = Service(

@@ -1,7 +1,7 @@
 """As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
 
 Root lets an ordinary account run it, with root's right to reach the files and nothing else. In a namespace
-of its own any other user looks like one with a name, and so does root where it may not become another user.
+of its own any other user looks like one with a name.
 """
 
 import os
@@ -24,24 +24,27 @@ def run_as() -> list[str]:
     StartFailed
         If this user can't run it in any way.
     """
+    here, known = os.geteuid(), _accounts()
+    if here in known:
+        return []
+    number = min(known, default=None)
+    if here == 0:
+        reach = [f"--{kind}-caps=+dac_override" for kind in ("inh", "ambient")]
+        become = [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
+        way = ["setpriv", *become, *reach, "--pdeathsig=INT", "--"]  # a new user forgets the one set before
+    else:
+        way = ["unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--"]
+    if not _works(way):
+        refused = f"PostgreSQL wants an ordinary user with a name, and number {here} can't become one here. "
+        raise StartFailed(refused + _INSTEAD)
+    return way
+
+
+def _accounts() -> set[int]:
+    """Return the numbers of those who have a name on this computer, without root."""
     import pwd  # not on Windows, where this module is imported too
 
-    numbers = {account.pw_uid for account in pwd.getpwall()} - {0}
-    here, known = os.geteuid(), min(numbers, default=None)
-    if here in numbers:
-        return []
-    namespace = ["unshare", "--user", f"--map-user={known}", f"--map-group={known}", "--"]
-    for way in (namespace, _as_account(known)) if here == 0 else (namespace,):
-        if known and _works(way):
-            return way
-    refused = f"PostgreSQL wants an ordinary user with a name, and number {here} can't become one here. "
-    raise StartFailed(refused + _INSTEAD)
-
-
-def _as_account(number: int | None) -> list[str]:
-    reach = [f"--{kind}-caps=+dac_override" for kind in ("inh", "ambient")]
-    become = [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
-    return ["setpriv", *become, *reach, "--pdeathsig=INT", "--"]  # a new user forgets the one set before
+    return {account.pw_uid for account in pwd.getpwall()} - {0}
 
 
 def _works(way: list[str]) -> bool:
@@ -52,11 +55,7 @@ def _works(way: list[str]) -> bool:
 
 
 def hand_over(folder: Path) -> None:
-    """Give root's database files to whom PostgreSQL runs as; an earlier start may have run it another way."""
-    if os.geteuid() != 0:
-        return
-    become = [word for word in run_as() if word.startswith("--reuid=")]
-    owner = int(become[0].partition("=")[2]) if become else 0
-    if folder.stat().st_uid != owner:
+    """Give root's database files, such as copied ones, to the account that PostgreSQL runs as."""
+    if os.geteuid() == 0 and folder.stat().st_uid != (owner := min(_accounts())):
         for path in (folder, *folder.rglob("*")):
             os.chown(path, owner, owner, follow_symlinks=False)

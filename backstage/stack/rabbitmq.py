@@ -2,7 +2,6 @@
 
 import os
 import sys
-from pathlib import Path
 
 from kombu import Connection
 
@@ -39,12 +38,12 @@ log.file = false
 
 # The same for connections without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
 # _USER_TIMEOUT. Among RabbitMQ's own options they would end its pages' overview with an error.
-DEAD_PEERS = """\
-[{kernel, [{inet_default_listen_options, [
-  {raw, 6, 4, <<10:32/native>>}, {raw, 6, 5, <<5:32/native>>}, {raw, 6, 6, <<3:32/native>>},
-  {raw, 6, 18, <<25000:32/native>>}
-]}]}].
-"""
+DEAD_PEERS = (
+    "-kernel inet_default_listen_options [{raw,6,4,<<10:32/native>>},{raw,6,5,<<5:32/native>>},"
+    "{raw,6,6,<<3:32/native>>},{raw,6,18,<<25000:32/native>>}]"
+    if sys.platform == "linux"
+    else ""
+)
 
 NODE = "workshop@localhost"
 """What Erlang calls the broker; its data are in a folder of that name."""
@@ -52,32 +51,30 @@ NODE = "workshop@localhost"
 
 def prepare(site: Site) -> None:
     """Write the broker's configuration."""
-    home = _home(site)
+    home = site.state / "rabbitmq"
     home.mkdir(exist_ok=True)
     listeners = "\n".join(
         f"listeners.tcp.{number} = {address}:{site.ports['rabbitmq']}"
         for number, address in enumerate(addresses(), start=1)
     )
     told = CONFIGURATION.format(host=HOST, listeners=listeners, **site.ports)
-    advanced = DEAD_PEERS if sys.platform == "linux" else "[]."
     (home / "rabbitmq.conf").write_text(told, encoding="utf-8")
-    (home / "advanced.config").write_text(advanced, encoding="utf-8")
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 
 
 def environment(site: Site) -> dict[str, str]:
     """Return where RabbitMQ keeps all that is its own, so that it sees nothing of another one here."""
-    home = _home(site)
+    home, erlang = site.state / "rabbitmq", find("rabbitmq-server").parents[3] / "bin"
     return {
-        "PATH": f"{find('erl').parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PATH": f"{erlang}{os.pathsep}{os.environ.get('PATH', '')}",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",
         "RABBITMQ_ALLOW_INPUT": "1",
         "RABBITMQ_NODENAME": NODE,
         "RABBITMQ_CONF_ENV_FILE": "/dev/null",
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
-        "RABBITMQ_CONFIG_FILES": str(home / "none"),  # not those in /etc/rabbitmq/conf.d
-        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
+        "RABBITMQ_CONFIG_FILES": str(home / "none"),  # not those in /etc/rabbitmq
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "none"),
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
         "RABBITMQ_MNESIA_BASE": str(home / "mnesia"),
         "RABBITMQ_LOG_BASE": str(home / "log"),
@@ -88,7 +85,7 @@ def environment(site: Site) -> dict[str, str]:
         # There is one node: it listens to no other, and needs no port mapper, which would outlive the stack.
         # So it is named when it starts, and told a port that nobody asks for. For every Erlang that it
         # starts, too: once a minute it starts one to make sure of the port mapper.
-        "ERL_ZFLAGS": "-start_epmd false -dist_listen false -erl_epmd_port 1",
+        "ERL_ZFLAGS": f"-start_epmd false -dist_listen false -erl_epmd_port 1 {DEAD_PEERS}",
     }
 
 
@@ -103,10 +100,6 @@ def finish(site: Site) -> None:
     """Declare the own queues, and make what a central is to have."""
     declare(site.broker_url)
     accounts.settle(site)
-
-
-def _home(site: Site) -> Path:
-    return site.state / "rabbitmq"
 
 
 SERVICE = Service(

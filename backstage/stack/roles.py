@@ -4,11 +4,11 @@ The database itself sets a row's `machine`, by the role, and its time. What a ma
 still do is in `backstage.stack.accounts`.
 """
 
-import psycopg
-from psycopg import sql
+from psycopg import Connection, sql
 
 from backstage.stack.central_config import CentralConfig
-from backstage.stack.postgis import CENTRAL_SESSIONS, SESSIONS, connect, create_database
+from backstage.stack.postgis import CENTRAL_SESSIONS, SESSIONS, connect
+from backstage.stack.schema import create_database
 from backstage.stack.site import Site
 from workshop import db
 
@@ -18,13 +18,43 @@ _FILLED_IN = ("machine", "processed_at", "at", "id")
 _FOR_OWNER = 50
 """Of a central's sessions, those for feeding, the audit, the wall and QGIS."""
 
-_REVOKED = (
-    'ALL ON DATABASE {}, "geopython-db", postgres, template1',
-    "CREATE ON SCHEMA public",
-    "ALL ON LANGUAGE plpgsql",
-)
-_REVOKED_FUNCTIONS = ("lo\\_%", "lowrite", "loread", "pg\\_advisory%", "pg\\_try\\_advisory%")
-"""Large objects, which would be a store for anything, and locks, which could hold up a start."""
+# Takes from everyone what PostgreSQL gives to everyone, large objects too, which would be a store for
+# anything, and locks, which could hold up a start. Then lets machines do their work, under the names that
+# people know them by.
+_DATABASE = sql.SQL("""\
+ALTER DATABASE {central} CONNECTION LIMIT {sessions};
+REVOKE ALL ON DATABASE {central}, "geopython-db", postgres, template1 FROM PUBLIC;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+REVOKE ALL ON LANGUAGE plpgsql FROM PUBLIC;
+DO $$
+DECLARE
+  name regprocedure;
+BEGIN
+  FOR name IN SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+    AND proname ~ '^(lo_|lowrite$|loread$|pg_advisory|pg_try_advisory)'
+  LOOP
+    EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO geopython', name);
+  END LOOP;
+END
+$$;
+GRANT CONNECT ON DATABASE {central} TO {central};
+GRANT USAGE ON SCHEMA geopython, public TO {central};
+GRANT SELECT ON uk_boundary, grid_squares, task_log TO {central};
+GRANT INSERT ({squares}) ON grid_squares TO {central};
+GRANT INSERT ({log}) ON task_log TO {central};
+ALTER TABLE grid_squares ALTER machine SET DEFAULT regexp_replace(session_user, '.*-', '');
+ALTER TABLE task_log ALTER machine SET DEFAULT regexp_replace(session_user, '.*-', '');
+""")
+
+# A machine may change some of it for its own role, until this is done again.
+_MACHINE = sql.SQL("""\
+ALTER ROLE {role} PASSWORD {password} CONNECTION LIMIT {sessions} VALID UNTIL {until};
+ALTER ROLE {role} RESET ALL;
+ALTER ROLE {role} SET statement_timeout = '60s';
+ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';
+ALTER ROLE {role} SET temp_file_limit = '100MB';
+""")
 
 
 def settle(site: Site) -> None:
@@ -35,83 +65,43 @@ def settle(site: Site) -> None:
     central = CentralConfig.read()
     if not central:
         return
-    name = sql.Identifier(central.id)
+    name, wanted = sql.Identifier(central.id), central.accounts
     with connect(site, "postgres") as server:
-        if central.fleeting and not central.machines:
+        found = server.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [central.id])
+        there = {role for (role,) in found}
+        if central.fleeting and not central.passwords:
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            for each in (*_machines(server, central), central.id):
-                server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(each)))
+            for role in there:
+                server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
             return
-        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [central.id]).fetchone():
+        if central.id not in there:
             server.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
         create_database(site.of(central))
-        server.execute(sql.SQL(f"ALTER DATABASE {{}} CONNECTION LIMIT {CENTRAL_SESSIONS}").format(name))
     with connect(site, central.id) as database:
-        _close_to_all(database, name)
-        _grant(database, name)
-        there, wanted = _machines(database, central), central.accounts
-        _remove(database, there - wanted.keys())
-        for each in wanted.keys() - there:
-            database.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}").format(sql.Identifier(each), name))
-        for each, password in wanted.items():
-            _bind(database, each, password, central)
+        _close_and_grant(database, name)
+        _remove(database, there - wanted.keys() - {central.id})
+        sessions = min(SESSIONS, (CENTRAL_SESSIONS - _FOR_OWNER) // (len(wanted) or 1))
+        for account, password in wanted.items():
+            role = sql.Identifier(account)
+            if account not in there:
+                database.execute(sql.SQL("CREATE ROLE {} LOGIN IN ROLE {}").format(role, name))
+            until = central.until.isoformat()
+            database.execute(_MACHINE.format(role=role, password=password, sessions=sessions, until=until))
 
 
-def _close_to_all(database: psycopg.Connection, name: sql.Identifier) -> None:
-    """Take from everyone what PostgreSQL gives to everyone."""
-    for what in _REVOKED:
-        database.execute(sql.SQL(f"REVOKE {what} FROM PUBLIC").format(name))
-    functions = database.execute(
-        "SELECT oid::regprocedure::text FROM pg_proc "
-        "WHERE pronamespace = 'pg_catalog'::regnamespace AND proname LIKE ANY(%s)",
-        [list(_REVOKED_FUNCTIONS)],
-    ).fetchall()
-    for (function,) in functions:
-        database.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")  # type: ignore[arg-type]
-        database.execute(f"GRANT EXECUTE ON FUNCTION {function} TO geopython")  # type: ignore[arg-type]
+def _close_and_grant(database: Connection, name: sql.Identifier) -> None:
+    columns = {
+        table: sql.SQL(
+            ", ".join(each.name for each in model.__table__.columns if each.name not in _FILLED_IN)
+        )
+        for table, model in (("squares", db.GridSquare), ("log", db.TaskLog))
+    }
+    database.execute(_DATABASE.format(central=name, sessions=CENTRAL_SESSIONS, **columns))
 
 
-def _grant(database: psycopg.Connection, name: sql.Identifier) -> None:
-    """Let machines do their work, under the names that people know them by."""
-    grants = ["CONNECT ON DATABASE {0}", "USAGE ON SCHEMA geopython, public"]
-    for table in (db.UkBoundary.__table__, db.GridSquare.__table__, db.TaskLog.__table__):
-        grants.append(f"SELECT ON {table}")
-        if table is not db.UkBoundary.__table__:
-            columns = ", ".join(column.name for column in table.columns if column.name not in _FILLED_IN)
-            grants.append(f"INSERT ({columns}) ON {table}")
-            machine = "ALTER machine SET DEFAULT regexp_replace(session_user, '.*-', '')"
-            database.execute(f"ALTER TABLE {table} {machine}")  # type: ignore[arg-type]
-    for grant in grants:
-        database.execute(sql.SQL(f"GRANT {grant} TO {{0}}").format(name))
-
-
-def _bind(database: psycopg.Connection, name: str, password: str, central: CentralConfig) -> None:
-    """Set what a machine may change of its own role, too, to what it is meant to be."""
-    role = sql.Identifier(name)
-    sessions = min(SESSIONS, (CENTRAL_SESSIONS - _FOR_OWNER) // len(central.machines))
-    for statement in (
-        sql.SQL("ALTER ROLE {} PASSWORD {} CONNECTION LIMIT {} VALID UNTIL {}").format(
-            role, password, sessions, central.until.isoformat()
-        ),
-        sql.SQL("ALTER ROLE {} RESET ALL").format(role),
-        sql.SQL("ALTER ROLE {} SET search_path = geopython, public").format(role),
-        sql.SQL("ALTER ROLE {} SET statement_timeout = '60s'").format(role),
-        sql.SQL("ALTER ROLE {} SET idle_in_transaction_session_timeout = '60s'").format(role),
-        sql.SQL("ALTER ROLE {} SET temp_file_limit = '100MB'").format(role),
-    ):
-        database.execute(statement)
-
-
-def _machines(database: psycopg.Connection, central: CentralConfig) -> set[str]:
-    """Return the roles of machines that there are."""
-    rows = database.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{central.id}-"])
-    return {name for (name,) in rows}
-
-
-def _remove(database: psycopg.Connection, names: set[str]) -> None:
+def _remove(database: Connection, names: set[str]) -> None:
     for name in names:
         role = sql.Identifier(name)
         database.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(role))
         database.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [name])
-        database.execute(sql.SQL("DROP OWNED BY {}").format(role))
-        database.execute(sql.SQL("DROP ROLE {}").format(role))
+        database.execute(sql.SQL("DROP OWNED BY {0}; DROP ROLE {0}").format(role))

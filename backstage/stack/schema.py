@@ -1,22 +1,43 @@
-"""The tables of the course, and the nations in them."""
+"""The database of the course, its tables, and the nations in them."""
 
-from json import loads
+from psycopg import sql
+from sqlalchemy import Connection, Table, create_engine, func, inspect, text
 
-from geoalchemy2 import WKTElement
-from shapely.geometry import shape
-from sqlalchemy import Connection, Table, create_engine, func, inspect, select
-from sqlalchemy.dialects.postgresql import insert
-
+from backstage.stack.postgis import connect
 from backstage.stack.service import START_AFRESH, StartFailed
+from backstage.stack.site import Site
 from workshop import db
 from workshop.data import BOUNDARY
 
 _ONE_AT_A_TIME = 27700
 """The number of the lock that keeps two containers from creating the same table."""
 
+_NATIONS = text("""\
+INSERT INTO geopython.uk_boundary (code, name, geom)
+SELECT nation -> 'properties' ->> 'code', nation -> 'properties' ->> 'name',
+  ST_SetSRID(ST_GeomFromGeoJSON(nation -> 'geometry'), 27700)
+FROM jsonb_array_elements(CAST(:file AS jsonb) -> 'features') AS nation
+ON CONFLICT DO NOTHING
+""")
+
+
+def create_database(site: Site) -> None:
+    """Make role, database, extension and schema where they are missing, then the tables."""
+    name = sql.Identifier(site.database)
+    with connect(site, "postgres") as server:
+        if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
+            server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
+        if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [site.database]).fetchone():
+            server.execute(sql.SQL("CREATE DATABASE {} OWNER geopython").format(name))
+        server.execute(sql.SQL("ALTER DATABASE {} SET search_path = geopython, public").format(name))
+    with connect(site, site.database) as database:
+        database.execute("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public")
+        database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
+    create_schema(site.database_url)
+
 
 def create_schema(database_url: str) -> None:
-    """Create the tables that are missing, and load the nations if there are none.
+    """Create the tables that are missing, and load the nations that are.
 
     Parameters
     ----------
@@ -35,8 +56,7 @@ def create_schema(database_url: str) -> None:
             db.Base.metadata.create_all(connection)
             for table in db.Base.metadata.sorted_tables:
                 _refuse_older(connection, table)
-            if not connection.execute(select(func.count(db.UkBoundary.code))).scalar():
-                connection.execute(insert(db.UkBoundary).on_conflict_do_nothing(), nations())
+            connection.execute(_NATIONS, {"file": BOUNDARY.read_text(encoding="utf-8")})
     finally:
         engine.dispose()
 
@@ -50,15 +70,3 @@ def _refuse_older(connection: Connection, table: Table) -> None:
             "start that version once more and save the rows that you need, such as with QGIS. "
             f"{START_AFRESH}",
         )
-
-
-def nations() -> list[dict[str, object]]:
-    """Return the rows of `uk_boundary` from the file in `workshop.data` (EPSG:27700)."""
-    return [
-        {
-            "code": feature["properties"]["code"],
-            "name": feature["properties"]["name"],
-            "geom": WKTElement(shape(feature["geometry"]).wkt, srid=27700),
-        }
-        for feature in loads(BOUNDARY.read_text(encoding="utf-8"))["features"]
-    ]

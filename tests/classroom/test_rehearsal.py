@@ -140,7 +140,7 @@ def test_a_class_begins_where_the_end_of_a_rehearsal_was_interrupted(own: Machin
     rehearsal.rehearse(machines=1)
     now = opened()
     assert now
-    replace(now, machines={}).write()
+    replace(now, passwords=[]).write()
     (card,) = central.start(1)
     assert names(own) == {card.central, card.account} and not (own.state / "rehearsal").exists()
     central.stop()

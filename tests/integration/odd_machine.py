@@ -74,6 +74,13 @@ def small_disk(state: Path, megabytes: int, course: Path, *also: str) -> Iterato
             "--wd",
             "--preserve-credentials",
             "--",
+            *(
+                "unshare",
+                "--user",
+                "--map-user=1",
+                "--map-group=1",
+                "--",
+            ),  # root there could become nobody else
         )
         machine = OddMachine(state, course, before=enter, root=Path(f"/proc/{holder.pid}/root"))
         try:

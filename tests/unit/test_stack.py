@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from backstage.stack import binaries, control, keeper, logs, plan
+from backstage.stack import binaries, keeper, logs, plan
 from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
@@ -22,7 +22,6 @@ from workshop.errors import WorkshopError
 CONDA = (
     "bin/initdb",
     "bin/postgres",
-    "bin/erl",
     "lib/rabbitmq/sbin/rabbitmq-server",
 )
 
@@ -43,7 +42,6 @@ def test_conda_comes_first(conda: Path, share: str) -> None:
     (conda / share / "postgis.control").touch()
     assert binaries.find("initdb") == conda / "bin/initdb"
     assert binaries.find("rabbitmq-server") == conda / "lib/rabbitmq/sbin/rabbitmq-server"
-    assert binaries.find("erl") == conda / "bin/erl"
 
 
 def test_a_postgresql_without_postgis_is_passed_over(conda: Path) -> None:
@@ -82,28 +80,6 @@ def test_a_taken_port_is_replaced_by_the_next_free_one(monkeypatch: pytest.Monke
         other.bind(("127.0.0.1", first))
         other.listen()
         assert first < free_ports()["postgis"] <= first + 100
-
-
-@pytest.mark.posix
-def test_a_port_that_was_taken_during_the_start_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The start is not tried again by itself."""
-
-    async def fail(*_: object) -> None:
-        raise WorkshopError("rabbitmq did not start")
-
-    monkeypatch.setattr(control.Supervisor, "run", fail)
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        monkeypatch.setattr(control, "new_site", lambda: Site(tmp_path, {"rabbitmq": port}, ""))
-        monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
-        with pytest.raises(
-            WorkshopError, match=rf"took port {port} \(rabbitmq\)(.|\n)*Next: (.|\n)*did not start"
-        ):
-            control.up(("rabbitmq",), False, print, print)
 
 
 @pytest.mark.posix
