@@ -143,6 +143,7 @@ def test_a_worker_on_an_older_file(attendee: Attendee) -> None:
 def test_a_worker_does_not_start_beside_another_of_its_name(attendee: Attendee) -> None:
     name = f"worker1@{socket.gethostname()}"
     with ended(attendee, "worker1"):
+        wait_for(lambda: not digests(attendee), what="the end of its session")
         other = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "workshop.tasks", "worker", "-n", name, "-c", "1"],
             cwd=attendee.machine.course,
