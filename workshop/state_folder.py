@@ -37,7 +37,6 @@ FILES = {
     "settings.lock": "held by who changes it",
     "joined.json": "the addresses of the central that this machine joined",
     "join.json": "the last try to join",
-    "ready-*.json": "a worker's note that it is ready",
     "resets.json": "how often the course was reset",
     "published.jsonl": "the record of what was sent",
     "broken.jsonl": "what was broken on purpose",

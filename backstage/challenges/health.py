@@ -1,12 +1,12 @@
 """Looks whether the environment is at fault, before anything is said about an answer."""
 
 import json
-import socket
 import sys
 import time
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import func, select
 from tqdm import tqdm
 
@@ -19,7 +19,9 @@ from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
 from workshop.database import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
-from workshop.delivery.report import ask_workers, code_version
+from workshop.delivery.presence import code_digest, living
+from workshop.delivery.report import ask_workers
+from workshop.errors import WorkshopError
 
 PATIENCE = 30
 """Seconds to wait for a worker that is starting."""
@@ -74,8 +76,7 @@ def _boundary() -> Verdict | None:
 
 def _code() -> Verdict | None:
     if problem := syntax_error():
-        alive = reports() or _own_states() == {"ready"}
-        worker = phrase("older-worker" if alive else "no-worker")
+        worker = phrase("older-worker" if _digests() else "no-worker")
         return say("ENV-SYNTAX-ERROR", problem=problem, worker=worker)
     return None
 
@@ -83,7 +84,7 @@ def _code() -> Verdict | None:
 def _workers() -> Verdict | None:
     """Wait while workers start; then return what is wrong with them."""
     found = _look_at_workers()
-    if not found or found.code == "ENV-TWO-WORKERS" or not _starting():
+    if not found or not _starting():
         return found
     end = time.monotonic() + PATIENCE
     with tqdm(bar_format="{desc}", leave=False, file=sys.stdout) as line:
@@ -95,25 +96,22 @@ def _workers() -> Verdict | None:
 
 
 def _look_at_workers() -> Verdict | None:
-    """Say if there is no worker, two have one name, or one runs older code."""
-    found, own = reports(), _own_workers()
-    at_central = settings.joined() and _own_states() == {"ready"}  # there no worker can be asked
-    if not found and not at_central:
+    """Say if there is no worker, or one runs older code."""
+    digests, saved = _digests(), code_digest()
+    if not digests:
         return _down()
-    for name in sorted(found.keys() & own.keys()):
-        if found[name]["host"] == socket.gethostname() and found[name]["pid"] != own[name]["pid"]:
-            return say("ENV-TWO-WORKERS", worker=name, pid=found[name]["pid"])
-        if older := _older_files(found[name]):
-            saved = max(program.TASKS.with_name(file).stat().st_mtime for file in older)
-            at = f"{datetime.fromtimestamp(saved):%H:%M:%S}"
-            return say("ENV-OLD-CODE", worker=name, files=" and ".join(older), saved=at)
-    return None
+    older = [name for name, digest in sorted(digests.items()) if digest != saved]
+    if not older:
+        return None
+    file = max(program.TASKS.parent.glob("*.py"), key=lambda path: path.stat().st_mtime)
+    at = f"{datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S}"
+    return say("ENV-OLD-CODE", worker=older[0], file=file.name, saved=at)
 
 
 def _down() -> Verdict:
     if problem := program.ask([], 0).get("problem"):
         return say("ENV-BROKEN-FILE", problem=problem)
-    messages = [worker["message"] for worker in _own_workers().values() if worker["message"]]
+    messages = [worker["message"] for worker in _own_workers() if worker["message"]]
     return say("ENV-WORKER-DOWN", reason=messages[0] if messages else phrase("worker-stopped"))
 
 
@@ -123,37 +121,30 @@ def reports() -> dict[str, dict[str, Any]]:
 
 
 def versions() -> list[str]:
-    """Return, for each worker that answers, which code it runs and since when; nothing if none can be."""
+    """Return, for each worker that lives, whether it runs the code as saved; nothing if none can be seen."""
     try:
-        found = reports()
-    except Exception:  # the broker may be down, which each client says in its own way
+        digests = _digests()
+    except (psycopg.OperationalError, WorkshopError):
         return []
-    lines = []
-    for name, report in sorted(found.items()):
-        since = f"{datetime.fromisoformat(report['since']).astimezone():%H:%M:%S}"
-        older = _older_files(report)
-        what = "older-code" if older else "saved-code"
-        lines.append(phrase(what, worker=name, files=" and ".join(older), since=since))
-    return lines
+    return [
+        phrase("saved-code" if digest == code_digest() else "older-code", worker=name)
+        for name, digest in sorted(digests.items())
+    ]
 
 
-def _older_files(report: dict[str, Any]) -> list[str]:
-    """Return the files that were saved after a worker read them."""
-    return [file for file, digest in code_version().items() if report["code"].get(file) != digest]
+def _digests() -> dict[str, str]:
+    """Return the digest of the code of each worker that takes squares, by its name."""
+    found = living(settings.database_url())
+    return {name: digest for name, digest in found.items() if not name.startswith("periodic@")}
 
 
-def _own_workers() -> dict[str, Any]:
-    """Return how each worker that the course runs on this machine is, by the worker's name."""
-    workers = {name: status for name, status in statuses().items() if name.startswith("worker")}
-    return {f"{name.partition('@')[0]}@{each['machine']}": each for name, each in workers.items()}
-
-
-def _own_states() -> set[str]:
-    return {worker["state"] for worker in _own_workers().values()}
+def _own_workers() -> list[dict[str, Any]]:
+    """Return how each worker that the course runs on this machine is."""
+    return [status for name, status in statuses().items() if name.startswith("worker")]
 
 
 def _starting() -> bool:
     """Return whether a worker is on its way: starting, or about to reload a file saved just now."""
     just_saved = time.time() - max(file.stat().st_mtime for file in program.TASKS.parent.glob("*.py")) < 10
-    states = _own_states()
+    states = {worker["state"] for worker in _own_workers()}
     return bool(states & {"starting", "waiting", "stopping"}) or (bool(states) and just_saved)

@@ -96,9 +96,10 @@ def require_sessions(workers: int, processes: int) -> None:
     """Raise `StartFailed` if workers with so many processes each want more sessions than the database has."""
     own = not settings.joined()
     there, reserved = (postgis.OWN_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
-    if (wanted := workers * processes) > there - reserved:
+    if (wanted := workers * (processes + 1)) > there - reserved:  # one is the worker's sign of life
         raise StartFailed(
-            f"Workers x processes: {workers} x {processes} = {wanted} sessions at PostGIS, more than the "
-            f"{there - reserved} that it has for them ({there} in all, {reserved} for notebooks and maps).\n",
+            f"Workers x (processes + 1): {workers} x {processes + 1} = {wanted} sessions at "
+            f"PostGIS, more than the {there - reserved} that it has for them ({there} in all, {reserved} for "
+            "notebooks and maps).\n",
             "ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES",
         )

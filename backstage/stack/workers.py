@@ -5,18 +5,19 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from celery import Celery
-
 from backstage.stack import cloud, containers, remote
 from backstage.stack.central_config import HOST, CentralConfig
 from backstage.stack.http import open_page
-from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
-from workshop import settings, state_folder
-from workshop.delivery import presence
+from backstage.stack.status import until
+from workshop import json_files, settings, state_folder
+from workshop.delivery.presence import living
 
 CLASS_FLOWER = "class-flower"
+
+_GONE = 5
+"""Seconds that PostGIS may take to notice the end of the worker before."""
 
 
 def machine_name() -> str:
@@ -57,8 +58,8 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     return Service(
         service,
         lambda site: command,
-        lambda site: _probe(name),
-        prepare=lambda site: _prepare(name),
+        lambda site: _require_session(name, settings.database_url()),
+        prepare=lambda site: _require_none_before(name),
         needs=("postgis", "rabbitmq"),
         reloads=True,
         follows="joined",
@@ -81,38 +82,29 @@ def rehearsed() -> list[str]:
 
 def of_rehearsal(machine: str) -> Service:
     """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
-    folder, name = f"rehearsal/{machine}/", f"worker1@{machine}"
+    folder = rehearsal_folder() / machine
     return replace(
         _worker("worker1", machine, "workshop.tasks", "-c", "1"),
         name=machine,
-        probe=lambda site: _require_note(name, folder),
-        environment=lambda site: {"WORKSHOP_STATE": str(rehearsal_folder() / machine)},
-        prepare=lambda site: presence.forget(name, folder),
+        probe=lambda site: _require_session(
+            f"worker1@{machine}", json_files.read(folder / "joined.json")["database_url"]
+        ),
+        environment=lambda site: {"WORKSHOP_STATE": str(folder)},
+        prepare=lambda site: None,
         follows="",
     )
 
 
-def _prepare(name: str) -> None:
-    presence.forget(name)
+def _require_none_before(name: str) -> None:
+    """Raise `NotReady` if another worker has that name: its session would count as this one's."""
     remote.require_broker()
+    if not until(lambda: name not in living(settings.database_url()), _GONE):
+        raise NotReady(f"another worker is at work as {name}: end it, or give it a name such as -n mine@%h")
 
 
-def _probe(name: str) -> None:
-    """Ask a worker for a sign of life; at a central queue nobody can, and its own note must do."""
-    if settings.joined():
-        _require_note(name)
-        return
-    with Celery(broker=settings.broker_url(), set_as_current=False) as application:
-        application.conf.broker_connection_timeout = 3
-        if not application.control.ping(destination=[name], timeout=0.5):
-            raise NotReady(f"{name} does not answer a ping")
-
-
-def _require_note(name: str, folder: str = "") -> None:
-    note = presence.note_of(name, folder)
-    here = note.get("host") == socket.gethostname()  # another container's processes can't be seen
-    if not note or (here and born(note["pid"]) is None):
-        raise NotReady(f"{name} has not said that it is ready")
+def _require_session(name: str, database_url: str) -> None:
+    if name not in living(database_url):
+        raise NotReady(f"{name} has no session at PostGIS yet")
 
 
 def _flower_environment(site: Site) -> dict[str, str]:

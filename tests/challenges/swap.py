@@ -11,11 +11,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 import psutil
+import psycopg
 from celery.worker.control import control_command
 
-from workshop.delivery import report
+from workshop import settings
+from workshop.delivery import presence, report
 
 NAME = "workshop.tasks.do_task"
+
+_sessions: list[psycopg.Connection] = []
 
 
 @control_command()
@@ -27,7 +31,9 @@ def take_saved(state: Any, **_: Any) -> dict[str, Any]:
     task.bind(state.app)
     state.app.set_current()
     state.consumer.update_strategies()
-    report._loaded = report.code_version()
+    presence._loaded = presence.code_digest()
+    name = f"{presence._loaded} {state.hostname}"
+    _sessions.append(presence._session(settings.database_url(), name))  # the latest one counts
     report._since = datetime.now(UTC).isoformat(timespec="milliseconds")
     children = psutil.Process().children()
     for child in children:

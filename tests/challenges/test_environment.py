@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from hashlib import sha256
 
 import nbformat
 import psutil
@@ -16,7 +15,7 @@ import pytest
 
 from tests.challenges.attendee import Attendee
 from tests.conftest import wait_for
-from workshop.delivery.report import ask_workers
+from workshop.delivery.presence import living
 
 
 @pytest.fixture(scope="module")
@@ -52,11 +51,9 @@ def ended(attendee: Attendee, *names: str) -> Iterator[None]:
         wait_for(lambda: all_ready(attendee), 120, "all services ready")
 
 
-def runs_saved_code(attendee: Attendee) -> bool:
-    folder = attendee.machine.course / "workshop"
-    saved = {path.name: sha256(path.read_bytes()).hexdigest()[:8] for path in folder.glob("[a-z_]*.py")}
-    reports = ask_workers(attendee.machine.stack()["broker_url"], expected=1)
-    return [report["code"] for report in reports.values()] == [saved]
+def digests(attendee: Attendee) -> dict[str, str]:
+    """Return the digest of the code that each worker runs, by the worker's name."""
+    return living(attendee.machine.stack()["database_url"])
 
 
 def all_ready(attendee: Attendee) -> bool:
@@ -67,13 +64,13 @@ def all_ready(attendee: Attendee) -> bool:
 def saved(attendee: Attendee, name: str, text: str) -> Iterator[None]:
     """Save a broken file, and mend it at the end; the worker comes back by itself."""
     path = attendee.machine.course / "workshop" / name
-    before = path.read_text()
+    before, ran = path.read_text(), digests(attendee)
     path.write_text(text)
     try:
         yield
     finally:
         path.write_text(before)
-        wait_for(lambda: runs_saved_code(attendee), 60, "the mended code")
+        wait_for(lambda: digests(attendee) == ran, 60, "the mended code")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +110,7 @@ def test_a_file_that_compiles_and_yet_breaks_the_worker(attendee: Attendee) -> N
 
 def test_with_a_broken_file_help_goes_on(attendee: Attendee) -> None:
     names = ("tasks.py", "service.py", "demo.py")  # of several, the first by name is told
+    ran = digests(attendee)
     try:
         for name in names:
             (attendee.machine.course / "workshop" / name).write_text("def broken(:\n")
@@ -124,7 +122,7 @@ def test_with_a_broken_file_help_goes_on(attendee: Attendee) -> None:
     finally:
         for name in names:
             (attendee.machine.course / "workshop" / name).write_text(attendee.original(name))
-        wait_for(lambda: runs_saved_code(attendee), 60, "the mended code")
+        wait_for(lambda: digests(attendee) == ran, 60, "the mended code")
 
 
 def test_a_worker_on_an_older_file(attendee: Attendee) -> None:
@@ -138,13 +136,14 @@ def test_a_worker_on_an_older_file(attendee: Attendee) -> None:
     finally:
         os.kill(pid, signal.SIGCONT)
     assert said.startswith("ENV-OLD-CODE"), said
-    assert "still runs an older tasks.py than the one saved at" in said
-    assert "runs an older tasks.py than the saved one" in shown
+    assert "still runs the version before tasks.py was saved at" in said
+    assert "runs the version before the last save" in shown
 
 
-def test_two_workers_with_one_name(attendee: Attendee) -> None:
+def test_a_worker_does_not_start_beside_another_of_its_name(attendee: Attendee) -> None:
     name = f"worker1@{socket.gethostname()}"
     with ended(attendee, "worker1"):
+        wait_for(lambda: not digests(attendee), what="the end of its session")
         other = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "workshop.tasks", "worker", "-n", name, "-c", "1"],
             cwd=attendee.machine.course,
@@ -153,13 +152,16 @@ def test_two_workers_with_one_name(attendee: Attendee) -> None:
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_for(lambda: runs_saved_code(attendee), what="the other one")
-            said = check(attendee)
+            wait_for(lambda: name in digests(attendee), what="the other one")
+            os.kill(attendee.machine.stack()["pid"], signal.SIGCONT)
+            told = f"another worker is at work as {name}"
+            wait_for(
+                lambda: told in attendee.machine.service("worker1")["message"], what="what is said of it"
+            )
+            assert check(attendee, code=1).startswith("C1-NOT-ATTEMPTED"), "the other one does the tasks"
         finally:
             other.terminate()
             other.wait(timeout=30)
-    assert said.startswith("ENV-TWO-WORKERS"), said
-    assert name in said and f"process {other.pid}" in said
 
 
 def test_an_empty_table_of_nations(attendee: Attendee) -> None:

@@ -22,6 +22,7 @@ from tests.servers import at
 from workshop import live, maps, settings
 from workshop.delivery import dead
 from workshop.delivery.ledger import ledger
+from workshop.delivery.presence import code_digest, living
 from workshop.delivery.record import Published, published
 from workshop.delivery.report import ask_workers
 from workshop.delivery.topology import SQUARES, TASKS
@@ -56,8 +57,8 @@ def done(run: list[Published], patience: float = 60) -> live.Progress:
 
 def test_the_worker_has_the_name_on_the_card(guest: Machine, central: Machine) -> None:
     assert guest.service("worker1")["state"] == "ready"
-    note = json.loads((guest.state / "ready-worker1@machine02.json").read_text())
-    assert note["pid"] == guest.service("worker1")["pid"]
+    joined = json.loads((guest.state / "joined.json").read_text())
+    assert living(joined["database_url"]) == {"worker1@machine02": code_digest()}
     assert "worker1 answers" in guest.workshop("doctor")
     wait_for(
         lambda: "machine02" in map(machine_of, users(central)),

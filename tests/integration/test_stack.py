@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from celery import Celery
 
 from backstage.stack import rabbitmq
 from backstage.stack.schema import create_schema
 from backstage.stack.site import Site
+from backstage.stack.workers import machine_name
 from tests.integration.machine import Machine, listening
+from workshop.delivery.presence import code_digest, living
 from workshop.errors import WorkshopError
 
 
@@ -35,9 +36,7 @@ def test_every_service_does_its_work(machine: Machine) -> None:
     management = f"http://127.0.0.1:{ports['management']}/api/vhosts/celery_app"
     assert b'"celery_app"' in fetch(management, "celery_user:secret")
     assert machine.sql("SELECT current_user, count(*) FROM uk_boundary") == [("geopython", 5)]
-    with Celery(broker=machine.stack()["broker_url"], set_as_current=False) as application:
-        pings = application.control.ping(timeout=2)
-    assert any(name.startswith("worker1@") for ping in pings for name in ping)
+    assert living(machine.stack()["database_url"]) == {f"worker1@{machine_name()}": code_digest()}
     assert fetch(f"http://127.0.0.1:{ports['flower']}/flower/healthcheck") == b"OK"
     token = machine.workshop("status").partition("token=")[2].split()[0]
     assert b"kernels" in fetch(f"http://127.0.0.1:{ports['lab']}/api/status?token={token}")

@@ -15,7 +15,7 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine, copy_course, lives
 from tests.servers import Lodger
 from workshop import settings
-from workshop.delivery.report import ask
+from workshop.delivery.presence import living
 
 NEW_LINE = "\n"
 BROKEN = "\nundefined_name\n"
@@ -50,9 +50,8 @@ def machine(broken: tuple[Machine, str]) -> Machine:
     return machine
 
 
-def pings() -> set[str]:
-    answers = ask(settings.broker_url(), "ping", timeout=1)
-    return {name.partition("@")[0] for name in answers}
+def alive() -> set[str]:
+    return {name.partition("@")[0] for name in living(settings.database_url())}
 
 
 def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str], course: Path) -> None:
@@ -70,7 +69,7 @@ def test_the_copy_runs_its_own_code_in_its_own_folder(machine: Machine) -> None:
     worker = psutil.Process(machine.service("worker1")["pid"])
     assert worker.cwd() == str(machine.course)
     assert worker.environ()["WORKSHOP_STATE"] == str(machine.state)
-    assert pings() == {"worker1"}
+    assert alive() == {"worker1"}
 
 
 def test_a_saved_file_restarts_the_worker_warm(machine: Machine) -> None:
@@ -93,7 +92,7 @@ def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
     service.write_text(right + "def oops(:\n")
     wait_for(lambda: where in machine.service("worker1")["message"], 10, "the notice of the syntax error")
     assert machine.service("worker1")["pid"] == before
-    assert pings() == {"worker1"}
+    assert alive() == {"worker1"}
     assert where in machine.workshop("status")
     shown = machine.workshop("doctor", code=3).splitlines()[-1]
     assert shown.startswith("NOT READY: the code does not compile: ")
@@ -109,13 +108,13 @@ def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
 
 def test_scale(machine: Machine) -> None:
     assert "3 workers are ready" in machine.workshop("scale", "3", "-c", "1")
-    assert pings() == {"worker1", "worker2", "worker3"}
+    assert alive() == {"worker1", "worker2", "worker3"}
     shown = machine.workshop("status")
     assert all(f"worker{number}    ready" in shown for number in (1, 2, 3))
     third = psutil.Process(machine.service("worker3")["pid"])
     assert len(third.children()) == 1
     assert "1 worker is ready" in machine.workshop("scale", "1")
-    assert pings() == {"worker1"}
+    assert alive() == {"worker1"}
     assert not lives(third)
 
 
@@ -126,11 +125,13 @@ def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room
     for row in rows:
         room.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
     assert shown == ("NOT READY: uk_boundary has 0 nations of 5. Next: workshop down, then workshop up")
-    worker = psutil.Process(machine.service("worker1")["pid"])
-    worker.suspend()
+    supervisor = psutil.Process(machine.stack()["pid"])
+    supervisor.suspend()
     try:
+        psutil.Process(machine.service("worker1")["pid"]).kill()
+        wait_for(lambda: alive() == set(), 5, "the end of its session")
         shown = machine.workshop("doctor", code=3).splitlines()[-1]
     finally:
-        worker.resume()
+        supervisor.resume()
     assert shown.startswith("NOT READY: worker1 does not answer")
     assert shown.endswith("Next: workshop logs worker1")

@@ -47,11 +47,11 @@ def test_a_worker_has_a_process_per_core_up_to_eight(
 @pytest.mark.parametrize(
     ("joined", "workers", "processes", "sentence"),
     [
-        ({}, 10, 8, None),
-        ({}, 2, 64, "2 x 64 = 128 sessions at PostGIS, more than the 80"),
-        ({}, 3, 40, "3 x 40 = 120 sessions at PostGIS, more than the 80"),
+        ({}, 8, 8, None),
+        ({}, 2, 64, "2 x 65 = 130 sessions at PostGIS, more than the 80"),
+        ({}, 3, 40, "3 x 41 = 123 sessions at PostGIS, more than the 80"),
         (JOINED, 2, 8, None),
-        (JOINED, 3, 8, "3 x 8 = 24 sessions at PostGIS, more than the 18"),
+        (JOINED, 3, 8, "3 x 9 = 27 sessions at PostGIS, more than the 18"),
     ],
 )
 def test_workers_take_no_more_sessions_than_there_are(

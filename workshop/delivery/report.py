@@ -1,10 +1,7 @@
-"""What a worker says about itself when it is asked: which code it runs, and which tasks it holds."""
+"""What a worker of this machine's own queue says when it is asked, such as which tasks it holds."""
 
-import os
-import socket
 import time
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from celery import Celery
@@ -15,22 +12,13 @@ from kombu import Connection
 
 from workshop import settings
 from workshop.delivery.request import given_back
-from workshop.state_folder import ROOT
 
-
-def code_version() -> dict[str, str]:
-    """Return a short digest of each file ``workshop/*.py`` as it is saved now, by name."""
-    files = sorted((ROOT / "workshop").glob("[a-z_]*.py"))
-    return {path.name: sha256(path.read_bytes()).hexdigest()[:8] for path in files}
-
-
-_loaded = code_version()
 _since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 @inspect_command()
 def course_report(state: Any, **_: Any) -> dict[str, Any]:
-    """Return where this worker runs, its code and since when, the tasks it knows, and those it holds.
+    """Return since when this worker runs, the tasks it knows, and those it holds.
 
     ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run.
     """
@@ -41,10 +29,7 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
             held[request.id] = max(0.0, (request.eta - now).total_seconds())
     held |= {id: max(0.0, due - time.monotonic()) for id, due in given_back.items()}
     return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
         "since": _since,
-        "code": _loaded,
         "tasks": [name for name in state.app.tasks if not name.startswith("celery.")],
         "held": held,
     }
@@ -66,7 +51,7 @@ def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[
         The report of each worker that answered, by the worker's name; none at a central queue.
     """
     found = ask(broker_url, "course_report", timeout=1, limit=expected)
-    return {name: report for name, report in found.items() if "pid" in report}
+    return {name: report for name, report in found.items() if "held" in report}
 
 
 def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
