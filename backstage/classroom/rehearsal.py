@@ -59,7 +59,7 @@ def _begin(machines: int, say: Say) -> None:
         central.open_up(central.with_machines(central.new_central(_HOURS), machines + 1), say)
         for card in central.cards()[1:]:
             _give(card)
-        control.until_ready(60 + 10 * machines, of=("machine",))
+        control.settle(of=("machine",), seconds=60 + 10 * machines)
     except BaseException:
         stop(say)
         raise

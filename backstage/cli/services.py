@@ -31,10 +31,13 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
     """Start all services, or only those named. They run until Ctrl-C, or `workshop down`."""
     speaks = not containers.inside() or "lab" in names  # of several containers, JupyterLab's does for all
 
-    def when_ready() -> None:
-        end = "\nCtrl-C stops everything." if sys.stdout.isatty() else ""
+    def say(text: str) -> None:
         with suppress(OSError):  # the reader of this may be gone
-            echo(f"{stack.addresses()}\n{stack.readiness()}\n{source.first_step()}{end}")
+            echo(text)
+
+    def when_ready() -> None:
+        end = "\nCtrl-C stops everything." if sys.stdout.isatty() and not detach else ""
+        say(f"{stack.addresses()}\n{stack.readiness()}\n{source.first_step()}{end}")
         if browser:
             _open_lab()
 
@@ -45,13 +48,16 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
         echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
         if detach:
-            control.up_detached([*names, *["--periodic"] * periodic, *["--open"] * browser], echo)
+            control.up_detached([*names, *["--periodic"] * periodic], echo)
+            when_ready()
         else:
-            control.up(names, periodic, echo, when_ready if speaks else lambda: None)
+            control.up(names, periodic, say, when_ready if speaks else lambda: None)
     except AlreadyRunning:
         if stack.running() is None:
             raise
-        echo(f"The services of this course are running already.\n{stack.addresses()}")
+        added = control.add(names)
+        beside = f" Started beside them: {', '.join(added)}." if added else ""
+        echo(f"The services of this course are running already.{beside}\n{stack.addresses()}")
         if browser:
             _open_lab()
 
@@ -81,7 +87,7 @@ def status() -> None:
     from backstage.challenges import health  # slow to import, as it looks at tables
 
     if stack.running() is None:
-        _, reason = stack_logs.last_start(state_folder.state_dir() / "stack.log")
+        reason = state_folder.read("stack.json").get("error")
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
     echo(stack.status())

@@ -2,14 +2,15 @@
 
 import os
 import sys
+from typing import Any
 
 import psycopg
 
 from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
-from backstage.stack.central_config import opened
+from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import Service, StartFailed
 from backstage.stack.site import Site
-from workshop import settings
+from workshop import settings, state_folder
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
@@ -34,8 +35,8 @@ def _create_schema(site: Site) -> None:
 
 
 WATCHED = {
-    "postgis": Service("postgis", lambda site: [], _log_in, finish=_create_schema, patience=5),
-    "rabbitmq": Service("rabbitmq", lambda site: [], rabbitmq.probe, finish=rabbitmq.finish, patience=5),
+    "postgis": Service("postgis", lambda site: [], _log_in, finish=_create_schema),
+    "rabbitmq": Service("rabbitmq", lambda site: [], rabbitmq.probe, finish=rabbitmq.finish),
 }
 """What other containers run: it is watched, and given what the course needs."""
 
@@ -46,7 +47,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     Parameters
     ----------
     names : tuple of str
-        The parts that were asked for, out of `NAMES`.
+        The parts that the start was asked for, out of `NAMES`; ``parts.json`` has what later ones added.
     periodic : bool
         Whether to run the periodic tasks too.
 
@@ -55,6 +56,7 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
     StartFailed
         If there are too many workers for the database.
     """
+    names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [name for name in names if name in _FIXED]
     if containers.inside():
         wanted = [*WATCHED, *(name for name in wanted if name not in WATCHED)]
@@ -84,6 +86,13 @@ def service(name: str, machine: str | None = None) -> Service:
         number = int(name.removeprefix("worker"))
         return workers.worker(number, settings.get("processes") or usual_processes(), machine)
     return _FIXED[name]
+
+
+def wishes() -> dict[str, Any]:
+    """Return what people and notebooks want now: by file, and of a central."""
+    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined", "parts")}
+    flower = bool((central := opened()) and central.flower)
+    return files | {"address": open_to_others(), "flower": flower, "rehearsed": workers.rehearsed()}
 
 
 def usual_processes() -> int:

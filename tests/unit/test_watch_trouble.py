@@ -13,7 +13,7 @@ import pytest
 
 from backstage.stack import plan, watch
 from backstage.stack.ports import USUAL_PORTS
-from backstage.stack.service import NotReady, Service
+from backstage.stack.service import Service
 from backstage.stack.site import Site
 from backstage.stack.supervisor import Supervisor
 from tests.conftest import wait_for
@@ -72,29 +72,6 @@ def run(stack: Stack, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None
             await asyncio.wait([supervising])
 
     asyncio.run(both())
-
-
-def test_a_worker_that_is_not_wanted_any_more_ends_no_start(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def never(site: Site) -> None:
-        raise NotReady("it never will be")
-
-    def wanted(*_: Any) -> dict[str, Service]:
-        waiter = Service("waiter", sleeper("").command, never, reloads=True)
-        return {"sleeper": sleeper("")} | ({} if settings.get("paused") else {"waiter": waiter})
-
-    async def start() -> None:
-        ready = asyncio.Event()
-        supervising = asyncio.create_task(stack.supervisor.run(ready.set))
-        await stack.until(lambda: "waiter" in state_folder.read("stack.json").get("services", {}))
-        settings.change(paused=True)
-        await asyncio.wait_for(ready.wait(), 20)
-        supervising.cancel()
-        await asyncio.wait([supervising])
-
-    monkeypatch.setattr(plan, "services", wanted)
-    asyncio.run(start())
 
 
 def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
@@ -186,5 +163,5 @@ def test_what_fails_beside_the_services_does_not_end_them(
         settings.change(pace=3)
         await stack.until(lambda: stack.count("sleeper    ready") == 2)
 
-    monkeypatch.setattr(Supervisor, "_end_in_time", fail)
+    monkeypatch.setattr(Supervisor, "_follow_code", fail)
     run(stack, scenario)
