@@ -113,11 +113,11 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     for variable, wrong in (("WORKSHOP_PROCESSES", "64"), ("WORKSHOP_WORKERS", "20")):
         monkeypatch.setenv(variable, wrong)
-    with pytest.raises(WorkshopError, match="20 x 64 = 1280 sessions"):
+    with pytest.raises(WorkshopError, match="= 1300 sessions at PostGIS"):
         control.up(("worker",), False, print, print)
     shown = workshop("status", **{"WORKSHOP_STATE": str(tmp_path / "state")})
     assert shown.returncode == 3
-    assert "not running. The last start failed: Workers x processes: 20 x 64 = 1280" in shown.stderr
+    assert "not running. The last start failed: Workers x" in shown.stderr
 
 
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(
