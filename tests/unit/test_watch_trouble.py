@@ -9,6 +9,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from backstage.stack import plan, watch
@@ -165,3 +166,43 @@ def test_what_fails_beside_the_services_does_not_end_them(
 
     monkeypatch.setattr(Supervisor, "_follow_code", fail)
     run(stack, scenario)
+
+
+def test_a_failure_of_its_own_is_loud_and_leaves_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+
+    def fail() -> None:
+        pids.append(state_folder.read("stack.json")["services"]["sleeper"]["pid"])
+        raise RuntimeError("it fell over")
+
+    with pytest.raises(RuntimeError, match="it fell over"):
+        asyncio.run(stack.supervisor.run(fail))
+    assert not psutil.pid_exists(*pids)
+    assert not (state_folder.state_dir() / "stack.json").exists()
+
+
+def test_two_saves_while_it_ends_its_work_never_make_two_programs(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    slow = (
+        "import signal, sys, time; note = lambda word: print(word, file=open(sys.argv[1], 'a'), flush=True);"
+        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), note('end'), sys.exit()));"
+        "note('begin'); time.sleep(600)"
+    )
+    service = Service(
+        "sleeper", lambda _: [sys.executable, "-c", slow, str(notes)], lambda _: None, reloads=True
+    )
+    monkeypatch.setattr(plan, "services", lambda *_: {"sleeper": service})
+
+    async def scenario() -> None:
+        await stack.until(notes.exists)
+        for name in ("tasks.py", "service.py"):
+            (watch.CODE / name).write_text("# saved\n")
+            await stack.until(lambda name=name: name in str(state_folder.read("stack.json")["services"]))
+        await stack.until(lambda: notes.read_text().split()[-2:] == ["end", "begin"])
+
+    run(stack, scenario)
+    assert notes.read_text().split() == ["begin", "end"] * 2
