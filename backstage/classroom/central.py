@@ -103,7 +103,7 @@ def open_up(central: CentralConfig, say: Say) -> None:
     if running():
         control.add(servers)
     else:
-        control.up_detached([*servers], say)
+        control.up_detached(servers, say)
         say("Only these two run. For JupyterLab too: make lab.")
     replace(central, ports=_settle().ports).write()
 

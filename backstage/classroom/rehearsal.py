@@ -96,7 +96,7 @@ def run(number: int, say: Say) -> None:
     started = running() is None
     try:
         if started:
-            control.up_detached(["postgis", "rabbitmq"], say)
+            control.up_detached(("postgis", "rabbitmq"), say)
         card = rehearse(number, say)
         say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
         say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")

@@ -23,12 +23,11 @@ services = click.Group("services", help="Services")
 
 
 @services.command()
-@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice(plan.NAMES))
+@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice([*plan.NAMES, plan.PERIODIC]))
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
-@click.option("--periodic", is_flag=True, help="Run the periodic tasks too.")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
-def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> None:
-    """Start all services, or only those named. They run until Ctrl-C, or `workshop down`."""
+def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
+    """Start all services but periodic, or those named. They run until Ctrl-C, or `workshop down`."""
     speaks = not containers.inside() or "lab" in names  # of several containers, JupyterLab's does for all
 
     def say(text: str) -> None:
@@ -48,10 +47,10 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
         echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
         if detach:
-            control.up_detached([*names, *["--periodic"] * periodic], echo)
+            control.up_detached(names, echo)
             when_ready()
         else:
-            control.up(names, periodic, say, when_ready if speaks else lambda: None)
+            control.up(names, say, when_ready if speaks else lambda: None)
     except AlreadyRunning:
         if stack.running() is None:
             raise
@@ -151,7 +150,7 @@ def demo() -> None:
     started = stack.running() is None
     try:
         if started:
-            control.up_detached(["postgis", "rabbitmq", "worker"], echo)
+            control.up_detached(("postgis", "rabbitmq", "worker"), echo)
         run(echo)
     finally:
         if started:

@@ -23,15 +23,13 @@ _ROOM = 150_000_000
 """Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
 
 
-def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
+def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None:
     """Run the stack in this process until Ctrl-C, a closed terminal or `down`.
 
     Parameters
     ----------
     names : tuple of str
         The parts to run; all of `NAMES` if empty.
-    periodic : bool
-        Whether to run the periodic tasks too.
     say : callable
         Shows a line of progress.
     when_ready : callable
@@ -50,7 +48,7 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
     with only_one():
         _begin(names, say)
         try:
-            asyncio.run(Supervisor(new_site(), names, periodic, say).run(when_ready))
+            asyncio.run(Supervisor(new_site(), names, say).run(when_ready))
         except WorkshopError as error:
             state_folder.write("stack.json", {"error": str(error)})  # for whoever asks how it went
             raise
@@ -89,13 +87,13 @@ def _refuse_this_machine() -> None:
         )
 
 
-def up_detached(arguments: list[str], say: Say) -> None:
+def up_detached(names: tuple[str, ...], say: Say) -> None:
     """Start the stack in a process of its own and return when it is ready.
 
     Parameters
     ----------
-    arguments : list of str
-        What to hand on to ``workshop up``.
+    names : tuple of str
+        The parts to run; all of `NAMES` if empty.
     say : callable
         Shows a line of progress.
 
@@ -108,11 +106,11 @@ def up_detached(arguments: list[str], say: Say) -> None:
     """
     _refuse_this_machine()
     with only_one():
-        _begin((), say)
+        _begin(names, say)
     log = state_folder.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "backstage", "up", *arguments],
+            [sys.executable, "-m", "backstage", "up", *names],
             cwd=state_folder.ROOT,
             env=environment.of_child(),
             stdin=subprocess.DEVNULL,

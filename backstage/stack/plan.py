@@ -15,6 +15,9 @@ from workshop import settings, state_folder
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
 
+PERIODIC = "periodic"
+"""The periodic tasks, which only run where someone asks for them."""
+
 _MOST = 8
 """However many cores there are: each process takes a session of the database."""
 
@@ -41,15 +44,13 @@ WATCHED = {
 """What other containers run: it is watched, and given what the course needs."""
 
 
-def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
+def services(names: tuple[str, ...]) -> dict[str, Service]:
     """Return what to run, as the settings say now; while they say ``paused``, no workers.
 
     Parameters
     ----------
     names : tuple of str
-        The parts that the start was asked for, out of `NAMES`; ``parts.json`` has what later ones added.
-    periodic : bool
-        Whether to run the periodic tasks too.
+        The parts that the start was asked for, such as `NAMES`; ``parts.json`` has what later ones added.
 
     Raises
     ------
@@ -66,8 +67,8 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         wanted += [f"worker{number}" for number in range(1, count + 1)]
     if "rabbitmq" in names and (central := opened()):
         wanted += [*workers.rehearsed(), *([workers.CLASS_FLOWER] if central.flower else [])]
-    if periodic and not settings.joined():  # a central has no queue for them
-        wanted.append("periodic")
+    if PERIODIC in names and not settings.joined():  # a central has no queue for them
+        wanted.append(PERIODIC)
     return {name: service(name) for name in wanted}
 
 
@@ -76,7 +77,7 @@ def service(name: str, machine: str | None = None) -> Service:
     if containers.inside() and name in WATCHED:
         return WATCHED[name]
     name = name.partition("@")[0]
-    if name == "periodic":
+    if name == PERIODIC:
         return workers.periodic()
     if name == workers.CLASS_FLOWER and (central := opened()):
         return workers.class_flower(central)

@@ -38,16 +38,13 @@ class Supervisor:
     site : Site
         Where the stack lives.
     names : tuple of str
-        The parts to run, out of `backstage.stack.plan.NAMES`.
-    periodic : bool
-        Whether to run the periodic tasks too.
+        The parts to run, as `backstage.stack.plan.services` takes them.
     say : callable
         Shows a line to the person who started the stack.
     """
 
     site: Site
     names: tuple[str, ...]
-    periodic: bool
     say: Callable[[str], None]
     _keepers: dict[str, Keeper] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -147,7 +144,7 @@ class Supervisor:
         before, now = self._matches, plan.wishes()
         if before == now:
             return
-        wanted = plan.services(self.names, self.periodic)
+        wanted = plan.services(self.names)
         self._matches = now
         for name in self._keepers.keys() - wanted.keys():
             self._keepers[name].stop()

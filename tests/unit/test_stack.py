@@ -114,7 +114,7 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     for variable, wrong in (("WORKSHOP_PROCESSES", "64"), ("WORKSHOP_WORKERS", "20")):
         monkeypatch.setenv(variable, wrong)
     with pytest.raises(WorkshopError, match="= 1300 sessions at PostGIS"):
-        control.up(("worker",), False, print, print)
+        control.up(("worker",), print, print)
     shown = workshop("status", **{"WORKSHOP_STATE": str(tmp_path / "state")})
     assert shown.returncode == 3
     assert "not running. The last start failed: Workers x" in shown.stderr
@@ -134,17 +134,17 @@ def test_a_log_is_shown_without_colours_and_put_aside_when_long(
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "get", {"workers": 2}.get)
-    wanted = plan.services(("postgis", "rabbitmq", "worker"), periodic=True)
+    wanted = plan.services(("postgis", "rabbitmq", "worker", "periodic"))
     assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2", "periodic"}
     assert all(name == service.name for name, service in wanted.items())
     monkeypatch.setattr(settings, "get", {"workers": 2, "paused": True}.get)
-    assert set(plan.services(("rabbitmq", "worker"), periodic=False)) == {"rabbitmq"}
+    assert set(plan.services(("rabbitmq", "worker"))) == {"rabbitmq"}
 
 
 def test_what_a_later_start_added_is_in_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     state_folder.write("parts.json", {"added": ["flower"]})
-    assert set(plan.services(("rabbitmq",), periodic=False)) == {"rabbitmq", "flower"}
+    assert set(plan.services(("rabbitmq",))) == {"rabbitmq", "flower"}
 
 
 def run_keeper(tmp_path: Path, code: str, **options: Any) -> str:

@@ -28,7 +28,7 @@ class Stack:
 
     def __init__(self, state: Path) -> None:
         self.said: list[str] = []
-        self.supervisor = Supervisor(Site(state, USUAL_PORTS, ""), ("worker",), False, self.said.append)
+        self.supervisor = Supervisor(Site(state, USUAL_PORTS, ""), ("worker",), self.said.append)
 
     def count(self, words: str) -> int:
         return sum(words in line for line in self.said)
