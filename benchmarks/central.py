@@ -63,7 +63,7 @@ def measure(number: int, tasks: int) -> dict[str, float]:
     from backstage.stack import control, shutdown
     from backstage.stack.status import running
 
-    control.up_detached(["postgis", "rabbitmq"], lambda line: None)
+    control.up_detached(("postgis", "rabbitmq"), lambda line: None)
     stack = running()
     assert stack is not None
     try:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.waiting import RUN, end_with_me
 from tests.waiting import hear_ctrl_c as hear_ctrl_c
 from tests.waiting import wait_for as wait_for
 
@@ -74,13 +75,17 @@ _SERVERS = pytest.StashKey[dict[str, Any]]()
 def pytest_configure(config: pytest.Config) -> None:
     """Name one folder for the servers of the whole run; nothing is started yet."""
     given = getattr(config, "workerinput", {}).get("servers")
-    config.stash[_SERVERS] = given or {"folder": tempfile.mkdtemp(prefix="tests-"), "leader": os.getpid()}
+    config.stash[_SERVERS] = given or {
+        "folder": tempfile.mkdtemp(prefix="tests-"),
+        "leader": os.getpid(),
+        "end": end_with_me(),
+    }
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a process of xdist where the servers are."""
-    node.workerinput["servers"] = node.config.stash[_SERVERS]
+    node.workerinput["servers"] = node.config.stash[_SERVERS] | {"end": None}
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -166,7 +171,7 @@ def servers(pytestconfig: pytest.Config) -> "Site":
     from tests import servers
 
     of_run = pytestconfig.stash[_SERVERS]
-    return servers.start(Path(of_run["folder"]), of_run["leader"])
+    return servers.start(Path(of_run["folder"]))
 
 
 @pytest.fixture(scope="module")
@@ -195,7 +200,7 @@ def all_services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     state = tmp_path_factory.mktemp("stack") / "state"
     with at(state):
         try:
-            started = workshop("up", "--detach", WORKSHOP_LEADER=str(os.getpid()))
+            started = workshop("up", "--detach", WORKSHOP_TESTS=RUN)
             assert started.returncode == 0, started.stdout + started.stderr
         except BaseException:
             workshop("down", "--purge")

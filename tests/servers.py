@@ -20,11 +20,12 @@ import psutil
 import pytest
 
 from backstage.stack import postgis, queues, workers
-from backstage.stack.process import born, kill_session, spawn
+from backstage.stack.environment import of_child
+from backstage.stack.process import born, kill_session
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
 from tests.integration.machine import Machine, manage
-from tests.waiting import wait_for
+from tests.waiting import RUN, wait_for
 from workshop import state_folder
 from workshop.delivery.topology import DEAD, SQUARES
 
@@ -32,21 +33,19 @@ HASTE = "20"
 """Retries come so many times sooner."""
 
 
-def start(folder: Path, leader: int) -> Site:
+def start(folder: Path) -> Site:
     """Return the servers of this run; start them unless another process did.
 
     Parameters
     ----------
     folder : pathlib.Path
         The same for all processes of the run.
-    leader : int
-        They end with this process, however it ends.
     """
     servers = Machine(folder / "state")
     with (folder / "starting").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if started := not (folder / "template").exists():
-            servers.workshop("up", "--detach", "postgis", "rabbitmq", WORKSHOP_LEADER=str(leader))
+            servers.workshop("up", "--detach", "postgis", "rabbitmq")
         token = json.loads((servers.state / "token.json").read_text())["token"]
         site = Site(servers.state, servers.stack()["ports"], token)
         if started:
@@ -62,7 +61,7 @@ def at(state: Path, **settings: str) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
             patch.delenv(name)
-        ours = {"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0", "LEADER": str(os.getpid())}
+        ours = {"STATE": str(state), "PORTS": "any", "FAULT_RATE": "0", "TESTS": RUN}
         for name, value in (ours | settings).items():
             patch.setenv(f"WORKSHOP_{name}", value)
         yield
@@ -114,8 +113,15 @@ def worker(processes: int = 2) -> Iterator[psutil.Process]:
     assert site and stack
     ports, addresses = stack["ports"], {name: stack[name] for name in ("broker_url", "database_url")}
     service = workers.worker(1, processes)
-    with at(site.state, HASTE=HASTE):
-        process = spawn(service, site)
+    with at(site.state, HASTE=HASTE), site.log("worker1").open("ab") as log:
+        process = subprocess.Popen(
+            service.command(site),
+            env=of_child(service.environment(site)),
+            cwd=state_folder.ROOT,
+            start_new_session=True,
+            stdout=log,
+            stderr=log,
+        )
     try:
         wait_for(lambda: process.poll() is not None or not service.trouble(site), 60, "the worker's answer")
         assert process.poll() is None, site.log("worker1").read_text()

@@ -1,10 +1,31 @@
-"""Waiting for a condition, and commands that hear Ctrl-C: what tests and their helpers share."""
+"""What tests and their helpers share: waiting for a condition, hearing Ctrl-C, ending with the run."""
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 
 import pytest
+
+RUN = os.environ.setdefault("TESTS_RUN", str(os.getpid()))
+"""Names this run of the tests; its stacks carry the name, and end with it."""
+
+_AT_THE_END = """
+import contextlib, psutil, sys
+sys.stdin.read()
+for process in psutil.process_iter():
+    with contextlib.suppress(psutil.Error):
+        if process.environ().get("WORKSHOP_TESTS") == sys.argv[1] and "backstage" in process.cmdline():
+            process.terminate()
+"""
+
+
+def end_with_me() -> "subprocess.Popen[bytes]":
+    """Return a process that ends all stacks of this run when this process ends, however that ends."""
+    command = [sys.executable, "-c", _AT_THE_END, RUN]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def hear_ctrl_c() -> None:

@@ -1,6 +1,6 @@
 """A task that runs by the clock: every minute it counts the squares of each nation.
 
-It has a queue and a worker of its own, which ``workshop up --periodic`` starts.
+It has a queue and a worker of its own, which ``workshop up periodic`` starts.
 """
 
 from datetime import datetime

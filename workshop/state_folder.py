@@ -33,6 +33,7 @@ FILES = {
     "token.json": "this stack's password",
     "stack.json": "the supervisor's: what runs, where, and how it is",
     "stack.log": "what a start in the background said",
+    "parts.json": "the services that a later `workshop up` added to those that ran",
     "settings.json": "what a notebook or a command changed, see `workshop.settings`",
     "settings.lock": "held by who changes it",
     "joined.json": "the addresses of the central that this machine joined",

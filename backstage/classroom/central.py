@@ -97,15 +97,14 @@ def open_up(central: CentralConfig, say: Say) -> None:
     WorkshopError
         If it does not get ready.
     """
-    stack = running()
-    if stack and not {"postgis", "rabbitmq"} <= stack["services"].keys():
-        wrong = "The services were started without RabbitMQ or PostGIS."
-        raise WorkshopError(wrong, "workshop down, then the same again")
+    servers = ("postgis", "rabbitmq")
     say(f"Opening at {central.address} ...")
     central.write()
-    if not stack:
-        control.up_detached(["postgis", "rabbitmq"], say)
-        say("Only these two run. For JupyterLab too: workshop down, then make lab. The cards stay good.")
+    if running():
+        control.add(servers)
+    else:
+        control.up_detached(servers, say)
+        say("Only these two run. For JupyterLab too: make lab.")
     replace(central, ports=_settle().ports).write()
 
 
@@ -151,7 +150,7 @@ def stop() -> bool:
     for joined in workers.rehearsal_folder().glob("*/joined.json"):
         joined.unlink()
     if running():
-        control.until_gone(75, of="machine")
+        control.settle(of=("machine",), seconds=75)
         _settle()
         if central.fleeting:
             (state_folder.state_dir() / FILE).unlink()
@@ -225,7 +224,7 @@ def _settle() -> Site:
     """Have the servers that run do as ``central.json`` says; return where they are."""
     from backstage.stack import roles  # takes two seconds to import
 
-    control.until_ready(90, of=("postgis", "rabbitmq", workers.CLASS_FLOWER))
+    control.settle(of=("postgis", "rabbitmq", workers.CLASS_FLOWER), seconds=90)
     found = running_site()
     assert found
     accounts.settle(found)

@@ -13,7 +13,7 @@ from typing import Any
 from backstage.classroom import preflight
 from backstage.classroom.card import read_code
 from backstage.stack.central_config import machine_of
-from backstage.stack.control import require_workers, until_ready
+from backstage.stack.control import require_workers, settle
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, parts_of
 from workshop.errors import WorkshopError
@@ -69,7 +69,7 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         machine = machine_of(at["user"])
         name = machine if re.fullmatch(r"[\w.-]+", machine) else None  # what files may be called
         _put({"broker_url": urls[0], "database_url": urls[1], "machine": name})
-        until_ready()
+        settle()
     except WorkshopError as error:
         _put(before)
         say(f"Not joined. {error}")
@@ -96,7 +96,7 @@ def leave(say: Say = print) -> bool:
         return True
     _put({})
     try:
-        until_ready()
+        settle()
     except WorkshopError as error:
         say(f"This machine uses its own queue and database again. {error}")
         return False

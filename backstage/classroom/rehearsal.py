@@ -59,7 +59,7 @@ def _begin(machines: int, say: Say) -> None:
         central.open_up(central.with_machines(central.new_central(_HOURS), machines + 1), say)
         for card in central.cards()[1:]:
             _give(card)
-        control.until_ready(60 + 10 * machines, of=("machine",))
+        control.settle(of=("machine",), seconds=60 + 10 * machines)
     except BaseException:
         stop(say)
         raise
@@ -96,7 +96,7 @@ def run(number: int, say: Say) -> None:
     started = running() is None
     try:
         if started:
-            control.up_detached(["postgis", "rabbitmq"], say)
+            control.up_detached(("postgis", "rabbitmq"), say)
         card = rehearse(number, say)
         say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
         say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")

@@ -83,7 +83,7 @@ def reset(level: Level, say: Say) -> None:
         if settings.get("paused"):
             settings.change(paused=None)
     if had_workers:
-        control.until_ready()
+        control.settle()
         say("The worker is ready with the new code.")
     progress.note(level.challenge, "reset")
     say(_NEXT.format(notebook=source.notebook_of(level.challenge)))

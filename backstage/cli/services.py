@@ -23,18 +23,20 @@ services = click.Group("services", help="Services")
 
 
 @services.command()
-@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice(plan.NAMES))
+@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice([*plan.NAMES, plan.PERIODIC]))
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
-@click.option("--periodic", is_flag=True, help="Run the periodic tasks too.")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
-def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> None:
-    """Start all services, or only those named. They run until Ctrl-C, or `workshop down`."""
+def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
+    """Start all services but periodic, or those named. They run until Ctrl-C, or `workshop down`."""
     speaks = not containers.inside() or "lab" in names  # of several containers, JupyterLab's does for all
 
-    def when_ready() -> None:
-        end = "\nCtrl-C stops everything." if sys.stdout.isatty() else ""
+    def say(text: str) -> None:
         with suppress(OSError):  # the reader of this may be gone
-            echo(f"{stack.addresses()}\n{stack.readiness()}\n{source.first_step()}{end}")
+            echo(text)
+
+    def when_ready() -> None:
+        end = "\nCtrl-C stops everything." if sys.stdout.isatty() and not detach else ""
+        say(f"{stack.addresses()}\n{stack.readiness()}\n{source.first_step()}{end}")
         if browser:
             _open_lab()
 
@@ -45,13 +47,16 @@ def up(names: tuple[str, ...], detach: bool, periodic: bool, browser: bool) -> N
         echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
         if detach:
-            control.up_detached([*names, *["--periodic"] * periodic, *["--open"] * browser], echo)
+            control.up_detached(names, echo)
+            when_ready()
         else:
-            control.up(names, periodic, echo, when_ready if speaks else lambda: None)
+            control.up(names, say, when_ready if speaks else lambda: None)
     except AlreadyRunning:
         if stack.running() is None:
             raise
-        echo(f"The services of this course are running already.\n{stack.addresses()}")
+        added = control.add(names)
+        beside = f" Started beside them: {', '.join(added)}." if added else ""
+        echo(f"The services of this course are running already.{beside}\n{stack.addresses()}")
         if browser:
             _open_lab()
 
@@ -81,7 +86,7 @@ def status() -> None:
     from backstage.challenges import health  # slow to import, as it looks at tables
 
     if stack.running() is None:
-        _, reason = stack_logs.last_start(state_folder.state_dir() / "stack.log")
+        reason = state_folder.read("stack.json").get("error")
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
     echo(stack.status())
@@ -145,7 +150,7 @@ def demo() -> None:
     started = stack.running() is None
     try:
         if started:
-            control.up_detached(["postgis", "rabbitmq", "worker"], echo)
+            control.up_detached(("postgis", "rabbitmq", "worker"), echo)
         run(echo)
     finally:
         if started:

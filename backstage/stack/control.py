@@ -7,15 +7,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
 
-from backstage.stack import containers, environment, logs, plan
-from backstage.stack.lock import AlreadyRunning, is_locked, only_one
+from backstage.stack import containers, environment, plan
+from backstage.stack.lock import only_one
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
-from backstage.stack.status import elsewhere, running, services, until
-from backstage.stack.supervisor import Supervisor, wishes
+from backstage.stack.status import elsewhere, running, services, settled, until
+from backstage.stack.supervisor import Supervisor
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -25,15 +23,13 @@ _ROOM = 150_000_000
 """Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
 
 
-def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[], None]) -> None:
+def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None:
     """Run the stack in this process until Ctrl-C, a closed terminal or `down`.
 
     Parameters
     ----------
     names : tuple of str
         The parts to run; all of `NAMES` if empty.
-    periodic : bool
-        Whether to run the periodic tasks too.
     say : callable
         Shows a line of progress.
     when_ready : callable
@@ -48,20 +44,14 @@ def up(names: tuple[str, ...], periodic: bool, say: Say, when_ready: Callable[[]
         or if a variable of the environment has a wrong value.
     """
     _refuse_this_machine()
-    settings.check()
-    if wanted := os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
-        os.environ["WORKSHOP_STATE"] = str(Path(wanted).expanduser().absolute())
-
-    def speak(line: str) -> None:
-        with suppress(OSError):  # the terminal may be closed
-            say(line)
-
     names = names or plan.NAMES
     with only_one():
-        _begin(names, speak)
-        for line in elsewhere():
-            speak(f"Note: {line}")
-        asyncio.run(Supervisor(new_site(), names, periodic, speak).run(when_ready))
+        _begin(names, say)
+        try:
+            asyncio.run(Supervisor(new_site(), names, say).run(when_ready))
+        except WorkshopError as error:
+            state_folder.write("stack.json", {"error": str(error)})  # for whoever asks how it went
+            raise
 
 
 def _begin(names: tuple[str, ...], say: Say) -> None:
@@ -71,18 +61,25 @@ def _begin(names: tuple[str, ...], say: Say) -> None:
     elif not os.access(state_folder.ROOT, os.W_OK):
         raise WorkshopError(containers.not_writable(state_folder.ROOT))
     if "lab" in names or not containers.inside():
-        (state_folder.state_dir() / "settings.json").unlink(missing_ok=True)
+        for orders in ("settings.json", "parts.json"):
+            (state_folder.state_dir() / orders).unlink(missing_ok=True)
         containers.forget_the_gone()
+    for line in elsewhere():
+        say(f"Note: {line}")
+    say("Starting the services ...")
 
 
 def _refuse_this_machine() -> None:
-    """Raise `WorkshopError` if the services can't run here."""
+    """Raise `WorkshopError` if the services can't run here, or not with these variables."""
     if state_folder.WINDOWS:
         raise WorkshopError(
             "On Windows the services run in Docker or in WSL2.",
             "docker compose up --build, or the same command in WSL2",
         )
+    settings.check()
     state = state_folder.state_dir()
+    if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
+        os.environ["WORKSHOP_STATE"] = str(state)
     if (free := shutil.disk_usage(state).free) < _ROOM:
         raise WorkshopError(
             f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
@@ -90,13 +87,13 @@ def _refuse_this_machine() -> None:
         )
 
 
-def up_detached(arguments: list[str], say: Say) -> None:
+def up_detached(names: tuple[str, ...], say: Say) -> None:
     """Start the stack in a process of its own and return when it is ready.
 
     Parameters
     ----------
-    arguments : list of str
-        What to hand on to ``workshop up``.
+    names : tuple of str
+        The parts to run; all of `NAMES` if empty.
     say : callable
         Shows a line of progress.
 
@@ -108,12 +105,12 @@ def up_detached(arguments: list[str], say: Say) -> None:
         If a service did not become ready.
     """
     _refuse_this_machine()
-    if is_locked():
-        raise AlreadyRunning
+    with only_one():
+        _begin(names, say)
     log = state_folder.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "backstage", "up", *arguments],
+            [sys.executable, "-m", "backstage", "up", *names],
             cwd=state_folder.ROOT,
             env=environment.of_child(),
             stdin=subprocess.DEVNULL,
@@ -122,31 +119,56 @@ def up_detached(arguments: list[str], say: Say) -> None:
             start_new_session=True,
         )
     try:
-        _follow(process, log, say)
+        _follow(process, say)
     except KeyboardInterrupt:
         process.terminate()
         process.wait()
         raise
+    if code := process.poll():
+        error = state_folder.read("stack.json").get("error")
+        raise WorkshopError(error) if error else WorkshopError(f"It ended with code {code}.", f"read {log}")
 
 
-def _follow(process: subprocess.Popen[bytes], log: Path, say: Say) -> None:
-    """Show what a start in the background says, until it is ready or has ended."""
-    shown = 0
-    while True:
-        code, stack = process.poll(), running()
-        progress, error = logs.last_start(log)
-        for line in progress[shown:]:
-            say(line)
-        shown = len(progress)
-        if stack and stack["ready"]:
+def _follow(process: subprocess.Popen[bytes], say: Say) -> None:
+    """Show how the services of a start in the background are, until all are ready or it has ended."""
+    said: list[str] = []
+    while process.poll() is None:
+        stack = running() or {"ready": False, "services": {}}
+        before, said = said, settled(stack["services"])
+        for line in said:
+            if line not in before:
+                say(line)
+        if stack["ready"]:
             return
-        if code == 0:
-            raise AlreadyRunning
-        if code is not None:
-            raise (
-                WorkshopError(error) if error else WorkshopError(f"It ended with code {code}.", f"read {log}")
-            )
         time.sleep(0.05)
+
+
+def add(names: tuple[str, ...]) -> list[str]:
+    """Let the stack that runs run more parts, and wait until they are ready.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The parts that are wanted; all of `NAMES` if empty.
+
+    Returns
+    -------
+    list of str
+        Those of them that did not run yet.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running,
+        or if they are not ready in time.
+    """
+    there = tuple(services())
+    missing = [name for name in names or plan.NAMES if not any(each.startswith(name) for each in there)]
+    if missing:
+        added = state_folder.read("parts.json").get("added", [])
+        state_folder.write("parts.json", {"added": added + missing})
+        settle(tuple(missing))
+    return missing
 
 
 def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
@@ -171,13 +193,13 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     require_workers()
     plan.require_sessions(workers or 1, processes or plan.usual_processes())
     settings.change(workers=workers, processes=processes)
-    until_ready(patience)
+    settle(seconds=patience)
 
 
 def require_workers() -> None:
     """Raise `WorkshopError` if the stack is not running, or runs without workers."""
     if not any(name.startswith("worker") for name in services()):
-        raise WorkshopError("The services were started without workers.", "workshop down, then workshop up")
+        raise WorkshopError("The services were started without workers.", "workshop up worker")
 
 
 def pause(patience: float = 75) -> bool:
@@ -192,51 +214,35 @@ def pause(patience: float = 75) -> bool:
         If the stack is not running,
         or if they do not stop within `patience` seconds.
     """
-    had_workers = bool(_states())
+    had_workers = any(name.startswith("worker") for name in services())
     settings.change(paused=1)
-    until_gone(patience)
+    settle(seconds=patience)
     return had_workers
 
 
-def until_gone(patience: float, of: str = "worker") -> None:
-    """Wait until no service runs whose name begins so, as nothing wants them any more.
-
-    Raises
-    ------
-    WorkshopError
-        If the stack is not running,
-        or if they do not stop in time.
-    """
-    if not until(lambda: _states((of,)) == {}, patience):
-        raise WorkshopError(f"The {of}s have not stopped after {patience:.0f} s.", "workshop status")
-
-
-def until_ready(patience: float = 60, of: tuple[str, ...] = ("worker",)) -> None:
-    """Wait until services are ready, as settings, the joined queue and a central want them now.
+def settle(of: tuple[str, ...] = ("worker",), seconds: float = 60) -> None:
+    """Wait until services are as settings, the joined queue and a central want them now: ready, or gone.
 
     Parameters
     ----------
-    patience : float
-        Seconds to wait.
     of : tuple of str
         How their names begin; by default this machine's workers.
+    seconds : float
+        How long to wait.
 
     Raises
     ------
     WorkshopError
         If the stack is not running,
-        or if they are not ready in time.
+        or if they are not so in time.
     """
-    if not until(lambda: set((_states(of) or {}).values()) == {"ready"}, patience):
-        which = ", ".join(f"{name}s" if name in ("worker", "machine") else name for name in of)
-        raise WorkshopError(f"The {which} are not ready after {patience:.0f} s.", "workshop status")
+    if not until(lambda: _is_settled(of), seconds):
+        raise WorkshopError(f"{', '.join(of)}: not as wanted after {seconds:.0f} s.", "workshop status")
 
 
-def _states(of: tuple[str, ...] = ("worker",)) -> dict[str, str] | None:
-    """Return the state of each such service; None while the stack does not follow the newest wishes yet."""
+def _is_settled(of: tuple[str, ...]) -> bool:
     stack = running()
     if stack is None:
         raise WorkshopError("The services were stopped meanwhile.", "workshop up")
-    if stack["matches"] != wishes():
-        return None
-    return {name: service["state"] for name, service in stack["services"].items() if name.startswith(of)}
+    states = {service["state"] for name, service in stack["services"].items() if name.startswith(of)}
+    return states <= {"ready"} and stack["matches"] == plan.wishes()

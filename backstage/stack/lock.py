@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENOLCK, ENOSYS, EOPNOTSUPP
 
 from filelock import FileLock, Timeout
 
@@ -12,9 +11,6 @@ from workshop.errors import WorkshopError
 
 _LOOKING = 0.3
 """Seconds in which another program that only looks at the lock has let go of it."""
-
-
-_NO_LOCKS = (ENOLCK, ENOSYS, EOPNOTSUPP)
 
 
 class AlreadyRunning(WorkshopError):
@@ -39,27 +35,14 @@ def only_one() -> Iterator[None]:
     lock = FileLock(path, _LOOKING, fallback_to_soft=False)
     try:
         lock.acquire()
-    except (Timeout, FileNotFoundError):  # held, or removed with its folder meanwhile
+    except Timeout:
         raise AlreadyRunning from None
     except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
         raise WorkshopError(
-            f"The folder {state_folder.state_dir()} is on a disk without file locks ({error.strerror}), such "
-            "as a network drive.",
+            f"The folder {path.parent} can't be locked ({error.strerror}), as on some network drives.",
             "set WORKSHOP_STATE to a folder on a disk of this computer",
         ) from error
     try:
-        state_folder.claim(state_folder.state_dir())  # a purge may have removed the folder just now
         yield
     finally:
         lock.release()
-
-
-def is_locked() -> bool:
-    """Return whether a stack runs, starts or stops at this moment."""
-    try:
-        with only_one():
-            return False
-    except AlreadyRunning:
-        return True

@@ -84,12 +84,6 @@ def tell_of_spoilt_data(log: Path) -> bool:
     return bool(_SPOILT.search(text)) and not _NO_RIGHT_OR_ROOM.search(text)
 
 
-def last_start(log: Path) -> tuple[list[str], str]:
-    """Return what the last start in the background said, line by line, and what ended it if it failed."""
-    progress, _, error = f"\n{_text(log)}".partition("\nError: ")
-    return progress.splitlines()[1:], visible(error.strip())
-
-
 def _text(log: Path) -> str:
     try:
         return _COLOUR.sub("", log.read_text(encoding="utf-8", errors="replace"))

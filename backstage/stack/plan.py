@@ -2,17 +2,21 @@
 
 import os
 import sys
+from typing import Any
 
 import psycopg
 
 from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
-from backstage.stack.central_config import opened
+from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import Service, StartFailed
 from backstage.stack.site import Site
-from workshop import settings
+from workshop import settings, state_folder
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
+
+PERIODIC = "periodic"
+"""The periodic tasks, which only run where someone asks for them."""
 
 _MOST = 8
 """However many cores there are: each process takes a session of the database."""
@@ -34,27 +38,26 @@ def _create_schema(site: Site) -> None:
 
 
 WATCHED = {
-    "postgis": Service("postgis", lambda site: [], _log_in, finish=_create_schema, patience=5),
-    "rabbitmq": Service("rabbitmq", lambda site: [], rabbitmq.probe, finish=rabbitmq.finish, patience=5),
+    "postgis": Service("postgis", lambda site: [], _log_in, finish=_create_schema),
+    "rabbitmq": Service("rabbitmq", lambda site: [], rabbitmq.probe, finish=rabbitmq.finish),
 }
 """What other containers run: it is watched, and given what the course needs."""
 
 
-def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
+def services(names: tuple[str, ...]) -> dict[str, Service]:
     """Return what to run, as the settings say now; while they say ``paused``, no workers.
 
     Parameters
     ----------
     names : tuple of str
-        The parts that were asked for, out of `NAMES`.
-    periodic : bool
-        Whether to run the periodic tasks too.
+        The parts that the start was asked for, such as `NAMES`; ``parts.json`` has what later ones added.
 
     Raises
     ------
     StartFailed
         If there are too many workers for the database.
     """
+    names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [name for name in names if name in _FIXED]
     if containers.inside():
         wanted = [*WATCHED, *(name for name in wanted if name not in WATCHED)]
@@ -64,8 +67,8 @@ def services(names: tuple[str, ...], periodic: bool) -> dict[str, Service]:
         wanted += [f"worker{number}" for number in range(1, count + 1)]
     if "rabbitmq" in names and (central := opened()):
         wanted += [*workers.rehearsed(), *([workers.CLASS_FLOWER] if central.flower else [])]
-    if periodic and not settings.joined():  # a central has no queue for them
-        wanted.append("periodic")
+    if PERIODIC in names and not settings.joined():  # a central has no queue for them
+        wanted.append(PERIODIC)
     return {name: service(name) for name in wanted}
 
 
@@ -74,7 +77,7 @@ def service(name: str, machine: str | None = None) -> Service:
     if containers.inside() and name in WATCHED:
         return WATCHED[name]
     name = name.partition("@")[0]
-    if name == "periodic":
+    if name == PERIODIC:
         return workers.periodic()
     if name == workers.CLASS_FLOWER and (central := opened()):
         return workers.class_flower(central)
@@ -84,6 +87,13 @@ def service(name: str, machine: str | None = None) -> Service:
         number = int(name.removeprefix("worker"))
         return workers.worker(number, settings.get("processes") or usual_processes(), machine)
     return _FIXED[name]
+
+
+def wishes() -> dict[str, Any]:
+    """Return what people and notebooks want now: by file, and of a central."""
+    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined", "parts")}
+    flower = bool((central := opened()) and central.flower)
+    return files | {"address": open_to_others(), "flower": flower, "rehearsed": workers.rehearsed()}
 
 
 def usual_processes() -> int:

@@ -1,9 +1,11 @@
 """Starting and ending one program, so that it never outlives the stack."""
 
+import asyncio
 import os
 import shutil
 import signal
 import subprocess
+from asyncio.subprocess import Process
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +22,7 @@ _SETPRIV = shutil.which("setpriv")
 """A program of Linux; macOS knows no such thing."""
 
 
-def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
+async def spawn(service: Service, site: Site) -> Process:
     """Start a service's program in a session of its own, with its output in its log.
 
     On Linux the kernel stops it when this process ends, however that ends: `setpriv` asks for that. Call
@@ -30,8 +32,9 @@ def spawn(service: Service, site: Site) -> subprocess.Popen[bytes]:
     logs.begin(log)
     bound = [_SETPRIV, f"--pdeathsig={service.stop_signal.name}", "--"] if _SETPRIV else []
     with _output(log) as output:
-        return subprocess.Popen(
-            [*bound, *service.command(site)],
+        return await asyncio.create_subprocess_exec(
+            *bound,
+            *service.command(site),
             cwd=ROOT,
             env=environment.of_child(service.environment(site)),
             stdin=subprocess.DEVNULL,

@@ -33,8 +33,6 @@ class Status:
         ``waiting`` for others, ``starting``, ``ready``, ``broken`` until it is mended, or ``stopping``.
     pid, born : int and float, optional
         Its process, and when that was started (see `backstage.stack.process.born`).
-    seconds : float, optional
-        How long the last start took.
     restarts : int
         How often it ended by itself.
     message : str
@@ -44,7 +42,6 @@ class Status:
     state: str = "waiting"
     pid: int | None = None
     born: float | None = None
-    seconds: float | None = None
     restarts: int = 0
     message: str = ""
 
@@ -75,11 +72,9 @@ class Service:
     reloads : bool
         It runs the code that attendees edit, and starts again when that changes.
     follows : str
-        Which of `backstage.stack.supervisor.wishes` it starts anew for: ``joined`` or ``address``.
+        Which of `backstage.stack.plan.wishes` it starts anew for: ``joined`` or ``address``.
     stop_signal : signal.Signals
         What asks it to finish its work and end.
-    patience : float
-        Seconds until it must be ready, and until it must have ended.
     """
 
     name: str
@@ -93,7 +88,6 @@ class Service:
     reloads: bool = False
     follows: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
-    patience: float = 60
 
     def trouble(self, site: Site) -> str | None:
         """Return why the service does not answer; None if it does."""

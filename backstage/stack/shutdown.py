@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backstage.stack import containers, postgis
 from backstage.stack.central_config import open_to_others
-from backstage.stack.lock import AlreadyRunning, is_locked, only_one
+from backstage.stack.lock import AlreadyRunning, only_one
 from backstage.stack.process import born, kill_session
 from backstage.stack.status import running, until
 from workshop import state_folder
@@ -26,7 +26,7 @@ _OWN = (state_folder.MARK, "lock")
 """What stays in a state folder as long as anything else does."""
 
 _KEPT = "course"
-"""What a purge leaves."""
+_LEFT = "Other files there stay, and in course/ the fresh copy of the course, for resets."
 
 
 def down(say: Say, purge: bool = False) -> None:
@@ -37,7 +37,7 @@ def down(say: Say, purge: bool = False) -> None:
     say : callable
         Shows a line of progress.
     purge : bool
-        Whether to remove the state folder too: the database, the queues, the logs, the settings.
+        Whether to remove what is in the state folder too: the database, the queues, the logs, the settings.
 
     Raises
     ------
@@ -52,7 +52,6 @@ def down(say: Say, purge: bool = False) -> None:
             f"A class is open at {address}, and this would remove its squares.\n",
             "workshop class stop, then the same again",
         )
-    until(lambda: running() is not None or not is_locked(), seconds=15)
     if stack := running():
         say("Stopping the services ...")
         with suppress(ProcessLookupError):
@@ -70,22 +69,14 @@ def down(say: Say, purge: bool = False) -> None:
             say("All services are stopped.")
             if purge:
                 _remove(state)
-                say(_what_is_left(state))
+                say(f"Removed what the course wrote in {state}. {_LEFT}")
     except AlreadyRunning as error:
         again = f"workshop down{' --purge' * purge} again"
         raise WorkshopError("The services are being started meanwhile.", again) from error
 
 
-def _what_is_left(state: Path) -> str:
-    found = [path.relative_to(state) for path in state.rglob("*") if path.is_file() and path.name not in _OWN]
-    kept = [f"{_KEPT} ({state_folder.FILES[f'{_KEPT}/']})"] if (state / _KEPT).exists() else []
-    others = sorted(str(path) for path in found if path.parts[0] != _KEPT)
-    left = ", ".join(kept + others[:5]) + (", ..." if len(others) > 5 else "")
-    return f"Removed what the course wrote in {state}{f'. Left there: {left}' if left else ''}"
-
-
 def _remove(folder: Path) -> None:
-    """Remove what the course wrote into a state folder; the folder too, if it holds nothing else."""
+    """Remove what the course wrote into a state folder, but for what marks it as the course's."""
     for pattern in state_folder.FILES:
         for path in folder.glob(pattern.rstrip("/")):
             if path.name in (_KEPT, *_OWN):
@@ -94,26 +85,17 @@ def _remove(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.is_file():
                 path.unlink(missing_ok=True)
-    with suppress(OSError):
+    with suppress(OSError):  # there is none, or a person's files are in it
         (folder / "logs").rmdir()
-    if {path.name for path in folder.iterdir()} <= {*_OWN}:
-        with suppress(OSError):  # Windows keeps a lock that is held
-            for name in _OWN:
-                (folder / name).unlink(missing_ok=True)
-            folder.rmdir()
 
 
 def end_leftovers(say: Say) -> None:
     """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
     for name, service in state_folder.read("stack.json").get("services", {}).items():
-        if service["pid"] and born(service["pid"]) == service["born"]:
-            say(f"Ending {name} (process {service['pid']}), left by a start that was killed")
-            _end(service["pid"], service["born"], postgis.STOP if name == "postgis" else signal.SIGTERM)
+        pid, since = service["pid"], service["born"]
+        if pid and born(pid) == since:
+            say(f"Ending {name} (process {pid}), left by a start that was killed")
+            os.kill(pid, postgis.STOP if name == "postgis" else signal.SIGTERM)
+            until(lambda pid=pid, since=since: born(pid) != since, seconds=15)  # type: ignore[misc]
+            kill_session(pid)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
-
-
-def _end(pid: int, since: float, how: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, how)
-    until(lambda: born(pid) != since, seconds=15)
-    kill_session(pid)

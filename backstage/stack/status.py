@@ -18,7 +18,7 @@ def running() -> dict[str, Any] | None:
     if containers.inside():
         return containers.running()
     stack = state_folder.read("stack.json")
-    return stack if stack and born(stack["pid"]) == stack["born"] else None
+    return stack if "pid" in stack and born(stack["pid"]) == stack["born"] else None
 
 
 def running_site() -> Site | None:
@@ -58,6 +58,11 @@ def status() -> str:
     """
     services()
     return "\n".join(starmap(_line, statuses().items()))
+
+
+def settled(services: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the same line for each service that is ready or broken."""
+    return [_line(*each) for each in services.items() if each[1]["state"] in ("ready", "broken")]
 
 
 def _line(name: str, status: dict[str, Any]) -> str:

@@ -9,22 +9,24 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from backstage.stack import containers, plan, watch
-from backstage.stack.central_config import open_to_others, opened
+from backstage.stack.central_config import open_to_others
 from backstage.stack.forward import forward
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.service import StartFailed
 from backstage.stack.site import Site
-from backstage.stack.workers import machine_name, rehearsed
+from backstage.stack.status import settled
+from backstage.stack.workers import machine_name
 from workshop import state_folder
 
-_LOOK = 0.2
-"""Seconds between two looks at everything; one takes a millisecond."""
+_LOOK = 1
+"""Seconds until code and settings are looked at again, at the latest."""
 
 
 @dataclass
@@ -36,23 +38,20 @@ class Supervisor:
     site : Site
         Where the stack lives.
     names : tuple of str
-        The parts to run, out of `backstage.stack.plan.NAMES`.
-    periodic : bool
-        Whether to run the periodic tasks too.
+        The parts to run, as `backstage.stack.plan.services` takes them.
     say : callable
         Shows a line to the person who started the stack.
     """
 
     site: Site
     names: tuple[str, ...]
-    periodic: bool
     say: Callable[[str], None]
     _keepers: dict[str, Keeper] = field(default_factory=dict)
-    _tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
+    _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _matches: dict[str, Any] = field(default_factory=dict)
     _saved: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    _leader_born: float | None = None
     _written: dict[str, Any] = field(default_factory=dict)
+    _said: list[str] = field(default_factory=list)
     _problems: set[str] = field(default_factory=set)
     _ready: bool = False
     _stopping: bool = False
@@ -71,17 +70,23 @@ class Supervisor:
         if containers.inside() and "lab" in self.names:
             for page in ("flower", "management"):
                 await forward(self.site, page, self.say)
-        self._leader_born = born(_leader()) if _leader() else None
         self._saved = watch.saved()
-        self.say(f"Starting {', '.join(self.names)} ...")
         try:
-            self._match()
+            self._follow_settings()
             while not self._stopping:
-                self._try(self._follow_code, self._follow_settings, self._end_in_time, self._write)
-                if not self._ready and self._has_started():
+                self._forget_the_gone()
+                self._try(self._tell)
+                if self._ready:
+                    self._try(self._follow_code)
+                    self._try(self._follow_settings)
+                elif self._has_started():
                     when_ready()
                     self._ready = True
-                await asyncio.sleep(_LOOK)
+                    self._changed.set()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_LOOK):
+                        await self._changed.wait()
+                self._changed.clear()
             self.say("Stopping ... (Ctrl-C once more ends everything at once)")
         finally:
             await self._stop_all()
@@ -89,88 +94,89 @@ class Supervisor:
             raise StartFailed("It was stopped before everything was ready.")
 
     def _hear_signals(self) -> None:
-        def stop(number: int) -> None:
-            address = open_to_others()
-            if address and number == signal.SIGINT and not self._warned:
-                self._warned = True
-                self.say(
-                    f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all."
-                )
-                return
-            if self._stopping and number == signal.SIGINT:
-                for keeper in self._keepers.values():
-                    keeper.hurry = True
-            self._stopping = True
-
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            asyncio.get_running_loop().add_signal_handler(number, stop, number)
+            asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
+
+    def _hear(self, number: int) -> None:
+        """Stop; Ctrl-C once more ends everything at once, and while a class is open it asks first."""
+        ctrl_c = number == signal.SIGINT
+        if ctrl_c and self._stopping:
+            for keeper in self._keepers.values():
+                keeper.kill()
+        elif ctrl_c and not self._warned and (address := open_to_others()):
+            self._warned = True
+            self.say(f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all.")
+        else:
+            self._stopping = True
+            self._changed.set()
 
     def _has_started(self) -> bool:
-        """Return whether each service is ready, or known not to be; raise what a start failed with."""
-        for task in self._tasks.values():
-            if task.done():
-                task.result()
+        """Return whether each service is ready, or known not to be."""
         return all(keeper.status.state in ("ready", "broken") for keeper in self._keepers.values())
 
-    def _try(self, *steps: Callable[[], None]) -> None:
+    def _try(self, step: Callable[[], None]) -> None:
         """Do what belongs beside the services; whatever fails is said once, and the services go on."""
-        problems = set()
-        for step in steps:
-            try:
-                step()
-            except Exception as error:  # the name of a file in it may be another one each time
-                reason = getattr(error, "strerror", None) or error
-                problems.add(f"The services go on, but: {type(error).__name__}: {reason}")
-        for problem in problems - self._problems:
-            self.say(problem)
-        self._problems = problems
+        try:
+            step()
+        except Exception as error:  # the name of a file in it may be another one each time
+            problem = f"{type(error).__name__}: {getattr(error, 'strerror', None) or error}"
+            if problem not in self._problems:
+                self.say(f"The services go on, but: {problem}")
+                self._problems.add(problem)
 
     def _follow_code(self) -> None:
+        """Reload what runs the code that attendees edit, if that was saved and compiles."""
         before, self._saved = self._saved, watch.saved()
-        if changed := before.items() ^ self._saved.items():
-            name, problem = min(path for path, _ in changed).name, watch.syntax_error()
-            for keeper in self._reloading():
-                if not problem:
-                    keeper.start_anew(keeper.service)
-                    keeper.tell(f"{name} was saved")
-                else:
-                    older = "still the version before: " if keeper.status.state == "ready" else ""
-                    keeper.tell(f"{older}{problem}")
+        if not (changed := before.items() ^ self._saved.items()):
+            return
+        name, problem = min(path for path, _ in changed).name, watch.syntax_error()
+        for keeper in self._keepers.values():
+            if not keeper.service.reloads or keeper.status.state == "stopping":
+                continue
+            if problem:
+                older = "still the version before: " if keeper.status.state == "ready" else ""
+                keeper.note(keeper.status.state, f"{older}{problem}")
+            else:
+                keeper.start_anew(keeper.service, f"{name} was saved")
 
     def _follow_settings(self) -> None:
-        left = [name for name, task in self._tasks.items() if task.done() and self._keepers[name].leaves]
-        for name in left:
-            del self._keepers[name], self._tasks[name]
-        if left or wishes() != self._matches:
-            self._match()
-
-    def _match(self) -> None:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
-        now = wishes()
-        wanted = plan.services(self.names, self.periodic)
-        for keeper in self._keepers.values():
-            if (news := keeper.service.follows) and now[news] != self._matches[news]:
-                keeper.start_anew(keeper.service)
+        before, now = self._matches, plan.wishes()
+        if before == now:
+            return
+        wanted = plan.services(self.names)
         self._matches = now
         for name in self._keepers.keys() - wanted.keys():
-            self._keepers[name].leave()
+            self._keepers[name].stop()
         for name, service in wanted.items():
-            if name not in self._keepers:
-                self._keepers[name] = keeper = Keeper(service, self.site, self._keepers, self.say)
-                self._tasks[name] = asyncio.create_task(keeper.run())
-            elif service.command(self.site) != self._keepers[name].service.command(self.site):
-                self._keepers[name].start_anew(service)
+            keeper = self._keepers.get(name)
+            if keeper is None:
+                self._keepers[name] = Keeper(service, self.site, self._keepers, self._changed.set)
+                self._keepers[name].start()
+            elif (
+                keeper.status.state == "stopping"
+                or service.command(self.site) != keeper.service.command(self.site)
+                or (service.follows and now[service.follows] != before[service.follows])
+            ):
+                keeper.start_anew(service)
+        self._changed.set()
 
-    def _reloading(self) -> list[Keeper]:
-        return [keeper for keeper in self._keepers.values() if keeper.service.reloads]
+    def _forget_the_gone(self) -> None:
+        """Forget the services that have ended for good; raise what a start failed with."""
+        for name, keeper in [*self._keepers.items()]:
+            if keeper.task.cancelled():
+                del self._keepers[name]
+            elif keeper.task.done():
+                keeper.task.result()
 
-    def _end_in_time(self) -> None:
-        """Stop when the process ends that ``WORKSHOP_LEADER`` names, such as that of a run of the tests."""
-        if _leader() and (self._leader_born is None or born(_leader()) != self._leader_born):
-            self._stopping = True
-
-    def _write(self) -> None:
-        """Write ``stack.json`` if something is new."""
+    def _tell(self) -> None:
+        """Say which services are ready or broken now and were not before, and write ``stack.json``."""
+        machine = {"machine": machine_name()}
+        services = {name: asdict(keeper.status) | machine for name, keeper in self._keepers.items()}
+        before, self._said = self._said, settled(services)
+        for line in self._said:
+            if line not in before:
+                self.say(line)
         content = state_folder.here() | {
             "pid": os.getpid(),
             "born": born(os.getpid()),
@@ -179,34 +185,18 @@ class Supervisor:
             "broker_url": self.site.broker_url,
             "database_url": self.site.database_url,
             "matches": self._matches,
-            "services": {
-                name: asdict(keeper.status) | {"machine": machine_name()}
-                for name, keeper in self._keepers.items()
-            },
+            "services": services,
         }
         if content != self._written:
             state_folder.write(containers.own("stack.json"), content)
             self._written = content
 
     async def _stop_all(self) -> None:
-        """Stop first what nobody needs, so that workers still have a broker and a database to finish with."""
+        """Stop workers and Flower first, while they still have a broker and a database to finish with."""
         self._stopping = True
-        left = set(self._keepers)
-        while left:
-            needed = {need for name in left for need in self._keepers[name].service.needs}
-            for name in left - needed:
-                self._keepers[name].leave()
-            await asyncio.gather(*(self._tasks[name] for name in left - needed), return_exceptions=True)
-            left &= needed
+        for needs_others in (True, False):
+            last = [each for each in self._keepers.values() if bool(each.service.needs) == needs_others]
+            for keeper in last:
+                keeper.stop()
+            await asyncio.gather(*(keeper.task for keeper in last), return_exceptions=True)
         (self.site.state / containers.own("stack.json")).unlink(missing_ok=True)
-
-
-def _leader() -> int:
-    return int(os.environ.get("WORKSHOP_LEADER") or 0)
-
-
-def wishes() -> dict[str, Any]:
-    """Return what people and notebooks want now: by file, and of a central."""
-    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
-    flower = bool((central := opened()) and central.flower)
-    return files | {"address": open_to_others(), "flower": flower, "rehearsed": rehearsed()}

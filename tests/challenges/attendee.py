@@ -27,7 +27,7 @@ from backstage.stack import control
 control.pause()
 clearing.clear(clearing.own())
 settings.change(paused=None)
-control.until_ready()
+control.settle()
 """
 
 SHOW = """

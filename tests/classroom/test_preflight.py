@@ -36,7 +36,7 @@ def guest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine whose services are taken for running: none of these tests gets as far as its worker."""
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
     monkeypatch.setattr(join, "require_workers", lambda: None)
-    monkeypatch.setattr(join, "until_ready", lambda: None)
+    monkeypatch.setattr(join, "settle", lambda: None)
 
 
 def said(card: Card) -> str:

@@ -296,7 +296,7 @@ def test_the_fresh_copy_of_a_download_survives_a_purge(course: Course) -> None:
     without_git(course)
     course.workshop("reset", "1", "--yes")
     (course.root / "workshop/demo.py").write_text("# mine\n")
-    assert "Left there: course (a fresh copy of the course" in course.workshop("down", "--purge")
+    assert "in course/ the fresh copy of the course" in course.workshop("down", "--purge")
     assert {path.name for path in (course.root.parent / "state").iterdir()} == {"course", "lock", MARK}
     course.workshop("reset", "2", "--yes")
     assert is_fresh(course, 2)

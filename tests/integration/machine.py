@@ -19,7 +19,7 @@ import psutil
 import psycopg
 from kombu import Connection
 
-from tests.waiting import hear_ctrl_c, wait_for
+from tests.waiting import RUN, hear_ctrl_c, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 CORE = ("postgis", "rabbitmq", "worker")
@@ -45,7 +45,7 @@ class Machine:
             "WORKSHOP_STATE": str(self.state),
             "WORKSHOP_PORTS": self.ports,
             "WORKSHOP_FAULT_RATE": "0",
-            "WORKSHOP_LEADER": str(os.getpid()),  # a stack ends with the tests, whatever ends them
+            "WORKSHOP_TESTS": RUN,
         }
         others = {name: value for name, value in os.environ.items() if not name.startswith("WORKSHOP_")}
         return others | ours

@@ -60,7 +60,11 @@ def start_kernel(machine: Machine) -> None:
 
 
 def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: Machine) -> None:
-    machine.workshop("up", "--detach", "postgis", "rabbitmq")
+    machine.workshop("up", "--detach", "rabbitmq")
+    before = machine.service("rabbitmq")["pid"]
+    shown = machine.workshop("up", "rabbitmq", "postgis")
+    assert "running already. Started beside them: postgis.\nRabbitMQ" in shown
+    assert machine.service("rabbitmq")["pid"] == before
     machine.sql("CREATE TABLE notes (note text)")
     machine.sql("INSERT INTO notes VALUES (%s)", NOTE)
     with machine.amqp() as broker:
@@ -96,18 +100,18 @@ def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: M
 def test_leftovers_of_a_killed_supervisor_end_at_the_next_start(machine: Machine) -> None:
     """Where the kernel ends nothing by itself, as on macOS."""
     as_on_macos = "from backstage.stack import process; process._SETPRIV = None"
-    up = f"{as_on_macos}; from backstage.cli import main; main(['up', 'postgis'])"
+    up = f"{as_on_macos}; from backstage.cli import main; main(['up', 'lab'])"
     supervisor = subprocess.Popen([sys.executable, "-c", up], env=machine.environment, cwd=machine.course)
     wait_for(lambda: (machine.state / "stack.json").exists(), 30, "a stack")
-    wait_for(lambda: machine.service("postgis")["state"] == "ready", 30, "PostGIS")
+    wait_for(lambda: machine.service("lab")["state"] == "ready", 60, "JupyterLab")
     processes = machine.processes()
     services = {psutil.Process(service["pid"]) for service in machine.stack()["services"].values()}
     supervisor.kill()
     supervisor.wait()
     psutil.wait_procs(services, timeout=1)
     assert all(map(lives, services))
-    shown = machine.workshop("up", "--detach", "postgis")
-    assert "Ending postgis" in shown
+    shown = machine.workshop("up", "--detach", "lab")
+    assert "Ending lab" in shown
     assert "READY" in shown
     assert not any(map(lives, processes))
 

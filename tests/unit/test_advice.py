@@ -19,9 +19,14 @@ def failed_start(state: Path, lines: str) -> str:
     (state / "logs").mkdir()
     command = [sys.executable, "-c", f"print({lines!r}); raise SystemExit(1)"]
     service = Service("rabbitmq", lambda _: command, _refuse, essential=True)
-    kept = Keeper(service, Site(state, {}, ""), {}, lambda line: None)
+
+    async def start() -> None:
+        kept = Keeper(service, Site(state, {}, ""), {}, lambda: None)
+        kept.start()
+        await kept.task
+
     with pytest.raises(WorkshopError) as failed:
-        asyncio.run(kept.run())
+        asyncio.run(start())
     return str(failed.value)
 
 

@@ -159,7 +159,7 @@ def test_without_containers_inside_is_outside(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_the_plan_watches_what_other_containers_run(say: Say) -> None:
-    wanted = plan.services(("lab",), periodic=False)
+    wanted = plan.services(("lab",))
     assert list(wanted) == ["postgis", "rabbitmq", "lab"]
     own = Site(state_folder.state_dir(), USUAL_PORTS, "")
     assert [name for name, service in wanted.items() if not service.command(own)] == ["postgis", "rabbitmq"]

@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
-from backstage.stack import binaries, keeper, logs, plan
+from backstage.stack import binaries, control, keeper, logs, plan
+from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
+from tests.conftest import workshop
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -106,15 +108,16 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
     assert logs.last_error(tmp_path / "none.log") is None
 
 
-def test_what_ended_a_start_in_the_background(tmp_path: Path) -> None:
-    log = tmp_path / "stack.log"
-    assert logs.last_start(log) == ([], "")
-    log.write_text("Starting postgis ...\npostgis    ready after 1.2 s\n")
-    assert logs.last_start(log) == (["Starting postgis ...", "postgis    ready after 1.2 s"], "")
-    log.write_text("Starting postgis ...\nError: postgis did not start.\nNext: workshop logs\n")
-    assert logs.last_start(log) == (["Starting postgis ..."], "postgis did not start.\nNext: workshop logs")
-    log.write_text("Error: WORKSHOP_PACE is 'fast'.\n", encoding="utf-8")
-    assert logs.last_start(log) == ([], "WORKSHOP_PACE is 'fast'.")
+@pytest.mark.posix
+def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    for variable, wrong in (("WORKSHOP_PROCESSES", "64"), ("WORKSHOP_WORKERS", "20")):
+        monkeypatch.setenv(variable, wrong)
+    with pytest.raises(WorkshopError, match="= 1300 sessions at PostGIS"):
+        control.up(("worker",), print, print)
+    shown = workshop("status", **{"WORKSHOP_STATE": str(tmp_path / "state")})
+    assert shown.returncode == 3
+    assert "not running. The last start failed: Workers x" in shown.stderr
 
 
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(
@@ -131,29 +134,35 @@ def test_a_log_is_shown_without_colours_and_put_aside_when_long(
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "get", {"workers": 2}.get)
-    wanted = plan.services(("postgis", "rabbitmq", "worker"), periodic=True)
+    wanted = plan.services(("postgis", "rabbitmq", "worker", "periodic"))
     assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2", "periodic"}
     assert all(name == service.name for name, service in wanted.items())
     monkeypatch.setattr(settings, "get", {"workers": 2, "paused": True}.get)
-    assert set(plan.services(("rabbitmq", "worker"), periodic=False)) == {"rabbitmq"}
+    assert set(plan.services(("rabbitmq", "worker"))) == {"rabbitmq"}
+
+
+def test_what_a_later_start_added_is_in_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    state_folder.write("parts.json", {"added": ["flower"]})
+    assert set(plan.services(("rabbitmq",))) == {"rabbitmq", "flower"}
 
 
 def run_keeper(tmp_path: Path, code: str, **options: Any) -> str:
     """Run a service that is this Python code until it broke, and return what was said of it last."""
-    said: list[str] = []
 
-    async def run() -> None:
-        task = asyncio.create_task(kept.run())
-        while not task.done() and kept.status.state != "broken":
+    async def run() -> str:
+        kept = Keeper(service, Site(tmp_path, {}, ""), {}, lambda: None)
+        kept.start()
+        while not kept.task.done() and kept.status.state != "broken":
             await asyncio.sleep(0.01)
-        kept.leave()
-        await task
+        kept.stop()
+        with suppress(asyncio.CancelledError):
+            await kept.task
+        return kept.status.message
 
     (tmp_path / "logs").mkdir()
     service = Service("short", lambda site: [sys.executable, "-c", code], **options)
-    kept = keeper.Keeper(service, Site(tmp_path, {}, ""), {}, said.append)
-    asyncio.run(run())
-    return said[-1]
+    return asyncio.run(run())
 
 
 @pytest.mark.posix
@@ -163,9 +172,12 @@ def test_a_service_that_ends_is_told_with_its_error(tmp_path: Path) -> None:
 
 
 @pytest.mark.posix
-def test_a_prober_of_any_kind_does_not_end_the_keeper(tmp_path: Path) -> None:
-    said = run_keeper(tmp_path, "import time; time.sleep(60)", probe=_burst, patience=0.3)
-    assert "did not answer within 0 s: KeyError: 'what'" in said
+def test_a_prober_of_any_kind_does_not_end_the_keeper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "PATIENCE", 0.3)
+    said = run_keeper(tmp_path, "import time; time.sleep(60)", probe=_burst)
+    assert "did not answer within 0.3 s: KeyError: 'what'" in said
 
 
 @pytest.mark.posix

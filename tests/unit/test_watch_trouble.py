@@ -9,11 +9,12 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from backstage.stack import plan, watch
 from backstage.stack.ports import USUAL_PORTS
-from backstage.stack.service import NotReady, Service
+from backstage.stack.service import Service
 from backstage.stack.site import Site
 from backstage.stack.supervisor import Supervisor
 from tests.conftest import wait_for
@@ -27,7 +28,7 @@ class Stack:
 
     def __init__(self, state: Path) -> None:
         self.said: list[str] = []
-        self.supervisor = Supervisor(Site(state, USUAL_PORTS, ""), ("worker",), False, self.said.append)
+        self.supervisor = Supervisor(Site(state, USUAL_PORTS, ""), ("worker",), self.said.append)
 
     def count(self, words: str) -> int:
         return sum(words in line for line in self.said)
@@ -72,29 +73,6 @@ def run(stack: Stack, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None
             await asyncio.wait([supervising])
 
     asyncio.run(both())
-
-
-def test_a_worker_that_is_not_wanted_any_more_ends_no_start(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def never(site: Site) -> None:
-        raise NotReady("it never will be")
-
-    def wanted(*_: Any) -> dict[str, Service]:
-        waiter = Service("waiter", sleeper("").command, never, reloads=True)
-        return {"sleeper": sleeper("")} | ({} if settings.get("paused") else {"waiter": waiter})
-
-    async def start() -> None:
-        ready = asyncio.Event()
-        supervising = asyncio.create_task(stack.supervisor.run(ready.set))
-        await stack.until(lambda: "waiter" in state_folder.read("stack.json").get("services", {}))
-        settings.change(paused=True)
-        await asyncio.wait_for(ready.wait(), 20)
-        supervising.cancel()
-        await asyncio.wait([supervising])
-
-    monkeypatch.setattr(plan, "services", wanted)
-    asyncio.run(start())
 
 
 def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
@@ -186,5 +164,45 @@ def test_what_fails_beside_the_services_does_not_end_them(
         settings.change(pace=3)
         await stack.until(lambda: stack.count("sleeper    ready") == 2)
 
-    monkeypatch.setattr(Supervisor, "_end_in_time", fail)
+    monkeypatch.setattr(Supervisor, "_follow_code", fail)
     run(stack, scenario)
+
+
+def test_a_failure_of_its_own_is_loud_and_leaves_nothing(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
+
+    def fail() -> None:
+        pids.append(state_folder.read("stack.json")["services"]["sleeper"]["pid"])
+        raise RuntimeError("it fell over")
+
+    with pytest.raises(RuntimeError, match="it fell over"):
+        asyncio.run(stack.supervisor.run(fail))
+    assert not psutil.pid_exists(*pids)
+    assert not (state_folder.state_dir() / "stack.json").exists()
+
+
+def test_two_saves_while_it_ends_its_work_never_make_two_programs(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    slow = (
+        "import signal, sys, time; note = lambda word: print(word, file=open(sys.argv[1], 'a'), flush=True);"
+        "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), note('end'), sys.exit()));"
+        "note('begin'); time.sleep(600)"
+    )
+    service = Service(
+        "sleeper", lambda _: [sys.executable, "-c", slow, str(notes)], lambda _: None, reloads=True
+    )
+    monkeypatch.setattr(plan, "services", lambda *_: {"sleeper": service})
+
+    async def scenario() -> None:
+        await stack.until(notes.exists)
+        for name in ("tasks.py", "service.py"):
+            (watch.CODE / name).write_text("# saved\n")
+            await stack.until(lambda name=name: name in str(state_folder.read("stack.json")["services"]))
+        await stack.until(lambda: notes.read_text().split()[-2:] == ["end", "begin"])
+
+    run(stack, scenario)
+    assert notes.read_text().split() == ["begin", "end"] * 2

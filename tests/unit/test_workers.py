@@ -65,14 +65,14 @@ def test_workers_take_no_more_sessions_than_there_are(
     monkeypatch.setenv("WORKSHOP_WORKERS", str(workers))
     monkeypatch.setenv("WORKSHOP_PROCESSES", str(processes))
     if sentence is None:
-        assert f"worker{workers}" in plan.services(("worker",), periodic=False)
+        assert f"worker{workers}" in plan.services(("worker",))
         return
     with pytest.raises(WorkshopError, match=sentence) as refused:
-        plan.services(("worker",), periodic=False)
+        plan.services(("worker",))
     assert "Next: " in str(refused.value)
 
 
 def test_periodic_tasks_stay_at_home() -> None:
-    assert "periodic" in plan.services(("worker",), periodic=True)
+    assert "periodic" in plan.services(("worker", "periodic"))
     state_folder.write("joined.json", JOINED)
-    assert set(plan.services(("worker",), periodic=True)) == {"worker1"}
+    assert set(plan.services(("worker", "periodic"))) == {"worker1"}
