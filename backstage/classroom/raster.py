@@ -46,6 +46,7 @@ class Raster:
         self._nation = np.full(COLUMNS * ROWS, _NONE, np.uint8)
         self._machine = np.zeros(COLUMNS * ROWS, np.uint8)
         self._time = np.full(COLUMNS * ROWS, -np.inf)
+        self._added = 0
 
     def add(self, machine: str, code: str, squares: NDArray[np.int32], times: NDArray[np.float64]) -> None:
         """Add squares that one machine did in one nation.
@@ -68,15 +69,7 @@ class Raster:
         self._nation[squares] = np.minimum(self._nation[squares], rank)
         self._machine[squares[times >= self._time[squares]]] = _MACHINE + _number(machine)
         np.maximum.at(self._time, squares, times)
-
-    def __len__(self) -> int:
-        """Return how many squares were done."""
-        return int(np.count_nonzero(self._machine))
-
-    @property
-    def side(self) -> int:
-        """The side of a square in the picture, in pixels: few squares are drawn larger than 1 km."""
-        return next((side for limit, side in _SIDES.items() if len(self) <= limit), 1)
+        self._added += len(squares)
 
     def png(self, by: By) -> bytes:
         """Return the picture, 700 pixels wide and 1,300 high, north up, with the empty sea transparent.
@@ -88,12 +81,17 @@ class Raster:
         """
         done = self._machine if by == "machine" else np.where(self._machine, _NATION + self._nation, 0)
         squares = done.astype(np.uint8).reshape(ROWS, COLUMNS)[::-1]
-        larger = np.asarray(Image.fromarray(squares).filter(ImageFilter.MaxFilter(self.side)))
+        larger = np.asarray(Image.fromarray(squares).filter(ImageFilter.MaxFilter(side_for(self._added))))
         picture = Image.fromarray(np.select([squares > 0, larger > 0], [squares, larger], _background()))
         picture.putpalette(_palette())  # turns grey levels into numbers of colours
         file = BytesIO()
         picture.save(file, "PNG", transparency=_OPACITY, compress_level=4)
         return file.getvalue()
+
+
+def side_for(squares: int) -> int:
+    """Return the side of a square in the picture, in pixels: few squares are drawn larger than 1 km."""
+    return next((side for limit, side in _SIDES.items() if squares <= limit), 1)
 
 
 def colour(machine: str) -> str:

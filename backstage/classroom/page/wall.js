@@ -123,11 +123,10 @@ function note() {
 async function look() {
   let trouble = "";
   try {
-    const answer = await fetch("wall.json", {cache: "no-store", signal: AbortSignal.timeout(10000)});
+    const answer = await fetch("wall.json", {cache: "no-store", signal: AbortSignal.timeout(20000)});
     if (!answer.ok) throw new Error(answer.status);
-    wall = await answer.json();
+    wall = {...wall, ...await answer.json()};  // what a silent service did not say stays as it was
     trouble = wall.trouble;
-    if (wall.age > 5 && !trouble) trouble = `These figures are ${ago(wall.age)} old.`;
     totals();
     nations();
     scoreboard();
