@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg.rows import dict_row
 
-from backstage.classroom.raster import Raster, colour, side_for
+from backstage.classroom.raster import By, colour
 from workshop.maps import NATIONS
 
 SECONDS = 10
@@ -32,16 +33,19 @@ _MACHINES = """
 """
 _NATIONS = "SELECT style_cat, count(*) FROM geopython.grid_squares GROUP BY style_cat"
 _SQUARES = """
-    SELECT machine, style_cat, string_agg(int4send(floor(y / 1000)::int * 700 + floor(x / 1000)::int)
-                                          || float8send(extract(epoch FROM processed_at)::float8), '')
-    FROM geopython.grid_squares WHERE x >= 0 AND x < 700000 AND y >= 0 AND y < 1300000
-    GROUP BY machine, style_cat
+    SELECT name, string_agg(int4send(square), '')
+    FROM (SELECT DISTINCT ON (square)
+                 square, CASE WHEN %(by)s = 'machine' THEN machine ELSE style_cat END AS name
+          FROM (SELECT floor(y / 1000)::int * 700 + floor(x / 1000)::int AS square, *
+                FROM geopython.grid_squares WHERE x >= 0 AND x < 700000 AND y >= 0 AND y < 1300000) AS done
+          ORDER BY square, CASE WHEN %(by)s = 'nation' THEN array_position(%(codes)s, style_cat) END,
+                   processed_at DESC) AS once
+    GROUP BY name
 """
-"""A row for each machine and nation, with the numbers of its squares and their times as bytes.
+"""The numbers of the squares of each machine or nation, as bytes; each square once.
 
 A worker may claim any point, so what is off the grid counts, but has no square.
 """
-_SQUARE = np.dtype([("square", ">i4"), ("time", ">f8")])
 
 
 def look(database_url: str) -> dict[str, Any]:
@@ -57,9 +61,9 @@ def look(database_url: str) -> dict[str, Any]:
     dict
         What the page shows. ``done`` are all rows and ``rate`` those per second in the last `SECONDS`;
         ``machines`` is a list in the order of their names and ``nations`` one in that of `NATIONS`, with
-        zeros too; ``side`` is that of a square in the map. A machine's own: ``machine``, its account,
-        ``colour``, ``done``, ``rate``, ``share``, its part of all rows in percent, ``retries`` and
-        ``failures`` in the task log, and ``seen``, the seconds since it wrote anything.
+        zeros too. A machine's own: ``machine``, its account, ``colour``, ``done``, ``rate``, ``share``, its
+        part of all rows in percent, ``retries`` and ``failures`` in the task log, and ``seen``, the seconds
+        since it wrote anything.
 
     Raises
     ------
@@ -69,27 +73,26 @@ def look(database_url: str) -> dict[str, Any]:
     with _connect(database_url) as database:
         machines = database.cursor(row_factory=dict_row).execute(_MACHINES, {"seconds": SECONDS}).fetchall()
         nations = {code: number for code, number in database.execute(_NATIONS)}
-    done = sum(line["done"] for line in machines)
     return {
-        "done": done,
+        "done": sum(line["done"] for line in machines),
         "rate": sum(line["rate"] for line in machines),
         "machines": [line | {"colour": colour(line["machine"])} for line in machines],
         "nations": [
             {"name": name, "colour": its, "done": nations.get(code, 0)}
             for code, (name, its) in NATIONS.items()
         ],
-        "side": side_for(done),
     }
 
 
-def squares(database_url: str) -> Raster:
-    """Return the map of all squares at this moment; see `look`."""
-    raster = Raster()
+def squares(database_url: str, by: By) -> dict[str, NDArray[np.int32]]:
+    """Return what `raster.png` draws at this moment; see `look`.
+
+    A square that several machines did is the latest one's. Where several nations hit one, it takes the one
+    that `NATIONS` names first, so land goes before sea.
+    """
     with _connect(database_url) as database:
-        for machine, code, found in database.execute(_SQUARES):
-            each = np.frombuffer(found, _SQUARE)
-            raster.add(machine, code, each["square"], each["time"])
-    return raster
+        rows = database.execute(_SQUARES, {"by": by, "codes": list(NATIONS)}).fetchall()
+    return {name: np.frombuffer(numbers, ">i4") for name, numbers in rows}
 
 
 def _connect(database_url: str) -> psycopg.Connection:

@@ -6,8 +6,8 @@ import psycopg
 from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 
-from backstage.classroom import fill, scoreboard
-from backstage.classroom.raster import By, Raster
+from backstage.classroom import fill, raster, scoreboard
+from backstage.classroom.raster import By
 from backstage.stack.central_config import opened
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
@@ -50,7 +50,7 @@ def look() -> dict[str, Any]:
 def png(by: By) -> bytes:
     """Return the map; an empty one if no services run."""
     here = site()
-    return (scoreboard.squares(here.database_url) if here else Raster()).png(by)
+    return raster.png(scoreboard.squares(here.database_url, by) if here else {}, by)
 
 
 def seconds_left(todo: int, rate: float) -> float | None:

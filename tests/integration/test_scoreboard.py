@@ -2,7 +2,6 @@
 
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from backstage.classroom import scoreboard, wall
@@ -21,7 +20,7 @@ def url(room: Machine) -> str:
 
 def drawn(url: str) -> int:
     """Return how many squares have a colour on the map."""
-    return int(np.count_nonzero(scoreboard.squares(url)._machine))
+    return sum(map(len, scoreboard.squares(url, "machine").values()))
 
 
 def test_an_empty_table_has_an_empty_scoreboard(url: str) -> None:
@@ -49,7 +48,7 @@ def test_each_machine_has_its_line(url: str) -> None:
         "failures": 1,
     }
     assert (second["machine"], second["done"], second["rate"]) == ("machine10", 1, 1 / scoreboard.SECONDS)
-    assert (found["done"], found["rate"], found["side"]) == (4, second["rate"], 7)
+    assert (found["done"], found["rate"]) == (4, second["rate"])
     assert found["nations"][0] == {"name": "England", "colour": "#D55E00", "done": 3}
     assert [nation["done"] for nation in found["nations"]] == [3, 1, 0, 0, 0, 0]
     assert drawn(url) == 3, "two of the four rows are in one square"
@@ -66,6 +65,23 @@ def test_a_machine_that_only_fails_is_on_the_scoreboard(url: str) -> None:
 def test_a_row_off_the_grid_counts_but_is_not_drawn(url: str, point: tuple[float, float]) -> None:
     squares.add(url, "machine01", point, (699_999.9, 1_299_999.9))
     assert (scoreboard.look(url)["done"], drawn(url)) == (2, 1)
+
+
+@pytest.mark.parametrize("codes", [["SEA", "ENG"], ["ENG", "SEA"]])
+def test_land_goes_before_sea_in_one_square(url: str, codes: list[str]) -> None:
+    for code in codes:
+        squares.add(url, "machine01", EDINBURGH, code=code)
+    assert list(scoreboard.squares(url, "nation")) == ["ENG"]
+
+
+@pytest.mark.parametrize("ago", [(5, 60, 20), (20, 60, 5)])
+def test_the_latest_machine_has_a_square(url: str, ago: tuple[int, int, int]) -> None:
+    for name, seconds in zip(("machine01", "machine01", "machine02"), ago, strict=True):
+        squares.add(url, name, EDINBURGH, ago=seconds)
+    found = scoreboard.squares(url, "machine")
+    assert {name: its.tolist() for name, its in found.items()} == {
+        "machine01" if ago[0] < ago[2] else "machine02": [673 * 700 + 325]
+    }
 
 
 def test_the_wall_says_what_is_away_and_shows_the_rest(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

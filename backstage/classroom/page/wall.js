@@ -115,11 +115,6 @@ async function picture() {
   shown = wanted;
 }
 
-function note() {
-  const side = wall.side > 1 ? `While they are few, squares of 1 km are drawn ${wall.side} km wide. ` : "";
-  text(byId("note"), wall.side ? `${side}Coast: Natural Earth` : "");
-}
-
 async function look() {
   let trouble = "";
   try {
@@ -130,7 +125,6 @@ async function look() {
     totals();
     nations();
     scoreboard();
-    note();
     await picture();
   } catch {
     trouble = "The wall's program does not answer. Next: workshop class wall";
