@@ -42,13 +42,12 @@ def of_class(found: Audit) -> Iterator[str]:
     found : backstage.classroom.audit.Audit
         What became of them.
     """
-    held, unsure = Counter(found.held or {}), "RabbitMQ does not know yet" if found.held is None else ""
-    forged = Counter(found.forged.values())
+    held, forged = Counter(found.held), Counter(found.forged.values())
     yield _row("fed", found.fed, "squares put on the queue")
     yield _row("rows", found.rows, "done")
     yield _row("dead", len(found.dead), "failed for good", found.dead.values())
     yield _row("waiting", found.waiting, "in the queue")
-    yield _row("held", held.total(), unsure or "with a machine, or due again later", _accounts(held), 40)
+    yield _row("held", held.total(), "with a machine, or due again later", _accounts(held), 40)
     yield _row("missing", len(found.missing), "fed, and nowhere")
     yield _row("forged", forged.total(), "rows that can't come from their task", _accounts(forged), 40)
     what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"

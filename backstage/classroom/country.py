@@ -1,6 +1,6 @@
-"""The 910,000 squares of the grid: which of them belong to a part of it, which nation each centre lies in.
+"""The 910,000 squares of the grid, and which of them belong to a part of it.
 
-Everything here is one call of shapely for all squares at once: the whole country takes two seconds.
+That is one call of shapely for all squares at once: the whole country takes two seconds.
 """
 
 from functools import cache
@@ -43,14 +43,6 @@ def centres(part: str) -> list[Point]:
     boxes = shapely.box(*(every - _HALF).T, *(every + _HALF).T)
     found = np.logical_or.reduce([shapely.intersects(shape, boxes) for shape in _shapes(part)])
     return [(x, y) for x, y in every[found].tolist()]
-
-
-def nations_at(points: list[Point]) -> list[str]:
-    """Return the nation at each point in metres (EPSG:27700), or SEA, as `workshop.db.nation_at` does."""
-    codes = np.full(len(points), "SEA")
-    for code in sorted(_nations(), reverse=True):  # where two meet, the first in the alphabet has the point
-        codes[shapely.intersects_xy(_nations()[code], *np.transpose(points))] = code
-    return codes.tolist()
 
 
 @cache

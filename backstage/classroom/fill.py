@@ -1,19 +1,19 @@
 """Work worth sharing: puts every square of the country, or of a part of it, on the central queue.
 
 The squares come shuffled, so that the map fills evenly. At most `MOST_WAITING` of them wait at a time: not to
-feed is the pause. The table `fill_tasks` of the central's database has each task before it is sent, and the
-time at which RabbitMQ had it. What was on its way when a feeding ended is sent again by the next one, under
-the same id, which makes one row.
+feed is the pause. The table `fill_tasks` of the central's database has the tasks that RabbitMQ took. The task
+of a square has the same id whenever it is sent, which makes one row; so what was on its way when a feeding
+broke off is just sent once more.
 """
 
 import random
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from uuid import NAMESPACE_OID, uuid5
 
 import psycopg
-from amqp import Channel
 from amqp.exceptions import AMQPError, PreconditionFailed
 from celery import Celery
 from kombu import Connection, Producer
@@ -31,24 +31,27 @@ MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
 
 BATCH_TASKS = 1000
-"""Tasks that are noted, sent and confirmed together."""
+"""Tasks that are written down and sent together, or not."""
 
 TASK = "workshop.tasks.do_task"
 """Its module is not imported here: attendees edit it."""
 
-_ANSWER_SECONDS = 10
-"""How long RabbitMQ may take for an answer; after that a batch is sent again."""
+_LIMITS = {"read_timeout": 10, "write_timeout": 10}
+"""Seconds that RabbitMQ may take for an answer; after that a batch is sent again."""
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS geopython.fill_tasks (
-    task_id uuid PRIMARY KEY DEFAULT gen_random_uuid(), x float8, y float8, grid_ref text, style_cat text,
-    sent timestamptz, UNIQUE (x, y))
+    task_id uuid PRIMARY KEY, x float8, y float8, grid_ref text, style_cat text,
+    sent timestamptz DEFAULT now())
 """
-_NOTE = """
-INSERT INTO geopython.fill_tasks (x, y, grid_ref, style_cat) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING
+_FEED = """
+INSERT INTO geopython.fill_tasks (task_id, x, y, grid_ref, style_cat)
+SELECT *, coalesce((SELECT min(code) FROM geopython.uk_boundary
+                    WHERE ST_Intersects(geom, ST_SetSRID(ST_Point(x, y), 27700))), 'SEA')
+FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::text[]) AS batch (task_id, x, y, grid_ref)
+ON CONFLICT DO NOTHING RETURNING task_id, x, y
 """
-_UNSENT = "SELECT task_id, x, y FROM geopython.fill_tasks WHERE sent IS NULL LIMIT %s"
-_SENT = "UPDATE geopython.fill_tasks SET sent = now() WHERE task_id = ANY(%s)"
+"""A feeding at the same time waits here for a square that this one sends, and does not send it again."""
 
 _SESSION = "class fill "
 """How a feeding's session at the database is called, before the number of squares that are left."""
@@ -71,18 +74,6 @@ def database() -> Iterator[psycopg.Connection]:
     with _connect(site().database_url) as connection:
         connection.execute(_TABLE)
         yield connection
-
-
-def waiting(broker_url: str) -> int:
-    """Return how many tasks wait in the queue `squares`, which no worker has taken yet.
-
-    Raises
-    ------
-    OSError, amqp.exceptions.AMQPError, kombu.exceptions.KombuError
-        If RabbitMQ does not answer or has no such queue.
-    """
-    with _broker(broker_url) as channel:
-        return SQUARES(channel).queue_declare(passive=True).message_count
 
 
 def unfed(database_url: str) -> int:
@@ -114,84 +105,84 @@ def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
         If no central runs on this machine, or it has ended or was cleared meanwhile.
     """
     points = set(country.centres(part))
-    with database() as connection:
-        noted = connection.execute("SELECT x, y FROM geopython.fill_tasks").fetchall()
-    rest = list(points.difference(noted))
+    rest = list(points - _fed())
     random.shuffle(rest)
-    with suppress(KeyboardInterrupt):
-        feed(rest[:tasks])
+    feed(rest[:tasks])
+    return len(points & _fed()), len(points)
+
+
+def _fed() -> set[country.Point]:
     with database() as connection:
-        sent = connection.execute("SELECT x, y FROM geopython.fill_tasks WHERE sent IS NOT NULL").fetchall()
-    return len(points.intersection(sent)), len(points)
+        return set(connection.execute("SELECT x, y FROM geopython.fill_tasks").fetchall())
 
 
-def feed(points: list[country.Point]) -> None:
-    """Send the tasks that RabbitMQ has not confirmed, then those of new squares, through faults of services.
+def feed(points: list[country.Point]) -> int:
+    """Send the tasks of squares that were not fed yet, through faults of services, until Ctrl-C.
 
     Parameters
     ----------
     points : list of tuple
-        The centres of the new squares, in metres (EPSG:27700). Those that are noted leave the list.
+        The centres of the squares, in metres (EPSG:27700).
+
+    Returns
+    -------
+    int
+        How many of them were fed.
 
     Raises
     ------
     WorkshopError
-        If the central was cleared meanwhile.
-    KeyboardInterrupt
-        Between two batches, after Ctrl-C.
+        If the central has ended or was cleared meanwhile.
     """
-    told: tuple[str, int] | None = None
-    with tqdm(total=len(points), unit=" squares", disable=None) as bar, _ctrl_c() as pressed:
-        while not pressed:
+    rest, told = list(points), ("", 0)
+    with tqdm(total=len(rest), unit=" squares", disable=None) as bar, _ctrl_c() as pressed:
+        while rest and not pressed:
             try:
-                _feed(points, pressed, bar)
-                break
+                _feed(rest, pressed, bar)
             except psycopg.errors.UndefinedTable as error:
                 raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
             except (AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
-                now = (_why(error), len(points))
+                now = (_why(error), len(rest))
                 if now != told:
                     tqdm.write(f"{now[0]} Nothing is lost: it goes on by itself. Ctrl-C is the pause.")
                 told = now
                 time.sleep(1)
-        if pressed:
-            raise KeyboardInterrupt
+    return len(points) - len(rest)
 
 
-def _feed(points: list[country.Point], pressed: list[int], bar: tqdm) -> None:
+def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
+    """Send tasks in batches, which leave the list."""
     here = site()
     with (
-        _connect(here.database_url) as connection,
-        _broker(here.broker_url) as channel,
+        _connect(here.database_url) as database,
+        Connection(here.broker_url, connect_timeout=3, transport_options=_LIMITS) as broker,
         Celery(broker=here.broker_url, set_as_current=False) as app,
     ):
         app.config_from_object("workshop.delivery.configuration")
+        channel = broker.channel()
         producer = Producer(channel, auto_declare=False)
         channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
-        while not pressed and (batch := _next(connection, points)):
+        while rest and not pressed:
+            database.execute("SELECT set_config('application_name', %s, false)", [f"{_SESSION}{len(rest)}"])
             queued = SQUARES(channel).queue_declare(passive=True).message_count
             bar.set_postfix_str(f"{queued:,} wait in the queue")
+            batch = sorted(rest[:BATCH_TASKS])
             if queued + len(batch) > MOST_WAITING:
                 time.sleep(0.5)
                 continue
-            for id, x, y in batch:
-                app.send_task(TASK, (x, y), task_id=str(id), producer=producer, retry=False)
-            channel.tx_commit()
-            connection.execute(_SENT, [[id for id, _, _ in batch]])
+            with database.transaction():
+                for id, x, y in database.execute(_FEED, _columns(batch)):
+                    app.send_task(TASK, (x, y), task_id=str(id), producer=producer, retry=False)
+                channel.tx_commit()
+            del rest[:BATCH_TASKS]
             bar.update(len(batch))
 
 
-def _next(connection: psycopg.Connection, points: list[country.Point]) -> list[tuple]:
-    """Return ids and points that RabbitMQ has not confirmed; once there are none, those of new squares."""
-    while not (batch := connection.execute(_UNSENT, [BATCH_TASKS]).fetchall()) and points:
-        fresh = points[:BATCH_TASKS]
-        nations = zip(fresh, country.nations_at(fresh), strict=True)
-        rows = [(x, y, grid.reference(x, y), nation) for (x, y), nation in nations]
-        connection.cursor().executemany(_NOTE, rows)
-        del points[:BATCH_TASKS]
-    left = f"{_SESSION}{len(points) + len(batch)}"
-    connection.execute("SELECT set_config('application_name', %s, false)", [left])
-    return batch
+def _columns(points: list[country.Point]) -> list[list]:
+    """Return ids, eastings, northings and references of squares."""
+    references = [grid.reference(*point) for point in points]
+    ids = [uuid5(NAMESPACE_OID, reference) for reference in references]
+    return [ids, [x for x, _ in points], [y for _, y in points], references]
 
 
 @contextmanager
@@ -215,13 +206,6 @@ def _ctrl_c() -> Iterator[list[int]]:
 
 def _connect(database_url: str) -> psycopg.Connection:
     return psycopg.connect(database_url.replace("+psycopg", ""), connect_timeout=5, autocommit=True)
-
-
-@contextmanager
-def _broker(broker_url: str) -> Iterator[Channel]:
-    limits = {"read_timeout": _ANSWER_SECONDS, "write_timeout": _ANSWER_SECONDS}
-    with Connection(broker_url, connect_timeout=3, transport_options=limits) as connection:
-        yield connection.channel()
 
 
 def _why(error: Exception) -> str:

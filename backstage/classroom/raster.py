@@ -24,88 +24,47 @@ By = Literal["machine", "nation"]
 
 _HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
 _LIGHTER = (0, 0.4, -0.35, 0.62, -0.55, 0.2)
-_GREY = "#808080"
-_SEA, _LAND, _COAST = 0, 1, 2
-_NATION = 3
-_MACHINE = _NATION + len(NATIONS)
-_NONE = len(NATIONS)
-_OPACITY = bytes([0, 70, 190, *([255] * (len(NATIONS) - 1)), 140])
-"""Of sea, land and coast, as the page behind may be light or dark; then of the nations, the sea the last."""
+_GREY, _SEA, _LAND, _COAST = "#808080", 0, 1, 2
+_OPACITY = (0, 70, 190)
+"""Of sea, land and coast, as the page behind may be light or dark."""
 
 _SIDES = {1_000: 7, 5_000: 5, 50_000: 3}
 """Up to so many squares, the side of each in pixels."""
 
 
-class Raster:
-    """Which nation each square of the grid belongs to, and which machine did it last.
+def png(done: dict[str, NDArray[np.int32]], by: By) -> bytes:
+    """Return the picture, 700 pixels wide and 1,300 high, north up, with the empty sea transparent.
 
-    A square is a number: ``COLUMNS`` times the whole kilometres north, plus those east (EPSG:27700).
+    Parameters
+    ----------
+    done : dict
+        The squares of each machine, by its name, or of each nation, by its code. A square is a number:
+        ``COLUMNS`` times the whole kilometres north, plus those east (EPSG:27700).
+    by : {'machine', 'nation'}
+        What the colours stand for.
     """
-
-    def __init__(self) -> None:
-        self._nation = np.full(COLUMNS * ROWS, _NONE, np.uint8)
-        self._machine = np.zeros(COLUMNS * ROWS, np.uint8)
-        self._time = np.full(COLUMNS * ROWS, -np.inf)
-
-    def add(self, machine: str, code: str, squares: NDArray[np.int32], times: NDArray[np.float64]) -> None:
-        """Add squares that one machine did in one nation.
-
-        Where several nations hit one square, it takes the one that `NATIONS` names first, so land goes
-        before sea; where several machines did, the latest one.
-
-        Parameters
-        ----------
-        machine : str
-            The machine's name.
-        code : str
-            The nation's code, a key of `NATIONS`.
-        squares : array
-            The numbers of the squares; one may be there several times.
-        times : array
-            When each was done, in seconds.
-        """
-        rank = list(NATIONS).index(code)
-        self._nation[squares] = np.minimum(self._nation[squares], rank)
-        self._machine[squares[times >= self._time[squares]]] = _MACHINE + _number(machine)
-        np.maximum.at(self._time, squares, times)
-
-    def __len__(self) -> int:
-        """Return how many squares were done."""
-        return int(np.count_nonzero(self._machine))
-
-    @property
-    def side(self) -> int:
-        """The side of a square in the picture, in pixels: few squares are drawn larger than 1 km."""
-        return next((side for limit, side in _SIDES.items() if len(self) <= limit), 1)
-
-    def png(self, by: By) -> bytes:
-        """Return the picture, 700 pixels wide and 1,300 high, north up, with the empty sea transparent.
-
-        Parameters
-        ----------
-        by : {'machine', 'nation'}
-            What the colours stand for.
-        """
-        done = self._machine if by == "machine" else np.where(self._machine, _NATION + self._nation, 0)
-        squares = done.astype(np.uint8).reshape(ROWS, COLUMNS)[::-1]
-        larger = np.asarray(Image.fromarray(squares).filter(ImageFilter.MaxFilter(self.side)))
-        picture = Image.fromarray(np.select([squares > 0, larger > 0], [squares, larger], _background()))
-        picture.putpalette(_palette())  # turns grey levels into numbers of colours
-        file = BytesIO()
-        picture.save(file, "PNG", transparency=_OPACITY, compress_level=4)
-        return file.getvalue()
+    colours = {name: NATIONS[name][1] if by == "nation" else colour(name) for name in done}
+    used = sorted(set(colours.values()))
+    palette, faint = [_GREY] * len(_OPACITY) + used, colours.get("SEA") if by == "nation" else None
+    numbers = np.zeros(COLUMNS * ROWS, np.uint8)
+    for name, its in done.items():
+        numbers[its] = palette.index(colours[name])
+    squares = numbers.reshape(ROWS, COLUMNS)[::-1]
+    side = next((side for limit, side in _SIDES.items() if np.count_nonzero(squares) <= limit), 1)
+    larger = np.asarray(Image.fromarray(squares).filter(ImageFilter.MaxFilter(side)))
+    picture = Image.fromarray(np.select([squares > 0, larger > 0], [squares, larger], _background()))
+    picture.putpalette(bytes.fromhex("".join(palette).replace("#", "")))
+    transparency = bytes([*_OPACITY, *(140 if each == faint else 255 for each in used)])
+    file = BytesIO()
+    picture.save(file, "PNG", transparency=transparency, compress_level=4)
+    return file.getvalue()
 
 
 def colour(machine: str) -> str:
     """Return a machine's colour, such as ``#0072B2``; from the 43rd on they come again."""
-    return _colours()[_number(machine)]
-
-
-def _number(machine: str) -> int:
-    """Return the number of a machine's colour: its own number, or one that depends on its name only."""
     own = re.fullmatch(r"machine0*(\d{1,6})", machine)
-    number = int(own[1]) - 1 if own else crc32(machine.encode())
-    return number % len(_colours())
+    number = int(own[1]) - 1 if own else crc32(machine.encode())  # another name always has the same one
+    return _colours()[number % len(_colours())]
 
 
 @cache
@@ -117,13 +76,6 @@ def _mixed(colour: str, lighter: float) -> str:
     target = 255 if lighter > 0 else 0
     parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
     return "#" + "".join(f"{round(part + (target - part) * abs(lighter)):02X}" for part in parts)
-
-
-@cache
-def _palette() -> bytes:
-    nations = [colour for _, colour in NATIONS.values()]
-    colours = [_GREY, _GREY, _GREY, *nations, *_colours()]
-    return b"".join(bytes.fromhex(each[1:]) for each in colours)
 
 
 @cache

@@ -1,19 +1,17 @@
-"""What is on the wall: the scoreboard, what waits, and when it will be done; worked out while a page asks."""
+"""What is on the wall: the scoreboard, what waits, and when it will be done; and the map."""
 
-import time
-from threading import Thread
 from typing import Any
 
 import psycopg
 from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 
-from backstage.classroom import central, fill
+from backstage.classroom import fill, raster, scoreboard
 from backstage.classroom.raster import By
-from backstage.classroom.scoreboard import Scoreboard
 from backstage.stack.central_config import opened
 from backstage.stack.site import Site
-from backstage.stack.status import running, running_site
+from backstage.stack.status import running_site
+from workshop.delivery.topology import tasks_in_queue
 
 _DAY = 86_400
 
@@ -23,60 +21,36 @@ _SILENT = "{} does not answer. This page goes on by itself."
 
 def site() -> Site | None:
     """Return whose squares are shown: the central's if one runs on this machine, else its own, if any."""
-    return central.site() if opened() and running() else running_site()
+    found, central = running_site(), opened()
+    return found.of(central) if found and central else found
 
 
-class Wall:
-    """What is on the wall: words and numbers for a page, and the map.
+def look() -> dict[str, Any]:
+    """Return words and numbers for the page; what a silent service would say is left out, and said so."""
+    if (here := site()) is None:
+        return {"trouble": _NOT_RUNNING}
+    waiting, unfed, counted, trouble = None, 0, {}, []
+    try:
+        waiting = tasks_in_queue(here.broker_url)
+    except (OSError, AMQPError, KombuError):
+        trouble.append(_SILENT.format("RabbitMQ"))
+    try:
+        counted, unfed = scoreboard.look(here.database_url), fill.unfed(here.database_url)
+    except psycopg.Error:
+        trouble.append(_SILENT.format("PostGIS"))
+    todo = 0 if waiting is None else waiting + unfed
+    return counted | {
+        "source": "Central" if here.central else "This machine",
+        "waiting": waiting,
+        "left": seconds_left(todo, counted.get("rate", 0)),
+        "trouble": " ".join(trouble),
+    }
 
-    A look is in a thread of its own, since a service that is silent may hold it up.
-    """
 
-    def __init__(self) -> None:
-        self._site: Site | None = None
-        self._scoreboard = Scoreboard("")
-        self._counted: dict[str, Any] = {}
-        self._latest: dict[str, Any] = {"trouble": "Counting all squares so far ..."}
-        self._looked, self._thread = 0.0, Thread()
-
-    def latest(self) -> dict[str, Any]:
-        """Return at once what is on the wall, with its age in seconds, and have it worked out anew."""
-        if not self._thread.is_alive():
-            self._thread = Thread(target=self._look, name="wall", daemon=True)
-            self._thread.start()
-        return self._latest | {"age": round(time.monotonic() - self._looked, 1)}
-
-    def png(self, by: By) -> bytes:
-        """Return the map."""
-        return self._scoreboard.raster.png(by)
-
-    def _look(self) -> None:
-        found = site()
-        if found != self._site:
-            self._site, self._counted = found, {}
-            self._scoreboard = Scoreboard(found.database_url if found else "")
-        self._latest = self._ask(found) if found else {"trouble": _NOT_RUNNING}
-        self._looked = time.monotonic()
-
-    def _ask(self, site: Site) -> dict[str, Any]:
-        """Ask both services; what PostGIS does not say now stays as it was, and a sentence says so."""
-        waiting, unfed, trouble = None, 0, []
-        try:
-            waiting = fill.waiting(site.broker_url)
-        except (OSError, AMQPError, KombuError):
-            trouble.append(_SILENT.format("RabbitMQ"))
-        try:
-            self._counted = self._scoreboard.look()
-            unfed = fill.unfed(site.database_url)
-        except psycopg.Error:
-            trouble.append(_SILENT.format("PostGIS"))
-        todo = 0 if waiting is None else waiting + unfed
-        return self._counted | {
-            "source": "Central" if site.central else "This machine",
-            "waiting": waiting,
-            "left": seconds_left(todo, self._counted.get("rate", 0)),
-            "trouble": " ".join(trouble),
-        }
+def png(by: By) -> bytes:
+    """Return the map; an empty one if no services run."""
+    here = site()
+    return raster.png(scoreboard.squares(here.database_url, by) if here else {}, by)
 
 
 def seconds_left(todo: int, rate: float) -> float | None:

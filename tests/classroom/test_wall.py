@@ -6,19 +6,13 @@ import psycopg
 import pytest
 from shapely import box
 
-from backstage.classroom import clearing, fill
+from backstage.classroom import clearing, fill, wall
 from backstage.classroom.card import Card
 from backstage.classroom.central import site
-from backstage.classroom.wall import Wall
 from tests.classroom.opened import database
 from tests.conftest import wait_for
 
 SQUARE = box(325_000, 673_000, 326_000, 674_000).wkt
-
-
-@pytest.fixture
-def shown(cards: list[Card]) -> Wall:
-    return Wall()
 
 
 def work(card: Card, rows: int, worker: str) -> None:
@@ -35,35 +29,31 @@ def work(card: Card, rows: int, worker: str) -> None:
         )
 
 
-def test_machines_of_the_central_whatever_they_call_themselves(cards: list[Card], shown: Wall) -> None:
+def test_machines_of_the_central_whatever_they_call_themselves(cards: list[Card]) -> None:
     work(cards[0], 3, "worker1@machine02")
     work(cards[1], 2, "<img src=x onerror=alert(1)>")
-    wait_for(lambda: shown.latest().get("done") == 5, what="five squares")
-    seen = shown.latest()
+    seen = wall.look()
+    assert seen["done"] == 5
     lines = [(line["machine"], line["done"], line["retries"]) for line in seen["machines"]]
     assert lines == [("machine01", 3, 1), ("machine02", 2, 1)]
     assert (seen["source"], seen["trouble"]) == ("Central", "")
     assert "<img" not in str(seen)
 
 
-def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(
-    cards: list[Card], shown: Wall
-) -> None:
+def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(cards: list[Card]) -> None:
     fill.fill("IMN", 200)
     url = site().database_url
     assert fill.unfed(url) == 0  # it has sent what it was asked for
     with psycopg.connect(url.replace("+psycopg", ""), application_name="class fill 400"):  # one that is at it
         assert fill.unfed(url) == 400
         work(cards[0], 10, "worker1@machine01")
-        wait_for(lambda: shown.latest().get("waiting") == 200, what="the queue's length")
-        wait_for(lambda: shown.latest()["left"], what="an estimate")
-        seen = shown.latest()
+        wait_for(lambda: wall.look()["waiting"] == 200, what="the queue's length")
+        seen = wall.look()
     assert seen["left"] == pytest.approx(600 / seen["rate"])
 
 
-def test_a_cleared_central_has_an_empty_scoreboard(cards: list[Card], shown: Wall) -> None:
+def test_a_cleared_central_has_an_empty_scoreboard(cards: list[Card]) -> None:
     work(cards[2], 1, "worker1@machine03")
-    wait_for(lambda: shown.latest().get("done"), what="a square")
+    assert wall.look()["done"]
     clearing.clear(site())
-    wait_for(lambda: shown.latest()["done"] == 0, what="an empty scoreboard")
-    assert shown.latest()["machines"] == []
+    assert (wall.look()["done"], wall.look()["machines"]) == (0, [])

@@ -2,8 +2,8 @@
 
 import pytest
 
-from backstage.classroom.wall import Wall, seconds_left
-from tests.conftest import wait_for
+from backstage.classroom import wall
+from backstage.classroom.wall import seconds_left
 
 
 def test_the_estimated_end_is_that_of_all_tasks_to_come() -> None:
@@ -17,6 +17,5 @@ def test_there_is_no_end_without_work_or_workers_or_within_a_day(todo: int, rate
 
 def test_no_services(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    wall = Wall()
-    wait_for(lambda: "Next: workshop up" in wall.latest()["trouble"], what="a sentence")
+    assert "Next: workshop up" in wall.look()["trouble"]
     assert wall.png("machine").startswith(b"\x89PNG")

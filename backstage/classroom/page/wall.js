@@ -115,23 +115,16 @@ async function picture() {
   shown = wanted;
 }
 
-function note() {
-  const side = wall.side > 1 ? `While they are few, squares of 1 km are drawn ${wall.side} km wide. ` : "";
-  text(byId("note"), wall.side ? `${side}Coast: Natural Earth` : "");
-}
-
 async function look() {
   let trouble = "";
   try {
-    const answer = await fetch("wall.json", {cache: "no-store", signal: AbortSignal.timeout(10000)});
+    const answer = await fetch("wall.json", {cache: "no-store", signal: AbortSignal.timeout(20000)});
     if (!answer.ok) throw new Error(answer.status);
-    wall = await answer.json();
+    wall = {...wall, ...await answer.json()};  // what a silent service did not say stays as it was
     trouble = wall.trouble;
-    if (wall.age > 5 && !trouble) trouble = `These figures are ${ago(wall.age)} old.`;
     totals();
     nations();
     scoreboard();
-    note();
     await picture();
   } catch {
     trouble = "The wall's program does not answer. Next: workshop class wall";
