@@ -12,9 +12,10 @@ from signal import Signals
 
 from backstage.stack import logs
 from backstage.stack.process import born, kill_session, spawn
-from backstage.stack.service import START_AFRESH, NotReady, Service, StartFailed, Status, in_words
+from backstage.stack.service import START_AFRESH, NotReady, Service, Status, in_words
 from backstage.stack.site import Site
 from backstage.stack.watch import syntax_error
+from workshop.errors import WorkshopError
 
 PATIENCE = 60
 """Seconds until a program must answer, and until it must have ended."""
@@ -115,7 +116,7 @@ class Keeper:
             await self._start()
         except Exception as error:  # whatever it is, the other services go on
             if self.service.essential and not self._was_ready:
-                raise StartFailed(self._explain(error)) from error
+                raise WorkshopError(self._explain(error)) from error
             return in_words(error)
         self._was_ready = True
         self._ready.set()
@@ -157,7 +158,7 @@ class Keeper:
 
     def _explain(self, error: Exception) -> str:
         """Return what a person reads of a first start that failed."""
-        if isinstance(error, StartFailed):
+        if isinstance(error, WorkshopError):
             return str(error)
         log = self.site.log(self.service.name)
         text = (

@@ -8,9 +8,10 @@ import psycopg
 
 from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
-from backstage.stack.service import Service, StartFailed
+from backstage.stack.service import Service
 from backstage.stack.site import Site
 from workshop import settings, state_folder
+from workshop.errors import WorkshopError
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
@@ -54,7 +55,7 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If there are too many workers for the database.
     """
     names = (*names, *state_folder.read("parts.json").get("added", ()))
@@ -103,11 +104,11 @@ def usual_processes() -> int:
 
 
 def require_sessions(workers: int, processes: int) -> None:
-    """Raise `StartFailed` if workers with so many processes each want more sessions than the database has."""
+    """Raise `WorkshopError` if so many workers want more sessions than the database has."""
     own = not settings.joined()
     there, reserved = (postgis.OWN_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
     if (wanted := workers * (processes + 1)) > there - reserved:  # one is the worker's sign of life
-        raise StartFailed(
+        raise WorkshopError(
             f"Workers x (processes + 1): {workers} x {processes + 1} = {wanted} sessions at "
             f"PostGIS, more than the {there - reserved} that it has for them ({there} in all, {reserved} for "
             "notebooks and maps).\n",

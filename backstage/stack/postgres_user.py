@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from backstage.stack.environment import of_child
-from backstage.stack.service import StartFailed
+from workshop.errors import WorkshopError
 
 _INSTEAD = "Next: the same as an ordinary user of this computer, or with Docker: docker compose up --build"
 
@@ -21,7 +21,7 @@ def run_as() -> list[str]:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If this user can't run it in any way.
     """
     here, known = os.geteuid(), _accounts()
@@ -36,7 +36,7 @@ def run_as() -> list[str]:
         way = ["unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--"]
     if not _works(way):
         refused = f"PostgreSQL wants an ordinary user with a name, and number {here} can't become one here. "
-        raise StartFailed(refused + _INSTEAD)
+        raise WorkshopError(refused + _INSTEAD)
     return way
 
 

@@ -5,8 +5,9 @@ from typing import Any
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
-from backstage.stack.service import START_AFRESH, StartFailed
+from backstage.stack.service import START_AFRESH
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
+from workshop.errors import WorkshopError
 
 _REFUSAL = f"""\
 RabbitMQ has {{}} {{!r}} with other arguments than this version of the course needs:
@@ -27,7 +28,7 @@ def declare(broker_url: str) -> None:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If there is one of the same name with other arguments.
     """
     with Connection(broker_url, connect_timeout=3, transport_options=_PATIENCE) as broker:
@@ -39,4 +40,4 @@ def declare(broker_url: str) -> None:
                     mine.declare()
             except PreconditionFailed as error:
                 kind = "queue" if isinstance(entity, Queue) else "exchange"
-                raise StartFailed(_REFUSAL.format(kind, entity.name)) from error
+                raise WorkshopError(_REFUSAL.format(kind, entity.name)) from error

@@ -4,10 +4,11 @@ from psycopg import sql
 from sqlalchemy import Connection, Table, create_engine, func, inspect, text
 
 from backstage.stack.postgis import connect
-from backstage.stack.service import START_AFRESH, StartFailed
+from backstage.stack.service import START_AFRESH
 from backstage.stack.site import Site
 from workshop import db
 from workshop.data import BOUNDARY
+from workshop.errors import WorkshopError
 
 _ONE_AT_A_TIME = 27700
 """The number of the lock that keeps two containers from creating the same table."""
@@ -46,7 +47,7 @@ def create_schema(database_url: str) -> None:
 
     Raises
     ------
-    StartFailed
+    WorkshopError
         If a table is that of an older version of the course.
     """
     engine = create_engine(database_url)
@@ -64,7 +65,7 @@ def create_schema(database_url: str) -> None:
 def _refuse_older(connection: Connection, table: Table) -> None:
     there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
     if missing := [column.name for column in table.columns if column.name not in there]:
-        raise StartFailed(
+        raise WorkshopError(
             f"The table {table} was made by an older version of the course: it has no column "
             f"{', '.join(missing)}. Nothing was changed.\n",
             "start that version once more and save the rows that you need, such as with QGIS. "

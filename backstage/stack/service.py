@@ -19,10 +19,6 @@ class NotReady(Exception):
     """A service does not answer yet; the text says what is still missing."""
 
 
-class StartFailed(WorkshopError):
-    """The stack did not start; the text says which service, why, and what to do."""
-
-
 @dataclass
 class Status:
     """How a service is.
@@ -63,12 +59,11 @@ class Service:
     prepare : callable
         What to do before the program starts.
     finish : callable
-        What to do once it is ready. `StartFailed` ends a first start; a service that was ready before goes
-        on, with the text as its message.
+        What to do once it answers, before it is ready.
     needs : tuple of str
         Services that must be ready before.
     essential : bool
-        Without it the others are of no use, so that the start as a whole fails with it.
+        Without it the others are of no use: the start as a whole fails if its first one does.
     reloads : bool
         It runs the code that attendees edit, and starts again when that changes.
     follows : str
@@ -100,4 +95,5 @@ class Service:
 
 def in_words(error: Exception) -> str:
     """Return what a person reads of an error that kept a service from its work."""
-    return str(error) if isinstance(error, NotReady) else f"{type(error).__name__}: {error}".strip()
+    speaks = isinstance(error, NotReady | WorkshopError)
+    return str(error) if speaks else f"{type(error).__name__}: {error}".strip()

@@ -19,11 +19,11 @@ from backstage.stack.central_config import open_to_others
 from backstage.stack.forward import forward
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
-from backstage.stack.service import StartFailed
 from backstage.stack.site import Site
 from backstage.stack.status import settled
 from backstage.stack.workers import machine_name
 from workshop import state_folder
+from workshop.errors import WorkshopError
 
 _LOOK = 1
 """Seconds until code and settings are looked at again, at the latest."""
@@ -62,7 +62,7 @@ class Supervisor:
 
         Raises
         ------
-        StartFailed
+        WorkshopError
             If not all that is needed became ready. Everything is stopped by then.
         """
         self._hear_signals()
@@ -91,7 +91,7 @@ class Supervisor:
         finally:
             await self._stop_all()
         if not self._ready:
-            raise StartFailed("It was stopped before everything was ready.")
+            raise WorkshopError("It was stopped before everything was ready.")
 
     def _hear_signals(self) -> None:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
