@@ -134,8 +134,8 @@ def doctor() -> None:
     """Say whether this machine is ready, or what to do."""
     first = None
     for finding in examine():
-        echo(f"{'NOT OK' if finding.next_step else 'ok':<7} {finding.text}")
-        first = first or (finding if finding.next_step else None)
+        echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
+        first = first or (None if finding.good else finding)
     if first:
         echo(f"NOT READY: {first.text}. Next: {first.next_step}")
         sys.exit(terminal.EXIT_ENVIRONMENT)

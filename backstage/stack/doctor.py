@@ -23,31 +23,34 @@ class Finding:
 
     Attributes
     ----------
+    good : bool
+        Whether it is as it should be.
     text : str
         What was seen.
     next_step : str
-        What to do about it; empty if it is as it should be.
+        What to do about it, where it is not good.
     """
 
+    good: bool
     text: str
     next_step: str = ""
 
 
 def examine() -> Iterator[Finding]:
     """Look at one thing after the other, the causes before their effects."""
-    yield Finding(f"Python {sys.version.split()[0]}")
+    yield Finding(True, f"Python {sys.version.split()[0]}")
     if not containers.inside():
         yield from _programs()
     yield from _folder()
     for text in elsewhere():
-        yield Finding(text)
+        yield Finding(True, text)
     if trouble := remote.trouble():
-        yield Finding(trouble, f"ask your instructor whether it runs; {remote.WAY_BACK}")
+        yield Finding(False, trouble, f"ask your instructor whether it runs; {remote.WAY_BACK}")
     if problem := syntax_error():
-        yield Finding(f"the code does not compile: {problem}", "mend that line and save the file")
+        yield Finding(False, f"the code does not compile: {problem}", "mend that line and save the file")
     site, stack = running_site(), running()
     if site is None or stack is None:
-        yield Finding("the services are not running", "make lab, or workshop up")
+        yield Finding(False, "the services are not running", "make lab, or workshop up")
         return
     for name, status in stack["services"].items():
         yield _service(site, name, status["machine"], status["message"])
@@ -57,9 +60,9 @@ def examine() -> Iterator[Finding]:
 def _programs() -> Iterator[Finding]:
     for program in binaries.PROGRAMS:
         try:
-            yield Finding(f"found {binaries.find(program)}")
+            yield Finding(True, f"found {binaries.find(program)}")
         except binaries.Missing as error:
-            yield Finding(str(error), "sh scripts/setup.sh")
+            yield Finding(False, str(error), "sh scripts/setup.sh")
 
 
 def _folder() -> Iterator[Finding]:
@@ -67,18 +70,16 @@ def _folder() -> Iterator[Finding]:
     wanted = os.environ.get("WORKSHOP_STATE") or state_folder.ROOT / ".workshop"
     near = Path(wanted).expanduser().absolute()
     note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
-    yield Finding(f"data and logs are in {folder}{note}")
+    yield Finding(True, f"data and logs are in {folder}{note}")
     free = shutil.disk_usage(folder).free
-    yield Finding(
-        f"{free / 1e9:.1f} GB of disk are free", "make room on the disk" if free < ENOUGH_DISK else ""
-    )
+    yield Finding(free > ENOUGH_DISK, f"{free / 1e9:.1f} GB of disk are free", "make room on the disk")
 
 
 def _service(site: Site, name: str, place: str, message: str) -> Finding:
     trouble = plan.service(name, place).trouble(site)
     if trouble:
-        return Finding(f"{name} does not answer: {message or trouble}", f"workshop logs {name}")
-    return Finding(f"{name} answers{f' ({message})' if message else ''}")
+        return Finding(False, f"{name} does not answer: {message or trouble}", f"workshop logs {name}")
+    return Finding(True, f"{name} answers{f' ({message})' if message else ''}")
 
 
 def _boundary() -> Finding:
@@ -91,6 +92,5 @@ def _boundary() -> Finding:
         nations = execute(select(func.count(db.UkBoundary.code))).scalar()
     except Exception as error:
         reason = str(error).splitlines()[0]
-        return Finding(f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
-    seen = f"uk_boundary has {nations} nations of 5"
-    return Finding(seen, "" if nations == 5 else "workshop down, then workshop up")
+        return Finding(False, f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
+    return Finding(nations == 5, f"uk_boundary has {nations} nations of 5", "workshop down, then workshop up")

@@ -24,7 +24,7 @@ _MOST = 8
 
 _FIXED = {
     service.name: service
-    for service in (postgis.SERVICE, rabbitmq.SERVICE, workers.FLOWER, jupyterlab.SERVICE)
+    for service in (postgis.SERVICE, rabbitmq.SERVICE, workers.flower(), jupyterlab.SERVICE)
 }
 
 
@@ -81,7 +81,7 @@ def service(name: str, machine: str | None = None) -> Service:
     if name == PERIODIC:
         return workers.periodic()
     if name == workers.CLASS_FLOWER and (central := opened()):
-        return workers.class_flower(central)
+        return workers.flower(central)
     if name.startswith("machine"):
         return workers.of_rehearsal(name)
     if name.startswith("worker"):

@@ -29,9 +29,11 @@ def run_as() -> list[str]:
         return []
     number = min(known, default=None)
     if here == 0:
-        reach = [f"--{kind}-caps=+dac_override" for kind in ("inh", "ambient")]
-        become = [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
-        way = ["setpriv", *become, *reach, "--pdeathsig=INT", "--"]  # a new user forgets the one set before
+        # `access` sees that right too, with which PostgreSQL looks for its programs; a new user forgets the
+        # signal that was set before.
+        reach = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        become = [f"--reuid={number}", f"--regid={number}", "--clear-groups", "--pdeathsig=INT"]
+        way = ["setpriv", *reach, *become, "--"]
     else:
         way = ["unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--"]
     if not _works(way):

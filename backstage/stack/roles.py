@@ -50,7 +50,6 @@ ALTER TABLE task_log ALTER machine SET DEFAULT regexp_replace(session_user, '.*-
 # A machine may change some of it for its own role, until this is done again.
 _MACHINE = sql.SQL("""\
 ALTER ROLE {role} PASSWORD {password} CONNECTION LIMIT {sessions} VALID UNTIL {until};
-ALTER ROLE {role} RESET ALL;
 ALTER ROLE {role} SET statement_timeout = '60s';
 ALTER ROLE {role} SET idle_in_transaction_session_timeout = '60s';
 ALTER ROLE {role} SET temp_file_limit = '100MB';

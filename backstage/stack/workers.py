@@ -107,41 +107,32 @@ def _require_session(name: str, database_url: str) -> None:
         raise NotReady(f"{name} has no session at PostGIS yet")
 
 
-def _flower_environment(site: Site) -> dict[str, str]:
-    return {
-        "CELERY_BROKER_URL": site.broker_url,  # of these services, also if the machine joined others
-        "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
-        "FLOWER_BASIC_AUTH": f"flower:{site.token}",
-    }
+def flower(central: CentralConfig | None = None) -> Service:
+    """Return Flower; that of a central is at its address, with a password of its own, and to look at only."""
 
+    def watched(site: Site) -> Site:
+        return site.of(central) if central else site
 
-def _flower_command(site: Site) -> list[str]:
-    return _celery(
-        "workshop.tasks",
-        "flower",
-        f"--address={containers.listen(site.hosts.get('flower', HOST))}",
-        f"--port={site.ports['flower']}",
-        "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
-        f"--url_prefix={cloud.below().lstrip('/')}flower",
-    )
+    def command(site: Site) -> list[str]:
+        return _celery(
+            "workshop.tasks",
+            "flower",
+            f"--address={containers.listen(central.address if central else HOST)}",
+            f"--port={site.ports['flower']}",
+            "--inspect_timeout=3000",  # milliseconds that a busy worker has to answer
+            f"--url_prefix={cloud.below().lstrip('/')}flower",
+            f"--read_only={bool(central)}",
+        )
 
+    def environment(site: Site) -> dict[str, str]:
+        return {
+            "CELERY_BROKER_URL": watched(site).broker_url,  # also if this machine joined another one
+            "FLOWER_BROKER_API": site.management_url.replace("//", "//celery_user:secret@") + "/api/",
+            "FLOWER_BASIC_AUTH": f"flower:{central.flower if central else site.token}",
+        }
 
-def _flower_probe(site: Site) -> None:
-    open_page(f"{site.flower_url}/healthcheck", timeout=2).close()
+    def probe(site: Site) -> None:
+        open_page(f"{watched(site).flower_url}/healthcheck", timeout=2).close()
 
-
-FLOWER = Service(
-    "flower", _flower_command, _flower_probe, environment=_flower_environment, needs=("rabbitmq",)
-)
-
-
-def class_flower(central: CentralConfig) -> Service:
-    """Return Flower for a central, at its address, with a password of its own, and to look at only."""
-    password = {"FLOWER_BASIC_AUTH": f"flower:{central.flower}"}
-    return replace(
-        FLOWER,
-        name=CLASS_FLOWER,
-        command=lambda site: [*_flower_command(site.of(central)), "--read_only=True"],
-        probe=lambda site: _flower_probe(site.of(central)),
-        environment=lambda site: _flower_environment(site.of(central)) | password,
-    )
+    name = CLASS_FLOWER if central else "flower"
+    return Service(name, command, probe, environment=environment, needs=("rabbitmq",))
