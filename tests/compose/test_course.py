@@ -43,7 +43,7 @@ def test_the_doctor_finds_nothing(project: Project) -> None:
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("worker", "ready after"), ("worker", "[queues]"), ("lab", "Jupyter Server"), ("lab", "?token=")],
+    [("worker", "worker1    ready"), ("worker", "[queues]"), ("lab", "Jupyter Server"), ("lab", "?token=")],
 )
 def test_docker_keeps_what_each_container_says(name: str, words: str, project: Project) -> None:
     assert words in project.compose("logs", name)
