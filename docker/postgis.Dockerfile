@@ -5,5 +5,4 @@ COPY docker/ca-certificates/ /usr/local/share/ca-certificates/
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends postgresql-17-postgis-3 postgresql-17-postgis-3-scripts \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
-COPY docker/postgis.sql /docker-entrypoint-initdb.d/20-course.sql
 USER postgres

@@ -58,8 +58,7 @@ FILES = {
 }
 """What the course writes into a state folder, by name or pattern; a folder's name ends in a slash.
 
-Whatever else is there is a person's, and is never removed. In containers, a file that each has for itself
-carries its container's name, such as ``stack@3f2a.json``.
+Whatever else is there is a person's, and is never removed.
 """
 
 
@@ -85,8 +84,7 @@ def write(name: str, content: Mapping[str, Any], replace: bool = True) -> None:
 
 def services() -> dict[str, Any]:
     """Return how each service of this machine said to be last, by name; empty where none was started."""
-    found = [read(file.name).get("services", {}) for file in state_dir().glob("stack*.json")]
-    return {name: service for each in found for name, service in each.items()}
+    return read("stack.json").get("services", {})
 
 
 def here() -> dict[str, int]:

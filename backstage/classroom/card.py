@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from ipaddress import IPv4Address
 
 from backstage.stack.central_config import machine_called
+from backstage.stack.containers import host_of
 from workshop.errors import WorkshopError, WrongUse
 
 _LAYOUT = struct.Struct(">4sHHBI2s8s")  # address, ports, number, end (seconds since 1970), id, password
@@ -99,12 +100,14 @@ class Card:
     @property
     def broker(self) -> Broker:
         """The parts of the broker's address."""
-        return Broker(self.account, self.password, self.host, self.broker_port, self.central)
+        host = host_of("rabbitmq", self.host)
+        return Broker(self.account, self.password, host, self.broker_port, self.central)
 
     @property
     def database(self) -> Database:
         """The parts of the database's address."""
-        return Database(self.account, self.password, self.host, self.database_port, self.central)
+        host = host_of("postgis", self.host)
+        return Database(self.account, self.password, host, self.database_port, self.central)
 
     @property
     def code(self) -> str:

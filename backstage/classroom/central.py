@@ -52,7 +52,11 @@ def start(
     WorkshopError
         If the central does not open, or is open otherwise than wished.
     """
-    refuse_in_containers()
+    if address != HOST and containers.inside():
+        raise WorkshopError(
+            "A class's central is not for containers: no other machine reaches them.\n",
+            "start it where the course runs without Docker; or try it alone: workshop class rehearse",
+        )
     require_own(address)
     before = opened()
     if not before:  # what a rehearsal left that was interrupted
@@ -66,15 +70,6 @@ def start(
     if before and before.ports not in ({}, site().ports):
         say("Other ports than before, as those are taken: all machines need new cards.")
     return cards()
-
-
-def refuse_in_containers() -> None:
-    """Raise `WorkshopError` in a container, whose broker and database are not its own."""
-    if containers.inside():
-        raise WorkshopError(
-            "A central is opened on the broker and the database of one machine, not from a container.\n",
-            "take a card from your instructor, or give your own queue three workers: workshop scale 3",
-        )
 
 
 def restarts(address: str) -> bool:

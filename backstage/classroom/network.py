@@ -52,6 +52,13 @@ def addresses() -> list[str]:
     return [str(each.ip) for each in _interfaces()]
 
 
+def is_here(address: str) -> bool:
+    """Return whether this machine has an address; in containers, whether it or a neighbour has it."""
+    if containers.inside():
+        return any(ip_address(address) in each.network for each in _interfaces())
+    return address in (HOST, *addresses())
+
+
 def explain(host: str) -> tuple[str, str]:
     """Return why this machine perhaps does not reach a central, and what to do next, in words.
 
@@ -91,8 +98,6 @@ def _ways_on() -> str:
 
 
 def _alone() -> str:
-    if containers.inside():
-        return "or give your own queue more workers: workshop scale 3"
     return 'or do it alone: in notebook 03, write CODE = "" and run its cells from there again'
 
 

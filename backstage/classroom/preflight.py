@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 import psycopg
 
 from backstage.classroom import network
-from backstage.stack.site import HOST
 from workshop.delivery.addresses import BROKER, Trouble, broker_trouble, database_trouble, parts_of
 
 APART = 60
@@ -112,7 +111,7 @@ def _session_trouble(database_url: object) -> Trouble | None:
         off = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the central's"
         times = f"{here:%H:%M:%S} here, {there.astimezone(UTC):%H:%M:%S} there, in UTC"
         return Trouble("clock", f"This machine's clock is {off}: {times}. Retries would come at wrong times.")
-    if others := users - {HOST, *network.addresses()}:
+    if others := {address for address in users if not network.is_here(address)}:
         places = " and ".join(sorted(others))
         return Trouble("name", f"Another machine works with this card already, at {places}.")
     return None

@@ -39,7 +39,6 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
         If the services of this machine do not run,
         or if the rehearsal does not start.
     """
-    central.refuse_in_containers()
     if running() is None:
         raise WorkshopError("The services are not running.", "workshop up")
     before = opened()
@@ -56,6 +55,7 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
 
 def _begin(machines: int, say: Say) -> None:
     try:
+        state_folder.claim(workers.rehearsal_folder())  # what is interrupted from here on is ended by `stop`
         central.open_up(central.with_machines(central.new_central(_HOURS), machines + 1), say)
         for card in central.cards()[1:]:
             _give(card)
@@ -89,7 +89,6 @@ def run(number: int, say: Say) -> None:
     WorkshopError
         If it does not start.
     """
-    central.refuse_in_containers()
     for name in ("SIGTERM", "SIGHUP"):
         if each := getattr(signal, name, None):  # Windows has fewer, and says below that it runs no services
             signal.signal(each, signal.default_int_handler)

@@ -53,9 +53,9 @@ class WallPage:
     @property
     def url(self) -> str:
         """The address for a browser of this computer; in containers and clouds that of JupyterLab's tile."""
-        if containers.inside():
-            return f"http://{HOST}:{containers.published_ports()['lab']}/wall/"
-        return cloud.address(f"http://{HOST}:{self.port}/", "wall/")
+        lab = containers.published_ports().get("lab")
+        here = f"http://{HOST}:{lab}/wall/" if lab else f"http://{HOST}:{self.port}/"
+        return cloud.address(here, "wall/")
 
     def serve(self) -> None:
         """Show the page until Ctrl-C."""

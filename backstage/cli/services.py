@@ -28,7 +28,6 @@ services = click.Group("services", help="Services")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
 def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
     """Start all services but periodic, or those named. They run until Ctrl-C, or `workshop down`."""
-    speaks = not containers.inside() or "lab" in names  # of several containers, JupyterLab's does for all
 
     def say(text: str) -> None:
         with suppress(OSError):  # the reader of this may be gone
@@ -41,16 +40,18 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
             _open_lab()
 
     try:
-        if speaks:
+        if "lab" in names or not containers.inside():  # of several containers, JupyterLab's does it for all
             source.keep_copy()
     except OSError as error:
         echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
-        if detach:
+        if containers.inside() and not detach:
+            _up_in_a_container(names)
+        elif detach:
             control.up_detached(names, echo)
             when_ready()
         else:
-            control.up(names, say, when_ready if speaks else lambda: None)
+            control.up(names, say, when_ready)
     except AlreadyRunning:
         if stack.running() is None:
             raise
@@ -59,6 +60,19 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
         echo(f"The services of this course are running already.{beside}\n{stack.addresses()}")
         if browser:
             _open_lab()
+
+
+def _up_in_a_container(names: tuple[str, ...]) -> None:
+    """Run the one program of a container, as docker-compose.yml names it."""
+    from backstage.stack import compose
+
+    if len(names) != 1 or names[0] not in compose.PARTS:
+        raise AlreadyRunning
+    compose.prepare()
+    if names[0] == "lab":
+        control.forget_orders()
+        echo(f"{stack.addresses()}\n{source.first_step()}")
+    compose.run(names[0], echo)
 
 
 @services.command()
@@ -106,12 +120,14 @@ def status() -> None:
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
 def logs(service: str | None, lines: int, follow: bool) -> None:
     """Show the end of every log, or of one SERVICE."""
+    if containers.inside():
+        part = (service or "").rstrip("0123456789")
+        there = f"in a terminal of your own computer, in the course's folder: docker compose logs {part}"
+        raise WorkshopError("Docker keeps what each container says.", there.rstrip())
     found = stack_logs.of(service)
     if service and not found:
         names = ", ".join(log.stem for log in stack_logs.of(None)) or "none yet"
-        there = f"\nNext: in a terminal of your own computer: docker compose logs {service}"
-        known = f"There is no log of {service}. Logs: {names}"
-        raise click.UsageError(known + (there if containers.inside() else ""))
+        raise click.UsageError(f"There is no log of {service}. Logs: {names}")
     if not found:
         raise WorkshopError("There are no logs yet.", "workshop up")
     for log in found:

@@ -34,10 +34,10 @@ def below() -> str:
     return os.environ.get("JUPYTERHUB_SERVICE_PREFIX") or "/"
 
 
-def origin(port: int) -> str:
-    """Return how the address of a port of this codespace begins in a browser."""
+def origin() -> str:
+    """Return how JupyterLab's address begins in a browser: no other port leads into a codespace."""
     domain = os.environ.get("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN") or "app.github.dev"
-    return f"https://{os.environ['CODESPACE_NAME']}-{port}.{domain}"
+    return f"https://{os.environ['CODESPACE_NAME']}-8888.{domain}"
 
 
 def address(url: str, page: str) -> str:
@@ -54,8 +54,8 @@ def address(url: str, page: str) -> str:
         prefix = os.environ.get("JUPYTERHUB_PUBLIC_URL") or below()
         return f"{prefix.rstrip('/')}/{page}"
     if in_codespaces():
-        parts = urlsplit(url)
-        return origin(parts.port or 80) + url.partition(parts.netloc)[2]
+        token = f"?{query}" if (query := urlsplit(url).query) else ""
+        return f"{origin()}/{page}{token}"
     return url
 
 

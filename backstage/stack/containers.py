@@ -1,19 +1,16 @@
-"""The course in containers, as ``docker-compose.yml`` starts it: one part in each, its neighbours elsewhere.
+"""Whether this is a container of ``docker-compose.yml``, and where its neighbours are.
 
-Each container runs ``workshop up PART``. What a person changes (settings, a joined central queue) and what
-the parts say of themselves is in one folder that all containers share. There is a file ``stack@HOST.json``
-for each container, which counts as long as its supervisor holds the lock ``lock@HOST``.
+Each container runs its own program, see `backstage.stack.compose`.
 
-``python -m backstage.stack.containers`` is the health check: it says how this container's part is.
+``python -m backstage.stack.containers`` is the health check of a worker's container. As it runs every few
+seconds, it imports little.
 """
 
 import os
 import socket
 import sys
-from pathlib import Path
-from typing import Any
 
-from workshop import state_folder
+from workshop import settings
 
 HOSTS = {
     "postgis": "postgis",
@@ -37,6 +34,11 @@ def hosts() -> dict[str, str]:
     return HOSTS if inside() else {}
 
 
+def host_of(name: str, address: str) -> str:
+    """Return where a service of an address is reached: for one of this very machine, in its container."""
+    return hosts().get(name, address) if address == "127.0.0.1" else address
+
+
 def listen(host: str) -> str:
     """Return the address at which a program of this host listens.
 
@@ -54,89 +56,12 @@ def published_ports() -> dict[str, int]:
     return {name: int(port) for name, port in pairs}
 
 
-def own(name: str) -> str:
-    """Return the name of a file that each container has for itself, such as ``lock@3f2a``; else `name`."""
-    if not inside():
-        return name
-    stem, dot, suffix = name.partition(".")
-    return f"{stem}@{socket.gethostname()}{dot}{suffix}"
-
-
-def running() -> dict[str, Any] | None:
-    """Return what the supervisors of all containers say, as if it were one stack; None if none lives.
-
-    A second container's worker has the container's name in its own, such as ``worker1@3f2a``.
-    """
-    living = [file.name for file in sorted(_files()) if _is_held(_lock_of(file))]
-    stacks = [stack for name in living if (stack := state_folder.read(name))]  # one may end at this moment
-    if not stacks:
-        return None
-    services: dict[str, Any] = {}
-    for stack in stacks:
-        for name, service in stack["services"].items():
-            if name not in services:
-                services[name] = service
-            elif name.startswith("worker"):
-                services[f"{name}@{service['machine']}"] = service
-    order = ("postgis", "rabbitmq", "flower", "lab")
-    first = {name: services[name] for name in order if name in services}
-    following = [stack for stack in stacks if any(name.startswith("worker") for name in stack["services"])]
-    matches = [stack["matches"] for stack in following or stacks]
-    agreed = matches[0] if matches[1:] == matches[:-1] else None  # while they differ, not all follow yet
-    return stacks[0] | {"services": first | services, "matches": agreed}
-
-
-def own_services() -> dict[str, Any]:
-    """Return how the services of this container are."""
-    return state_folder.read(own("stack.json")).get("services", {})
-
-
-def forget_the_gone() -> None:
-    """Remove the files of containers that are no more."""
-    for file in _files():
-        if not _is_held(_lock_of(file)):
-            file.unlink(missing_ok=True)
-
-
-def not_writable(course: Path) -> str:
-    """Return what to say when this container's user may not write in the course's folder."""
-    owner = course.stat()
-    return (
-        f"The course's folder belongs to user {owner.st_uid}, group {owner.st_gid}. This container runs as\n"
-        f"user {os.getuid()}, group {os.getgid()}, who can't write there.\n"
-        "Next: write these two lines into the file .env beside docker-compose.yml:\n"
-        f"COURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\nThen: docker compose up --build"
-    )
-
-
-def _files() -> list[Path]:
-    return list(state_folder.state_dir().glob("stack@*.json"))
-
-
-def _lock_of(file: Path) -> Path:
-    return file.with_name(f"lock{file.stem.removeprefix('stack')}")
-
-
-def _is_held(lock: Path) -> bool:
-    import fcntl  # Windows has none, and runs no containers of Windows here
-
-    try:
-        with lock.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except OSError:
-        return True
-    return False
-
-
 def main() -> int:
-    """Say how this container's part is; return 0 if it is ready."""
-    services = own_services()
-    for name, service in services.items():
-        print(f"{name:<10} {service['state']:<9} {service['message']}".rstrip())
-    ready = bool(services) and all(service["state"] == "ready" for service in services.values())
-    return 0 if ready and _is_held(state_folder.state_dir() / own("lock")) else 1
+    """Return 0 if a worker of this container lives."""
+    from workshop.delivery.presence import living
+
+    here = (f"@{socket.gethostname()}", f"-{socket.gethostname()}")  # the latter at a central
+    return 0 if any(name.endswith(here) for name in living(settings.database_url())) else 1
 
 
 if __name__ == "__main__":

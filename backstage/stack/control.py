@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from backstage.stack import containers, environment, plan
+from backstage.stack import environment, plan
 from backstage.stack.lock import only_one
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
@@ -46,7 +46,7 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
     _refuse_this_machine()
     names = names or plan.NAMES
     with only_one():
-        _begin(names, say)
+        _begin(say)
         try:
             asyncio.run(Supervisor(new_site(), names, say).run(when_ready))
         except WorkshopError as error:
@@ -54,16 +54,16 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
             raise
 
 
-def _begin(names: tuple[str, ...], say: Say) -> None:
-    """Remove what an earlier start left; in containers, what all share is the lab's."""
-    if not containers.inside():
-        end_leftovers(say)
-    elif not os.access(state_folder.ROOT, os.W_OK):
-        raise WorkshopError(containers.not_writable(state_folder.ROOT))
-    if "lab" in names or not containers.inside():
-        for orders in ("settings.json", "parts.json"):
-            (state_folder.state_dir() / orders).unlink(missing_ok=True)
-        containers.forget_the_gone()
+def forget_orders() -> None:
+    """Take back what was changed while the services ran before."""
+    for orders in ("settings.json", "parts.json"):
+        (state_folder.state_dir() / orders).unlink(missing_ok=True)
+
+
+def _begin(say: Say) -> None:
+    """Remove what an earlier start left."""
+    end_leftovers(say)
+    forget_orders()
     for line in elsewhere():
         say(f"Note: {line}")
     say("Starting the services ...")
@@ -106,7 +106,7 @@ def up_detached(names: tuple[str, ...], say: Say) -> None:
     """
     _refuse_this_machine()
     with only_one():
-        _begin(names, say)
+        _begin(say)
     log = state_folder.state_dir() / "stack.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

@@ -125,10 +125,9 @@ class Keeper:
 
     async def _start(self) -> None:
         await asyncio.to_thread(self.service.prepare, self.site)
-        if self.service.command(self.site):
-            self._process = await spawn(self.service, self.site)
-            self.status.pid, self.status.born = self._process.pid, born(self._process.pid)
-            self.changed()
+        self._process = await spawn(self.service, self.site)
+        self.status.pid, self.status.born = self._process.pid, born(self._process.pid)
+        self.changed()
         await self._until_answering()
         await asyncio.to_thread(self.service.finish, self.site)
 
@@ -146,10 +145,7 @@ class Keeper:
 
     async def _until_ended(self) -> str:
         """Wait until the program ends, and return how it did."""
-        if self._process is None:  # someone else runs it
-            while (trouble := await asyncio.to_thread(self.service.trouble, self.site)) is None:
-                await asyncio.sleep(1)
-            return trouble
+        assert self._process
         code = await self._process.wait()
         if code < 0:
             return f"it was ended by {Signals(-code).name}"

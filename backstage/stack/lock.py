@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from backstage.stack import containers
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -31,7 +30,7 @@ def only_one() -> Iterator[None]:
     WorkshopError
         If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
-    path = state_folder.state_dir() / containers.own("lock")
+    path = state_folder.state_dir() / "lock"
     lock = FileLock(path, _LOOKING, fallback_to_soft=False)
     try:
         lock.acquire()

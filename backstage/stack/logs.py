@@ -29,14 +29,9 @@ _NO_RIGHT_OR_ROOM = re.compile(r"Permission denied|No space left|eacces|enospc")
 
 
 def of(service: str | None) -> list[Path]:
-    """Return the logs of a service, or of all; in containers the container's name follows the service's."""
+    """Return the logs of a service, or of all."""
     every = sorted((state_dir() / "logs").glob("*.log"))
-    return [log for log in every if not service or service in _names(log)]
-
-
-def _names(log: Path) -> tuple[str, ...]:
-    part = log.stem.partition("@")[0]
-    return log.stem, part, part.rstrip("0123456789")
+    return [log for log in every if not service or service in (log.stem, log.stem.rstrip("0123456789"))]
 
 
 def begin(log: Path) -> None:

@@ -4,12 +4,9 @@ import os
 import sys
 from typing import Any
 
-import psycopg
-
-from backstage.stack import containers, jupyterlab, postgis, rabbitmq, workers
+from backstage.stack import jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import Service
-from backstage.stack.site import Site
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -28,23 +25,6 @@ _FIXED = {
 }
 
 
-def _log_in(site: Site) -> None:
-    psycopg.connect(site.database_url.replace("+psycopg", ""), connect_timeout=3).close()
-
-
-def _create_schema(site: Site) -> None:
-    from backstage.stack.schema import create_schema  # takes two seconds to import, and only `up` needs it
-
-    create_schema(site.database_url)
-
-
-WATCHED = {
-    "postgis": Service("postgis", lambda site: [], _log_in, finish=_create_schema),
-    "rabbitmq": Service("rabbitmq", lambda site: [], rabbitmq.probe, finish=rabbitmq.finish),
-}
-"""What other containers run: it is watched, and given what the course needs."""
-
-
 def services(names: tuple[str, ...]) -> dict[str, Service]:
     """Return what to run, as the settings say now; while they say ``paused``, no workers.
 
@@ -60,13 +40,11 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     """
     names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [name for name in names if name in _FIXED]
-    if containers.inside():
-        wanted = [*WATCHED, *(name for name in wanted if name not in WATCHED)]
     if "worker" in names and not settings.get("paused"):
         count = settings.get("workers") or 1
         require_sessions(count, settings.get("processes") or usual_processes())
         wanted += [f"worker{number}" for number in range(1, count + 1)]
-    if "rabbitmq" in names and (central := opened()):
+    if {"rabbitmq", "worker"} & {*names} and (central := opened()):
         wanted += [*workers.rehearsed(), *([workers.CLASS_FLOWER] if central.flower else [])]
     if PERIODIC in names and not settings.joined():  # a central has no queue for them
         wanted.append(PERIODIC)
@@ -75,8 +53,6 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
 
 def service(name: str, machine: str | None = None) -> Service:
     """Return a service by its name, such as ``postgis`` or ``worker2``; of another container where named."""
-    if containers.inside() and name in WATCHED:
-        return WATCHED[name]
     name = name.partition("@")[0]
     if name == PERIODIC:
         return workers.periodic()

@@ -11,12 +11,13 @@ from pathlib import Path
 import psutil
 import psycopg
 
+from backstage.stack import containers
 from backstage.stack.binaries import find
 from backstage.stack.environment import of_child
 from backstage.stack.ports import addresses
 from backstage.stack.postgres_user import hand_over, run_as
 from backstage.stack.service import NotReady, Service
-from backstage.stack.site import HOST, Site
+from backstage.stack.site import Site
 
 # Own accounts come from this machine only. Everyone else is a machine of a central: a member of the role that
 # has the name of its database.
@@ -120,7 +121,7 @@ def command(site: Site) -> list[str]:
 def probe(site: Site) -> None:
     """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
     connect(site, "postgres").close()
-    for address in addresses():  # it starts even if it can't listen at one of them
+    for address in addresses()[1:]:  # it starts even if it can't listen there
         socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
 
 
@@ -140,7 +141,8 @@ def connect(site: Site, database: str) -> psycopg.Connection:
     psycopg.OperationalError
         If the server does not answer.
     """
-    url = f"postgresql://postgres:{site.token}@{HOST}:{site.ports['postgis']}/{database}"
+    password = "geopython" if containers.inside() else site.token
+    url = f"postgresql://postgres:{password}@{site.place('postgis')}/{database}"
     return psycopg.connect(url, connect_timeout=3, autocommit=True)
 
 

@@ -6,10 +6,7 @@ import shutil
 import signal
 import subprocess
 from asyncio.subprocess import Process
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import IO
+from contextlib import nullcontext, suppress
 
 import psutil
 
@@ -23,7 +20,7 @@ _SETPRIV = shutil.which("setpriv")
 
 
 async def spawn(service: Service, site: Site) -> Process:
-    """Start a service's program in a session of its own, with its output in its log.
+    """Start a service's program in a session of its own, with its output in its log, or its container's.
 
     On Linux the kernel stops it when this process ends, however that ends: `setpriv` asks for that. Call
     this from the main thread, as the kernel watches the thread that started the program.
@@ -31,7 +28,7 @@ async def spawn(service: Service, site: Site) -> Process:
     log = site.log(service.name)
     logs.begin(log)
     bound = [_SETPRIV, f"--pdeathsig={service.stop_signal.name}", "--"] if _SETPRIV else []
-    with _output(log) as output:
+    with nullcontext() if containers.inside() else log.open("ab") as output:  # Docker keeps what is said
         return await asyncio.create_subprocess_exec(
             *bound,
             *service.command(site),
@@ -42,24 +39,6 @@ async def spawn(service: Service, site: Site) -> Process:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-
-
-@contextmanager
-def _output(log: Path) -> Iterator[IO[bytes]]:
-    """Yield where a program writes: into its log, and in a container for ``docker compose logs`` too."""
-    if not containers.inside():
-        with log.open("ab") as file:
-            yield file
-        return
-    tee = subprocess.Popen(
-        ["tee", "--append", str(log)],
-        env=environment.of_child(),
-        stdin=subprocess.PIPE,
-        start_new_session=True,
-    )
-    assert tee.stdin
-    with tee.stdin as pipe:
-        yield pipe
 
 
 _FILES = 10_240

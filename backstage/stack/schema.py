@@ -1,7 +1,7 @@
 """The database of the course, its tables, and the nations in them."""
 
 from psycopg import sql
-from sqlalchemy import Connection, Table, create_engine, func, inspect, text
+from sqlalchemy import Connection, Table, create_engine, inspect, text
 
 from backstage.stack.postgis import connect
 from backstage.stack.service import START_AFRESH
@@ -11,7 +11,7 @@ from workshop.data import BOUNDARY
 from workshop.errors import WorkshopError
 
 _ONE_AT_A_TIME = 27700
-"""The number of the lock that keeps two containers from creating the same table."""
+"""The number of the lock that keeps two containers from making the same database."""
 
 _NATIONS = text("""\
 INSERT INTO geopython.uk_boundary (code, name, geom)
@@ -26,15 +26,16 @@ def create_database(site: Site) -> None:
     """Make role, database, extension and schema where they are missing, then the tables."""
     name = sql.Identifier(site.database)
     with connect(site, "postgres") as server:
+        server.execute("SELECT pg_advisory_lock(%s)", [_ONE_AT_A_TIME])
         if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = 'geopython'").fetchone():
             server.execute("CREATE ROLE geopython LOGIN PASSWORD 'geopython'")
         if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", [site.database]).fetchone():
             server.execute(sql.SQL("CREATE DATABASE {} OWNER geopython").format(name))
         server.execute(sql.SQL("ALTER DATABASE {} SET search_path = geopython, public").format(name))
-    with connect(site, site.database) as database:
-        database.execute("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public")
-        database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
-    create_schema(site.database_url)
+        with connect(site, site.database) as database:
+            database.execute("CREATE EXTENSION IF NOT EXISTS postgis SCHEMA public")
+            database.execute("CREATE SCHEMA IF NOT EXISTS geopython AUTHORIZATION geopython")
+        create_schema(site.database_url)
 
 
 def create_schema(database_url: str) -> None:
@@ -53,7 +54,6 @@ def create_schema(database_url: str) -> None:
     engine = create_engine(database_url)
     try:
         with engine.begin() as connection:
-            connection.execute(func.pg_advisory_xact_lock(_ONE_AT_A_TIME).select())
             db.Base.metadata.create_all(connection)
             for table in db.Base.metadata.sorted_tables:
                 _refuse_older(connection, table)

@@ -44,7 +44,7 @@ class Site:
 
     def of(self, central: CentralConfig) -> "Site":
         """Return where a central's virtual host, database and Flower are, on the same servers."""
-        return replace(self, central=central.id, hosts={"flower": central.address})
+        return replace(self, central=central.id, hosts=self.hosts | {"flower": central.address})
 
     @property
     def virtual_host(self) -> str:
@@ -84,7 +84,7 @@ class Site:
 
     def log(self, name: str) -> Path:
         """Return the log file of a service."""
-        return self.state / "logs" / containers.own(f"{name}.log")
+        return self.state / "logs" / f"{name}.log"
 
 
 def new_site() -> Site:

@@ -8,21 +8,25 @@ from typing import Any
 
 from backstage.stack import cloud, containers
 from backstage.stack.process import born
-from backstage.stack.site import HOST, Site
+from backstage.stack.site import HOST, Site, new_site
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
 
 def running() -> dict[str, Any] | None:
-    """Return the content of ``stack.json`` if its supervisor lives, else None."""
+    """Return the content of ``stack.json`` if its supervisor lives, else None. Containers are asked."""
     if containers.inside():
-        return containers.running()
+        from backstage.stack import compose  # it knows all services, which ask here
+
+        return compose.running()
     stack = state_folder.read("stack.json")
     return stack if "pid" in stack and born(stack["pid"]) == stack["born"] else None
 
 
 def running_site() -> Site | None:
     """Return the site of the running stack, if there is one."""
+    if containers.inside():
+        return new_site()
     stack = running()
     if stack is None:
         return None
@@ -105,7 +109,7 @@ def addresses() -> str:
 
 def readiness() -> str:
     """Return READY, and which services are not."""
-    states = {name: service["state"] for name, service in containers.own_services().items()}
+    states = {name: service["state"] for name, service in statuses().items()}
     broken = [name for name, state in states.items() if state != "ready"]
     return f"READY, except {', '.join(broken)}. Next: workshop doctor" if broken else "READY"
 

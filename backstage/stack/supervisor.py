@@ -14,15 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from backstage.stack import containers, plan, watch
+from backstage.stack import plan, watch
 from backstage.stack.central_config import open_to_others
-from backstage.stack.forward import forward
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.site import Site
 from backstage.stack.status import settled
 from backstage.stack.workers import machine_name
-from workshop import state_folder
+from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
 
 _LOOK = 1
@@ -67,9 +66,6 @@ class Supervisor:
         """
         self._hear_signals()
         allow_many_files()
-        if containers.inside() and "lab" in self.names:
-            for page in ("flower", "management"):
-                await forward(self.site, page, self.say)
         self._saved = watch.saved()
         try:
             self._follow_settings()
@@ -188,7 +184,7 @@ class Supervisor:
             "services": services,
         }
         if content != self._written:
-            state_folder.write(containers.own("stack.json"), content)
+            json_files.write(self.site.state / "stack.json", content)
             self._written = content
 
     async def _stop_all(self) -> None:
@@ -199,4 +195,4 @@ class Supervisor:
             for keeper in last:
                 keeper.stop()
             await asyncio.gather(*(keeper.task for keeper in last), return_exceptions=True)
-        (self.site.state / containers.own("stack.json")).unlink(missing_ok=True)
+        (self.site.state / "stack.json").unlink(missing_ok=True)

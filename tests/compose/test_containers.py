@@ -1,6 +1,10 @@
 """What the engine says of the running containers: healthy, modest, and seen by this computer alone."""
 
+import json
+import shutil
 import socket
+import subprocess
+from pathlib import Path
 
 import psutil
 import pytest
@@ -43,6 +47,21 @@ def test_no_other_address_of_this_computer_answers(project: Project) -> None:
             with socket.socket() as trial:
                 trial.settimeout(1)
                 assert trial.connect_ex((address, port)) != 0, f"{address}:{port} answers"
+
+
+def test_two_clones_are_two_projects(project: Project, tmp_path: Path) -> None:
+    described = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for file in ("docker-compose.yml", ".env"):
+            shutil.copy(project.root / file, tmp_path / name)
+        told = {key: value for key, value in project.environment.items() if not key.startswith("COMPOSE_")}
+        command = ("docker", "compose", "config", "--format=json")
+        done = subprocess.run(command, cwd=tmp_path / name, env=told, capture_output=True, check=True)
+        described.append(json.loads(done.stdout))
+    assert [each["name"] for each in described] == ["one", "two"]
+    volumes = [{volume["name"] for volume in each["volumes"].values()} for each in described]
+    assert volumes[0].isdisjoint(volumes[1])
 
 
 @pytest.mark.parametrize("service", ALWAYS)

@@ -20,7 +20,7 @@ SAYS = {
     "docker compose ps": "(healthy)",
     "docker compose exec worker python -m workshop.demo": "called do_task 2500 times",
     "docker compose exec lab workshop status": "the code as saved",
-    "docker compose logs worker": "ready after",
+    "docker compose logs worker": "worker1    ready",
 }
 """What a command shows."""
 
@@ -70,7 +70,7 @@ def in_the_foreground(project: Project, words: list[str], output: Path) -> None:
             words, cwd=project.root, env=project.environment, stdout=file, stderr=file, start_new_session=True
         )
     try:
-        wait_for(lambda: "ready after" in output.read_text(), 300, "what the containers say")
+        wait_for(lambda: "worker1    ready" in output.read_text(), 300, "what the containers say")
         wait_for(project.is_healthy, 300, "health of all containers")
         assert process.poll() is None, output.read_text()
         process.send_signal(signal.SIGINT)

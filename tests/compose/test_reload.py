@@ -58,12 +58,10 @@ def seconds_to_reload(project: Project) -> float:
     """Return how many seconds a saved edit needs until a worker with it is ready."""
     [worker] = project.inspect("worker")
     said = f"docker logs {worker['Id']}"
-    before = project.run(*said.split()).count("worker1    ready after")
+    before = project.run(*said.split()).count("worker1    ready")
     with edited(project, CALL, "geoprocess(x + 1000, y)"):
         began = time.monotonic()
-        wait_for(
-            lambda: project.run(*said.split()).count("worker1    ready after") > before, 180, "the new worker"
-        )
+        wait_for(lambda: project.run(*said.split()).count("worker1    ready") > before, 180, "the new worker")
         seconds = time.monotonic() - began
         assert easting(project) == 326_200
     assert easting(project) == 325_200

@@ -33,11 +33,13 @@ def test_at_home_addresses_are_this_machine_and_nothing_ends() -> None:
     assert cloud.limits() == ""
 
 
-def test_a_codespace_has_an_address_for_each_port(codespace: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_in_a_codespace_all_pages_are_inside_jupyterlab(
+    codespace: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lab = "http://127.0.0.1:8888/lab/tree/notebooks/00-start-here.ipynb?token=t"
-    assert cloud.address(FLOWER, "flower/") == "https://literate-parakeet-mld5-5555.app.github.dev/flower"
+    assert cloud.address(FLOWER, "flower/") == "https://literate-parakeet-mld5-8888.app.github.dev/flower/"
     monkeypatch.setenv("GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN", "elsewhere.example")
-    assert cloud.address(lab, "lab") == (
+    assert cloud.address(lab, "lab/tree/notebooks/00-start-here.ipynb") == (
         "https://literate-parakeet-mld5-8888.elsewhere.example/lab/tree/notebooks/00-start-here.ipynb?token=t"
     )
 

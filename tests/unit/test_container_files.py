@@ -60,6 +60,12 @@ def test_each_variable_of_a_build_is_in_the_example() -> None:
         assert {name for name, value in arguments.items() if value is None} <= set(documented)
 
 
+def test_engines_without_a_start_interval_will_do() -> None:
+    checks = [service["healthcheck"] for service in SERVICES.values() if "healthcheck" in service]
+    assert checks
+    assert not [check for check in checks if "start_interval" in check]  # it needs engine 25
+
+
 def test_images_have_a_version() -> None:
     foreign = [service["image"] for service in SERVICES.values() if "build" not in service]
     for path in DOCKERFILES:

@@ -1,24 +1,31 @@
-"""One stack out of what several containers say of themselves, and what a container refuses."""
+"""What each container runs, how all are when they are asked, and what a container refuses."""
 
-import fcntl
 import os
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from click.testing import CliRunner
 
 from backstage.classroom import central
+from backstage.classroom.card import Card
 from backstage.cli import main
-from backstage.stack import breaking, containers, control, doctor, jupyterlab, plan, shutdown, status
-from backstage.stack.site import USUAL_PORTS, Site
-from workshop import state_folder
+from backstage.stack import breaking, compose, containers, doctor, jupyterlab, plan, shutdown, status
+from backstage.stack.central_config import new_id
+from backstage.stack.service import Service
+from backstage.stack.site import Site, new_site
+from workshop import settings, state_folder
+from workshop.delivery import presence
+from workshop.delivery.presence import code_digest
 from workshop.errors import WorkshopError
 
-Say = Callable[..., None]
+Answering = Callable[..., None]
+
+SAVED = code_digest()
+OTHER = "00000000"
+"""The digest of other code than what is saved."""
 
 
 @pytest.fixture(autouse=True)
@@ -27,33 +34,30 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(
         "WORKSHOP_PUBLISHED", "postgis=5433 rabbitmq=5673 management=15673 flower=5556 lab=8889"
     )
-    monkeypatch.setattr(socket, "gethostname", lambda: "here")
+    monkeypatch.setenv("WORKSHOP_BROKER_URL", "amqp://celery_user:secret@rabbitmq:5672/celery_app")
+    monkeypatch.setenv("WORKSHOP_DATABASE_URL", "postgresql://geopython:geopython@postgis/geopython-db")
+    monkeypatch.setenv("WORKSHOP_PROCESSES", "2")
     return state_folder.state_dir()
 
 
 @pytest.fixture
-def say(state: Path) -> Iterator[Say]:
-    """Let a container say how its services are; its supervisor lives until the test ends."""
-    with ExitStack() as living:
+def services(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Let services answer as told, and workers live, each with its code and its number of processes."""
 
-        def say(host: str, lives: bool = True, follows: object = None, **services: str) -> None:
-            conditions = {
-                name: {"state": state, "message": f"as {host} sees it", "machine": host, "restarts": 0}
-                for name, state in services.items()
-            }
-            told = {"pid": 1, "ports": USUAL_PORTS, "matches": follows, "services": conditions}
-            state_folder.write(f"stack@{host}.json", told)
-            if lives:
-                lock = living.enter_context((state / f"lock@{host}").open("a"))
-                fcntl.flock(lock, fcntl.LOCK_EX)
+    def answering(silent: str = "", **workers: tuple[str, int]) -> None:
+        living = {name.replace("_at_", "@"): each for name, each in workers.items()}
 
-        yield say
+        def trouble(service: Service, site: Site) -> str | None:
+            return "nobody answers" if service.name == silent else None
 
+        def stats(*_: Any, **__: Any) -> dict[str, Any]:
+            return {name: {"pool": {"max-concurrency": number}} for name, (_, number) in living.items()}
 
-def states() -> dict[str, str]:
-    stack = containers.running()
-    assert stack is not None
-    return {name: service["state"] for name, service in stack["services"].items()}
+        monkeypatch.setattr(Service, "trouble", trouble)
+        monkeypatch.setattr(compose, "living", lambda url: {name: code for name, (code, _) in living.items()})
+        monkeypatch.setattr(compose, "ask", stats)
+
+    return answering
 
 
 def test_it_is_a_container_where_ports_are_published(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,92 +65,92 @@ def test_it_is_a_container_where_ports_are_published(monkeypatch: pytest.MonkeyP
     assert containers.published_ports()["lab"] == 8889
     monkeypatch.delenv("WORKSHOP_PUBLISHED")
     assert not containers.inside()
-    assert containers.own("stack.json") == "stack.json"
 
 
-def test_a_file_of_its_own() -> None:
-    assert containers.own("stack.json") == "stack@here.json"
-    assert containers.own("lock") == "lock@here"
-    assert containers.own("worker1.log") == "worker1@here.log"
-
-
-def test_all_containers_make_one_stack(say: Say) -> None:
-    say("b", postgis="ready", rabbitmq="ready", worker1="starting")
-    say("c", postgis="ready", rabbitmq="ready", lab="ready")
-    say("a", postgis="ready", rabbitmq="ready", flower="broken")
-    assert states() == {
+def test_each_service_is_asked(services: Answering) -> None:
+    services(silent="flower", worker1_at_a=(SAVED, 2))
+    assert status.services() == {
         "postgis": "ready",
         "rabbitmq": "ready",
-        "flower": "broken",
+        "flower": "starting",
         "lab": "ready",
-        "worker1": "starting",
+        "worker1@a": "ready",
     }
-    assert list(states())[:4] == ["postgis", "rabbitmq", "flower", "lab"]
+    assert "flower     starting  nobody answers" in status.status()
 
 
-def test_a_second_worker_is_called_after_its_container(say: Say) -> None:
-    say("a", worker1="ready")
-    say("b", worker1="starting", worker2="ready")
-    assert states() == {"worker1": "ready", "worker1@b": "starting", "worker2": "ready"}
-    assert status.workers_ready() == 2
-
-
-def test_a_container_that_is_gone_says_nothing(say: Say, state: Path) -> None:
-    say("gone", lives=False, worker1="ready")
-    assert containers.running() is None
-    say("here", lab="ready")
-    assert states() == {"lab": "ready"}
-    containers.forget_the_gone()
-    assert [file.name for file in state.glob("stack@*")] == ["stack@here.json"]
-
-
-def test_a_container_that_ends_at_this_moment_says_nothing(say: Say, monkeypatch: pytest.MonkeyPatch) -> None:
-    say("ends", worker1="ready")
-    say("stays", lab="ready")
-    read = state_folder.read
-    monkeypatch.setattr(state_folder, "read", lambda name: {} if name == "stack@ends.json" else read(name))
-    assert states() == {"lab": "ready"}
-
-
-def test_a_supervisor_that_died_says_nothing(say: Say, state: Path) -> None:
-    say("gone", lives=False, worker1="ready")
-    (state / "lock@gone").touch()
-    assert containers.running() is None
+def test_a_worker_is_called_after_its_container(services: Answering) -> None:
+    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2), worker1_at_c=(SAVED, 2))
+    assert list(status.services())[4:] == ["worker1@a", "worker1@b", "worker1@c"]
+    assert status.workers_ready() == 3
 
 
 @pytest.mark.parametrize(
-    ("second", "agreed"), [({"settings": {}}, {"settings": {}}), ({"settings": 1}, None)]
+    ("living", "expected"),
+    [
+        ({}, "starting"),
+        ({"worker1_at_a": (SAVED, 2)}, "ready"),
+        ({"worker1_at_a": (OTHER, 2)}, "starting"),
+        ({"worker1_at_a": (SAVED, 8)}, "starting"),
+    ],
+    ids=["none lives", "as wished", "other code", "other processes"],
 )
-def test_settings_hold_once_all_workers_follow_them(second: object, agreed: object, say: Say) -> None:
-    say("a", follows={"settings": {}}, worker1="ready")
-    say("b", follows=second, worker1="ready")
-    say("c", follows="what the lab follows does not count", lab="ready")
-    stack = containers.running()
-    assert stack is not None
-    assert stack["matches"] == agreed
+def test_a_worker_is_ready_once_it_runs_what_is_wished(
+    living: dict[str, tuple[str, int]], expected: str, services: Answering
+) -> None:
+    services(**living)
+    assert status.services()["worker1@a" if living else "worker1"] == expected
 
 
-@pytest.mark.parametrize(("part", "code"), [("ready", 0), ("broken", 1), ("starting", 1)])
-def test_the_health_check(part: str, code: int, say: Say, capsys: pytest.CaptureFixture[str]) -> None:
-    say("here", postgis="ready", worker1=part)
+def test_a_worker_whose_code_does_not_compile_is_still_the_one_before(
+    services: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services(worker1_at_a=(OTHER, 2))
+    monkeypatch.setattr(compose, "syntax_error", lambda: "workshop/tasks.py, line 3: invalid syntax")
+    assert "worker1@a  ready     still the version before: workshop/tasks.py, line 3" in status.status()
+
+
+def test_workers_are_counted_in_each_container(services: Answering) -> None:
+    services(worker1_at_a=(SAVED, 2), worker2_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2))
+    assert status.services()["worker2@a"] == "stopping"
+    settings.change(workers=2)
+    found = status.services()
+    assert {name: state for name, state in found.items() if name.startswith("worker")} == {
+        "worker1@a": "ready",
+        "worker2@a": "ready",
+        "worker1@b": "ready",
+        "worker2@b": "starting",
+    }
+
+
+def test_without_a_database_no_worker_is_known(services: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
+    services(silent="postgis")
+
+    def living(url: str) -> dict[str, str]:
+        raise psycopg.OperationalError
+
+    monkeypatch.setattr(compose, "living", living)
+    assert status.services()["worker1"] == "starting"
+
+
+@pytest.mark.parametrize(("name", "code"), [("worker1_at_here", 0), ("worker1_at_there", 1)])
+def test_a_container_is_healthy_if_its_worker_lives(
+    name: str, code: int, services: Answering, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "here")
+    services(**{name: (SAVED, 2)})
+    monkeypatch.setattr(presence, "living", compose.living)
     assert containers.main() == code
-    assert f"worker1    {part}" in capsys.readouterr().out
 
 
-def test_a_container_without_a_supervisor_is_not_healthy(say: Say) -> None:
-    assert containers.main() == 1
-    say("here", lives=False, worker1="ready")
-    assert containers.main() == 1
-
-
-def test_addresses_are_those_of_the_host(say: Say) -> None:
-    say("here", postgis="ready", rabbitmq="ready", flower="ready", lab="ready")
+def test_addresses_are_those_of_the_host(services: Answering) -> None:
+    services()
     state_folder.write("token.json", {"token": "abc"})
     inside = status.running_site()
     assert inside is not None
     assert inside.broker_url == "amqp://celery_user:secret@rabbitmq:5672/celery_app"
     assert inside.published().flower_url == "http://127.0.0.1:5556/flower"
-    said = status.addresses()
+    said = CliRunner().invoke(main, ["up"]).output
     assert "http://127.0.0.1:8889/lab/tree/notebooks/00-start-here.ipynb?token=abc" in said
     assert "http://127.0.0.1:15673" in said
     assert "host 127.0.0.1, port 5433" in said
@@ -158,35 +162,51 @@ def test_without_containers_inside_is_outside(monkeypatch: pytest.MonkeyPatch) -
     assert own.published() == own
 
 
-def test_the_plan_watches_what_other_containers_run(say: Say) -> None:
-    wanted = plan.services(("lab",))
-    assert list(wanted) == ["postgis", "rabbitmq", "lab"]
-    own = Site(state_folder.state_dir(), USUAL_PORTS, "")
-    assert [name for name, service in wanted.items() if not service.command(own)] == ["postgis", "rabbitmq"]
-    assert "--ServerApp.ip=0.0.0.0" in jupyterlab.command(own)
+@pytest.fixture
+def ran(services: Answering, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What containers did: what they made at PostGIS and RabbitMQ, and what they became."""
+    services()
+    did: list[str] = []
+    for name in ("postgis", "rabbitmq"):
+        finish = lambda site, name=name: did.append(f"made {name}")  # noqa: E731
+        service = plan.service(name)
+        monkeypatch.setitem(plan._FIXED, name, Service(name, service.command, service.probe, finish=finish))
+    monkeypatch.setattr(
+        os, "execve", lambda program, command, environment: did.append(" ".join(command[1:4]))
+    )
+    return did
 
 
-def test_a_worker_of_another_container_is_asked_by_its_name() -> None:
-    command = plan.service("worker1@there", "there").command(Site(state_folder.state_dir(), USUAL_PORTS, ""))
-    assert command[command.index("-n") + 1] == "worker1@there"
-
-
-def test_a_folder_of_someone_else_is_told_with_the_two_lines(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("part", "program"), [("lab", "-m jupyterlab"), ("flower", "-m celery -A")])
+def test_a_container_makes_what_is_missing_and_becomes_its_program(
+    part: str, program: str, ran: list[str]
 ) -> None:
+    done = CliRunner().invoke(main, ["up", part])
+    assert done.exit_code == 0, done.output
+    assert ran[:2] == ["made postgis", "made rabbitmq"]
+    assert ran[2].startswith(program)
+    assert ("token=" in done.output) == (part == "lab")
+    assert "--ServerApp.ip=0.0.0.0" in jupyterlab.command(new_site())
+
+
+def test_the_workers_container_supervises_workers_only() -> None:
+    assert list(plan.services(("worker",))) == ["worker1"]
+
+
+@pytest.mark.parametrize(("part", "kept"), [("lab", False), ("flower", True)])
+def test_settings_end_with_the_lab(part: str, kept: bool, ran: list[str], state: Path) -> None:
+    settings.change(pace=20)
+    CliRunner().invoke(main, ["up", part])
+    assert (state / "settings.json").exists() == kept
+
+
+def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     owner = state_folder.ROOT.stat()
     with pytest.raises(WorkshopError) as failed:
-        control._begin(("worker",), print)
+        compose.prepare()
     assert f"\nCOURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\n" in str(failed.value)
     assert "Next: write these two lines into the file .env" in str(failed.value)
-
-
-@pytest.mark.parametrize(("part", "kept"), [("lab", False), ("worker", True)])
-def test_settings_end_with_the_lab(part: str, kept: bool, state: Path) -> None:
-    state_folder.write("settings.json", {"pace": 20})
-    control._begin((part,), print)
-    assert (state / "settings.json").exists() == kept
 
 
 @pytest.mark.parametrize(
@@ -205,40 +225,29 @@ def test_breaking_is_for_the_host(capsys: pytest.CaptureFixture[str]) -> None:
     assert "docker compose kill worker" in said
 
 
-def test_a_central_queue_is_for_the_instructor() -> None:
-    with pytest.raises(WorkshopError, match="workshop scale 3"):
-        central.start()
+def test_a_card_of_this_machine_names_its_containers() -> None:
+    parts: Any = (1, new_id(), "0" * 16)
+    card = Card(*parts, "127.0.0.1", 5672, 5432, central.new_central(1).until)
+    assert (card.broker.host, card.database.host) == ("rabbitmq", "postgis")
+    far = Card(*parts, "192.168.8.10", 5672, 5432, card.until)
+    assert (far.broker.host, far.database.host) == ("192.168.8.10", "192.168.8.10")
 
 
-def test_the_doctor_looks_for_no_programs() -> None:
+def test_a_class_is_not_for_containers() -> None:
+    with pytest.raises(WorkshopError, match="no other machine reaches them(.|\n)*workshop class rehearse"):
+        central.start(address="192.168.8.10")
+
+
+def test_the_doctor_looks_for_no_programs(services: Answering) -> None:
+    services()
     assert not [finding for finding in doctor.examine() if "found /" in finding.text]
 
 
-@pytest.mark.parametrize(
-    ("asked", "shown"),
-    [
-        ("worker", {"worker1@a", "worker1@b"}),
-        ("worker1", {"worker1@a", "worker1@b"}),
-        ("worker1@b", {"worker1@b"}),
-        ("lab", {"lab@c"}),
-    ],
-)
-def test_a_log_by_its_name_or_its_part(asked: str, shown: set[str], state: Path) -> None:
-    (state / "logs").mkdir()
-    every = ("worker1@a", "worker1@b", "lab@c")
-    for name in every:
-        (state / "logs" / f"{name}.log").write_text(f"a line of {name}\n")
-    said = CliRunner().invoke(main, ["logs", asked]).output
-    assert {name for name in every if f"a line of {name}\n" in said} == shown
-
-
-def test_a_log_that_is_not_there_is_named(state: Path) -> None:
-    (state / "logs").mkdir()
-    (state / "logs" / "lab@c.log").touch()
-    done: Any = CliRunner().invoke(main, ["logs", "flower"])
-    assert done.exit_code == 2
-    assert "There is no log of flower. Logs: lab@c" in done.output
-    assert "Next: in a terminal of your own computer: docker compose logs flower" in done.output
+@pytest.mark.parametrize(("asked", "shown"), [("worker1", "logs worker"), ("", "logs")])
+def test_logs_are_dockers(asked: str, shown: str) -> None:
+    done = CliRunner().invoke(main, ["logs", *filter(None, [asked])])
+    assert done.exit_code == 3
+    assert done.output.strip().endswith(f"docker compose {shown}")
 
 
 def test_the_first_of_two_writers_wins(state: Path) -> None:

@@ -18,7 +18,7 @@ from backstage.stack.service import Service
 from backstage.stack.site import Site
 from backstage.stack.supervisor import Supervisor
 from tests.conftest import wait_for
-from workshop import settings, state_folder
+from workshop import json_files, settings, state_folder
 
 pytestmark = pytest.mark.posix
 
@@ -78,16 +78,16 @@ def run(stack: Stack, scenario: Callable[[], Coroutine[Any, Any, None]]) -> None
 def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    full, write, number = True, state_folder.write, itertools.count()
+    full, write, number = True, json_files.write, itertools.count()
 
-    def to_a_full_disk(name: str, content: dict[str, Any], replace: bool = True) -> None:
-        if full and name == "stack.json":
-            raise OSError(errno.ENOSPC, "No space left on device", f"{name}.draft-{next(number)}")
-        write(name, content, replace)
+    def to_a_full_disk(path: Path, content: dict[str, Any], replace: bool = True) -> None:
+        if full and path.name == "stack.json":
+            raise OSError(errno.ENOSPC, "No space left on device", f"{path}.draft-{next(number)}")
+        write(path, content, replace)
 
     async def scenario() -> None:
         nonlocal full
-        monkeypatch.setattr(state_folder, "write", to_a_full_disk)
+        monkeypatch.setattr(json_files, "write", to_a_full_disk)
         settings.change(pace=1)
         await stack.until(lambda: stack.count("sleeper    ready") == 2)
         assert stack.count("No space left") == 1

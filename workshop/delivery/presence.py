@@ -14,7 +14,6 @@ from typing import Any
 import psycopg
 from celery.signals import worker_ready
 
-from workshop import database
 from workshop.state_folder import ROOT
 
 _LIVING = """
@@ -60,6 +59,8 @@ def _show(sender: Any, **_: Any) -> None:
 
 def _stay(name: str) -> None:
     """Keep the worker's session for as long as it lives; after a restart of the database, open another."""
+    from workshop import database  # half a second, which who only looks can spare
+
     url = database.engine().url.render_as_string(hide_password=False)
     while True:
         with suppress(psycopg.Error), _session(url, f"{_loaded} {name}") as session:

@@ -10,7 +10,7 @@ from base64 import b64encode
 from typing import Any
 
 from backstage.stack import cloud
-from backstage.stack.site import USUAL_PORTS, Site
+from backstage.stack.site import HOST, USUAL_PORTS, Site
 from backstage.stack.status import running_site
 from workshop.state_folder import read, state_dir
 
@@ -41,22 +41,29 @@ def do_not_store(response: Any) -> Any:
     return response
 
 
+def _reached(name: str) -> dict[str, Any]:
+    """Return how a page is reached: a port of this machine, or of another container, to which socat leads."""
+    if not _site.hosts:
+        return {"command": [], "port": _site.ports[name]}
+    return {
+        "command": ["socat", f"TCP-LISTEN:{{port}},bind={HOST},fork,reuseaddr", f"TCP:{_site.place(name)}"]
+    }
+
+
 _site = running_site() or Site(state_dir(), USUAL_PORTS, read("token.json").get("token", ""))
 _flower_login = b64encode(f"flower:{_site.token}".encode()).decode()
 if cloud.in_codespaces():
-    c.ServerApp.allow_origin = cloud.origin(_site.ports["lab"])
+    c.ServerApp.allow_origin = cloud.origin()
 c.ServerProxy.servers = {
     "flower": {
-        "command": [],
-        "port": _site.ports["flower"],
+        **_reached("flower"),
         "absolute_url": True,
         "request_headers_override": {"Authorization": f"Basic {_flower_login}"},
         "new_browser_tab": False,
         "launcher_entry": {"title": "Flower"},
     },
     "rabbitmq": {
-        "command": [],
-        "port": _site.ports["management"],
+        **_reached("management"),
         "new_browser_tab": False,
         "rewrite_response": do_not_store,
         "launcher_entry": {"title": "RabbitMQ"},

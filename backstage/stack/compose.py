@@ -1,0 +1,148 @@
+"""The course in containers: what each of them runs, and how all are, asked of the services themselves.
+
+Docker starts again what ends. What a person changes (settings, a joined central) is in one folder that the
+containers share; the lab's programs write there, the worker's follow.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+import psycopg
+from amqp.exceptions import AMQPError
+from kombu.exceptions import OperationalError
+
+from backstage.stack import plan
+from backstage.stack.environment import of_child
+from backstage.stack.service import Service, Status
+from backstage.stack.site import Site, new_site
+from backstage.stack.status import until
+from backstage.stack.supervisor import Supervisor
+from backstage.stack.watch import syntax_error
+from workshop import settings, state_folder
+from workshop.delivery.presence import code_digest, living
+from workshop.delivery.report import ask
+from workshop.errors import WorkshopError
+
+PARTS = ("flower", "lab", "worker")
+"""The containers that run the course's own image."""
+
+_PATIENCE = 60
+"""Seconds that PostGIS and RabbitMQ have; then Docker starts this container again."""
+
+
+def prepare() -> None:
+    """Make what PostGIS and RabbitMQ lack, before anything runs here.
+
+    Raises
+    ------
+    WorkshopError
+        If this user may not write in the course's folder, or if a service does not answer.
+    """
+    if not os.access(state_folder.ROOT, os.W_OK):
+        raise WorkshopError(_not_writable())
+    settings.check()
+    site = new_site()
+    for service in (plan.service("postgis"), plan.service("rabbitmq")):
+        _complete(service, site)
+
+
+def _complete(service: Service, site: Site) -> None:
+    if not until(lambda: service.trouble(site) is None, _PATIENCE):
+        wrong = f"{service.name} does not answer: {service.trouble(site)}"
+        raise WorkshopError(wrong, f"docker compose logs {service.name}")
+    service.finish(site)
+
+
+def run(part: str, say: Callable[[str], None]) -> None:
+    """Run a container's program in place of this one; the worker's is the supervisor, with workers only.
+
+    Parameters
+    ----------
+    part : str
+        The container: ``flower``, ``lab`` or ``worker``.
+    say : callable
+        Shows a line.
+    """
+    site = new_site()
+    if part == "worker":
+        own = replace(site, state=Path(mkdtemp()))  # what a supervisor says of itself is read by nobody here
+        asyncio.run(Supervisor(own, ("worker",), say).run(lambda: None))
+        return
+    service = plan.service(part)
+    command = service.command(site)
+    os.execve(command[0], command, of_child(service.environment(site)))
+
+
+def _not_writable() -> str:
+    owner = state_folder.ROOT.stat()
+    return (
+        f"The course's folder belongs to user {owner.st_uid}, group {owner.st_gid}. This container runs as\n"
+        f"user {os.getuid()}, group {os.getgid()}, who can't write there.\n"
+        "Next: write these two lines into the file .env beside docker-compose.yml:\n"
+        f"COURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\nThen: docker compose up --build"
+    )
+
+
+def running() -> dict[str, Any]:
+    """Return what a supervisor writes into ``stack.json`` elsewhere, by asking each service now."""
+    site = new_site()
+    supervised = plan.services(("worker",))
+    machines = [name for name in supervised if name.startswith("machine")]
+    services = {name: _asked(name, site) for name in ("postgis", "rabbitmq", "flower", "lab", *machines)}
+    services |= _workers([name for name in supervised if name not in machines])
+    return {
+        "ready": all(each["state"] == "ready" for each in services.values()),
+        "ports": site.ports,
+        "broker_url": site.broker_url,
+        "database_url": site.database_url,
+        "matches": plan.wishes(),
+        "services": services,
+    }
+
+
+def _asked(name: str, site: Site) -> dict[str, Any]:
+    trouble = plan.service(name).trouble(site)
+    return _status("starting" if trouble else "ready", trouble or "", name)
+
+
+def _status(state: str, message: str, machine: str) -> dict[str, Any]:
+    return asdict(Status(state, message=message)) | {"machine": machine}
+
+
+def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
+    """Return how each worker is that is wanted in a container or lives there, such as ``worker1@3f2a``."""
+    try:
+        alive = living(settings.database_url())
+    except psycopg.Error:  # nobody can tell without it
+        alive = {}
+    alive = {name: digest for name, digest in alive.items() if name.startswith(("worker", plan.PERIODIC))}
+    hosts = sorted({name.partition("@")[2] for name in alive})
+    wanted = [f"{name}@{host}" for host in hosts for name in names] or names
+    right, problem = _right_ones(alive), syntax_error()
+    found = {}
+    for name in dict.fromkeys([*wanted, *alive]):
+        state = "stopping" if name not in wanted else "ready" if name in right else "starting"
+        older = f"still the version before: {problem}" if problem and name in alive else ""
+        found[name] = _status(state, older, name.partition("@")[2])
+    return found
+
+
+def _right_ones(alive: dict[str, str]) -> set[str]:
+    """Return the workers that run the code as saved, unless it does not compile, and as many tasks as wished.
+
+    At a central nobody can be asked how many that are.
+    """
+    saved = {name for name, digest in alive.items() if digest == code_digest() or syntax_error()}
+    if settings.joined() or not alive:
+        return saved
+    processes, answers = settings.get("processes") or plan.usual_processes(), {}
+    with suppress(OSError, OperationalError, AMQPError):  # the broker may be away
+        answers = ask(settings.broker_url(), "stats", timeout=1, limit=len(alive))
+    numbers = {name: answer["pool"]["max-concurrency"] for name, answer in answers.items()}
+    return {name for name in saved if numbers.get(name) == (processes if name.startswith("worker") else 1)}
