@@ -171,7 +171,7 @@ def add(names: tuple[str, ...]) -> list[str]:
     return missing
 
 
-def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
+def scale(workers: int | None, processes: int | None = None) -> None:
     """Change how many workers this machine runs, and wait until they are ready.
 
     Parameters
@@ -180,8 +180,6 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
         How many workers; None for one.
     processes : int, optional
         How many tasks each of them runs side by side; None for one per core, and at most 8.
-    patience : float
-        Seconds to wait.
 
     Raises
     ------
@@ -193,7 +191,7 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     require_workers()
     plan.require_sessions(workers or 1, processes or plan.usual_processes())
     settings.change(workers=workers, processes=processes)
-    settle(seconds=patience)
+    settle()
 
 
 def require_workers() -> None:
