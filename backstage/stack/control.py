@@ -12,7 +12,7 @@ from backstage.stack import environment, plan
 from backstage.stack.lock import only_one
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
-from backstage.stack.status import elsewhere, running, services, settled, until
+from backstage.stack.status import elsewhere, running, say_news, services, until
 from backstage.stack.supervisor import Supervisor
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
@@ -134,10 +134,7 @@ def _follow(process: subprocess.Popen[bytes], say: Say) -> None:
     said: list[str] = []
     while process.poll() is None:
         stack = running() or {"ready": False, "services": {}}
-        before, said = said, settled(stack["services"])
-        for line in said:
-            if line not in before:
-                say(line)
+        said = say_news(stack["services"], said, say)
         if stack["ready"]:
             return
         time.sleep(0.05)

@@ -31,8 +31,6 @@ class Keeper:
 
     Attributes
     ----------
-    service : Service
-        What to run.
     site : Site
         Where the stack lives.
     keepers : dict of str to Keeper
@@ -41,38 +39,36 @@ class Keeper:
         Called when the service is otherwise than before.
     status : Status
         How it is.
-    task : asyncio.Task
+    service : Service
+        What it is to run as.
+    task : asyncio.Task, optional
         Ends when the service has ended for good.
     """
 
-    service: Service
     site: Site
     keepers: dict[str, "Keeper"]
     changed: Callable[[], None]
     status: Status = field(default_factory=Status)
-    task: asyncio.Task[None] = field(init=False)
+    service: Service = field(init=False)
+    task: asyncio.Task[None] | None = None
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _process: Process | None = None
     _was_ready: bool = False
 
-    def start(self, message: str = "") -> None:
-        """Start the program, or start it anew once it has ended its work."""
+    def start(self, service: Service, message: str = "") -> None:
+        """Run a service's program; one that runs ends its work before."""
+        self.stop()
+        self.service = service
         self.task = asyncio.create_task(self._keep())
         self.task.add_done_callback(lambda _: self.changed())
         self.note("waiting", message)
 
     def stop(self) -> None:
         """Let the program end its work, and end."""
-        if not self.task.cancelling():
+        if self.task and not self.task.cancelling():
             self.task.cancel()
         self.note("stopping")
-
-    def start_anew(self, service: Service, message: str = "") -> None:
-        """Let the program end its work and start again, as `service` now."""
-        self.stop()
-        self.service = service
-        self.start(message)
 
     def kill(self) -> None:
         """End the program at once."""
