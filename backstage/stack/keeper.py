@@ -109,7 +109,7 @@ class Keeper:
             await asyncio.Event().wait()  # until a file is saved, which starts it anew
         self.note("starting")
         try:
-            await self._start()
+            process = await self._start()
         except Exception as error:  # whatever it is, the other services go on
             if self.service.essential and not self._was_ready:
                 raise WorkshopError(self._explain(error)) from error
@@ -117,32 +117,27 @@ class Keeper:
         self._was_ready = True
         self._ready.set()
         self.note("ready")
-        return await self._until_ended()
+        return self._how_it_ended(await process.wait())
 
-    async def _start(self) -> None:
+    async def _start(self) -> Process:
         await asyncio.to_thread(self.service.prepare, self.site)
-        self._process = await spawn(self.service, self.site)
-        self.status.pid, self.status.born = self._process.pid, born(self._process.pid)
+        self._process = process = await spawn(self.service, self.site)
+        self.status.pid, self.status.born = process.pid, born(process.pid)
         self.changed()
-        await self._until_answering()
-        await asyncio.to_thread(self.service.finish, self.site)
-
-    async def _until_answering(self) -> None:
         end = time.monotonic() + PATIENCE
-        while True:
-            trouble = await asyncio.to_thread(self.service.trouble, self.site)
-            if self._process and self._process.returncode is not None:  # who answered is another program
-                raise NotReady(await self._until_ended())
-            if trouble is None:
-                return
+        while (trouble := await self._trouble()) and process.returncode is None:
             if time.monotonic() > end:
                 raise NotReady(f"it did not answer within {PATIENCE} s: {trouble}")
             await asyncio.sleep(_PROBE_AGAIN)
+        if process.returncode is not None:  # who answers then is another program
+            raise NotReady(self._how_it_ended(process.returncode))
+        await asyncio.to_thread(self.service.finish, self.site)
+        return process
 
-    async def _until_ended(self) -> str:
-        """Wait until the program ends, and return how it did."""
-        assert self._process
-        code = await self._process.wait()
+    async def _trouble(self) -> str | None:
+        return await asyncio.to_thread(self.service.trouble, self.site)
+
+    def _how_it_ended(self, code: int) -> str:
         if code < 0:
             return f"it was ended by {Signals(-code).name}"
         error = logs.last_error(self.site.log(self.service.name)) if code else None
