@@ -12,7 +12,7 @@ from backstage.stack import environment, plan
 from backstage.stack.lock import only_one
 from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
-from backstage.stack.status import elsewhere, running, services, settled, until
+from backstage.stack.status import elsewhere, running, say_news, services, until
 from backstage.stack.supervisor import Supervisor
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
@@ -134,10 +134,7 @@ def _follow(process: subprocess.Popen[bytes], say: Say) -> None:
     said: list[str] = []
     while process.poll() is None:
         stack = running() or {"ready": False, "services": {}}
-        before, said = said, settled(stack["services"])
-        for line in said:
-            if line not in before:
-                say(line)
+        said = say_news(stack["services"], said, say)
         if stack["ready"]:
             return
         time.sleep(0.05)
@@ -171,7 +168,7 @@ def add(names: tuple[str, ...]) -> list[str]:
     return missing
 
 
-def scale(workers: int | None, processes: int | None = None, patience: float = 60) -> None:
+def scale(workers: int | None, processes: int | None = None) -> None:
     """Change how many workers this machine runs, and wait until they are ready.
 
     Parameters
@@ -180,8 +177,6 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
         How many workers; None for one.
     processes : int, optional
         How many tasks each of them runs side by side; None for one per core, and at most 8.
-    patience : float
-        Seconds to wait.
 
     Raises
     ------
@@ -193,7 +188,7 @@ def scale(workers: int | None, processes: int | None = None, patience: float = 6
     require_workers()
     plan.require_sessions(workers or 1, processes or plan.usual_processes())
     settings.change(workers=workers, processes=processes)
-    settle(seconds=patience)
+    settle()
 
 
 def require_workers() -> None:

@@ -31,8 +31,6 @@ class Keeper:
 
     Attributes
     ----------
-    service : Service
-        What to run.
     site : Site
         Where the stack lives.
     keepers : dict of str to Keeper
@@ -41,38 +39,36 @@ class Keeper:
         Called when the service is otherwise than before.
     status : Status
         How it is.
-    task : asyncio.Task
+    service : Service
+        What it is to run as.
+    task : asyncio.Task, optional
         Ends when the service has ended for good.
     """
 
-    service: Service
     site: Site
     keepers: dict[str, "Keeper"]
     changed: Callable[[], None]
     status: Status = field(default_factory=Status)
-    task: asyncio.Task[None] = field(init=False)
+    service: Service = field(init=False)
+    task: asyncio.Task[None] | None = None
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _process: Process | None = None
     _was_ready: bool = False
 
-    def start(self, message: str = "") -> None:
-        """Start the program, or start it anew once it has ended its work."""
+    def start(self, service: Service, message: str = "") -> None:
+        """Run a service's program; one that runs ends its work before."""
+        self.stop()
+        self.service = service
         self.task = asyncio.create_task(self._keep())
         self.task.add_done_callback(lambda _: self.changed())
         self.note("waiting", message)
 
     def stop(self) -> None:
         """Let the program end its work, and end."""
-        if not self.task.cancelling():
+        if self.task and not self.task.cancelling():
             self.task.cancel()
         self.note("stopping")
-
-    def start_anew(self, service: Service, message: str = "") -> None:
-        """Let the program end its work and start again, as `service` now."""
-        self.stop()
-        self.service = service
-        self.start(message)
 
     def kill(self) -> None:
         """End the program at once."""
@@ -113,7 +109,7 @@ class Keeper:
             await asyncio.Event().wait()  # until a file is saved, which starts it anew
         self.note("starting")
         try:
-            await self._start()
+            process = await self._start()
         except Exception as error:  # whatever it is, the other services go on
             if self.service.essential and not self._was_ready:
                 raise WorkshopError(self._explain(error)) from error
@@ -121,32 +117,27 @@ class Keeper:
         self._was_ready = True
         self._ready.set()
         self.note("ready")
-        return await self._until_ended()
+        return self._how_it_ended(await process.wait())
 
-    async def _start(self) -> None:
+    async def _start(self) -> Process:
         await asyncio.to_thread(self.service.prepare, self.site)
-        self._process = await spawn(self.service, self.site)
-        self.status.pid, self.status.born = self._process.pid, born(self._process.pid)
+        self._process = process = await spawn(self.service, self.site)
+        self.status.pid, self.status.born = process.pid, born(process.pid)
         self.changed()
-        await self._until_answering()
-        await asyncio.to_thread(self.service.finish, self.site)
-
-    async def _until_answering(self) -> None:
         end = time.monotonic() + PATIENCE
-        while True:
-            trouble = await asyncio.to_thread(self.service.trouble, self.site)
-            if self._process and self._process.returncode is not None:  # who answered is another program
-                raise NotReady(await self._until_ended())
-            if trouble is None:
-                return
+        while (trouble := await self._trouble()) and process.returncode is None:
             if time.monotonic() > end:
                 raise NotReady(f"it did not answer within {PATIENCE} s: {trouble}")
             await asyncio.sleep(_PROBE_AGAIN)
+        if process.returncode is not None:  # who answers then is another program
+            raise NotReady(self._how_it_ended(process.returncode))
+        await asyncio.to_thread(self.service.finish, self.site)
+        return process
 
-    async def _until_ended(self) -> str:
-        """Wait until the program ends, and return how it did."""
-        assert self._process
-        code = await self._process.wait()
+    async def _trouble(self) -> str | None:
+        return await asyncio.to_thread(self.service.trouble, self.site)
+
+    def _how_it_ended(self, code: int) -> str:
         if code < 0:
             return f"it was ended by {Signals(-code).name}"
         error = logs.last_error(self.site.log(self.service.name)) if code else None

@@ -64,9 +64,28 @@ def status() -> str:
     return "\n".join(starmap(_line, statuses().items()))
 
 
-def settled(services: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the same line for each service that is ready or broken."""
-    return [_line(*each) for each in services.items() if each[1]["state"] in ("ready", "broken")]
+def say_news(services: dict[str, Any], before: list[str], say: Callable[[str], None]) -> list[str]:
+    """Say the same line for each service that is ready or broken, and was not before.
+
+    Parameters
+    ----------
+    services : dict
+        The status of each service by name.
+    before : list of str
+        What this returned the last time.
+    say : callable
+        Shows a line.
+
+    Returns
+    -------
+    list of str
+        The lines of all that are ready or broken.
+    """
+    now = [_line(*each) for each in services.items() if each[1]["state"] in ("ready", "broken")]
+    for line in now:
+        if line not in before:
+            say(line)
+    return now
 
 
 def _line(name: str, status: dict[str, Any]) -> str:

@@ -19,7 +19,7 @@ from backstage.stack.central_config import open_to_others
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.site import Site
-from backstage.stack.status import settled
+from backstage.stack.status import say_news
 from backstage.stack.workers import machine_name
 from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
@@ -48,6 +48,7 @@ class Supervisor:
     _keepers: dict[str, Keeper] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
     _matches: dict[str, Any] = field(default_factory=dict)
+    _told: dict[str, tuple[list[str], Any]] = field(default_factory=dict)
     _saved: dict[Path, tuple[int, int]] = field(default_factory=dict)
     _written: dict[str, Any] = field(default_factory=dict)
     _said: list[str] = field(default_factory=list)
@@ -133,46 +134,39 @@ class Supervisor:
                 older = "still the version before: " if keeper.status.state == "ready" else ""
                 keeper.note(keeper.status.state, f"{older}{problem}")
             else:
-                keeper.start_anew(keeper.service, f"{name} was saved")
+                keeper.start(keeper.service, f"{name} was saved")
 
     def _follow_settings(self) -> None:
         """Start what is wanted, stop what is not, and start anew what is to run differently or elsewhere."""
-        before, now = self._matches, plan.wishes()
-        if before == now:
+        now = plan.wishes()
+        if now == self._matches:
             return
         wanted = plan.services(self.names)
         self._matches = now
         for name in self._keepers.keys() - wanted.keys():
             self._keepers[name].stop()
+            self._told.pop(name, None)
         for name, service in wanted.items():
-            keeper = self._keepers.get(name)
-            if keeper is None:
-                self._keepers[name] = Keeper(service, self.site, self._keepers, self._changed.set)
-                self._keepers[name].start()
-            elif (
-                keeper.status.state == "stopping"
-                or service.command(self.site) != keeper.service.command(self.site)
-                or (service.follows and now[service.follows] != before[service.follows])
-            ):
-                keeper.start_anew(service)
+            told = service.command(self.site), now.get(service.follows)
+            if told != self._told.get(name):
+                self._told[name] = told
+                keeper = Keeper(self.site, self._keepers, self._changed.set)
+                self._keepers.setdefault(name, keeper).start(service)
         self._changed.set()
 
     def _forget_the_gone(self) -> None:
         """Forget the services that have ended for good; raise what a start failed with."""
         for name, keeper in [*self._keepers.items()]:
-            if keeper.task.cancelled():
+            if keeper.task and keeper.task.done():
+                with suppress(asyncio.CancelledError):
+                    keeper.task.result()
                 del self._keepers[name]
-            elif keeper.task.done():
-                keeper.task.result()
 
     def _tell(self) -> None:
         """Say which services are ready or broken now and were not before, and write ``stack.json``."""
         machine = {"machine": machine_name()}
         services = {name: asdict(keeper.status) | machine for name, keeper in self._keepers.items()}
-        before, self._said = self._said, settled(services)
-        for line in self._said:
-            if line not in before:
-                self.say(line)
+        self._said = say_news(services, self._said, self.say)
         content = state_folder.here() | {
             "pid": os.getpid(),
             "born": born(os.getpid()),
@@ -194,5 +188,5 @@ class Supervisor:
             last = [each for each in self._keepers.values() if bool(each.service.needs) == needs_others]
             for keeper in last:
                 keeper.stop()
-            await asyncio.gather(*(keeper.task for keeper in last), return_exceptions=True)
+            await asyncio.gather(*(each.task for each in last if each.task), return_exceptions=True)
         (self.site.state / "stack.json").unlink(missing_ok=True)

@@ -21,8 +21,8 @@ def failed_start(state: Path, lines: str) -> str:
     service = Service("rabbitmq", lambda _: command, _refuse, essential=True)
 
     async def start() -> None:
-        kept = Keeper(service, Site(state, {}, ""), {}, lambda: None)
-        kept.start()
+        kept = Keeper(Site(state, {}, ""), {}, lambda: None)
+        kept.start(service)
         await kept.task
 
     with pytest.raises(WorkshopError) as failed:

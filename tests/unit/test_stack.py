@@ -151,8 +151,8 @@ def run_keeper(tmp_path: Path, code: str, **options: Any) -> str:
     """Run a service that is this Python code until it broke, and return what was said of it last."""
 
     async def run() -> str:
-        kept = Keeper(service, Site(tmp_path, {}, ""), {}, lambda: None)
-        kept.start()
+        kept = Keeper(Site(tmp_path, {}, ""), {}, lambda: None)
+        kept.start(service)
         while not kept.task.done() and kept.status.state != "broken":
             await asyncio.sleep(0.01)
         kept.stop()
