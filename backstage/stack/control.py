@@ -48,6 +48,7 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
     with only_one():
         _begin(say)
         try:
+            settings.check()
             asyncio.run(Supervisor(new_site(), names, say).run(when_ready))
         except WorkshopError as error:
             state_folder.write("stack.json", {"error": str(error)})  # for whoever asks how it went
@@ -70,13 +71,12 @@ def _begin(say: Say) -> None:
 
 
 def _refuse_this_machine() -> None:
-    """Raise `WorkshopError` if the services can't run here, or not with these variables."""
+    """Raise `WorkshopError` if the services can't run here."""
     if state_folder.WINDOWS:
         raise WorkshopError(
             "On Windows the services run in Docker or in WSL2.",
             "docker compose up --build, or the same command in WSL2",
         )
-    settings.check()
     state = state_folder.state_dir()
     if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
         os.environ["WORKSHOP_STATE"] = str(state)

@@ -4,7 +4,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,7 +49,6 @@ _LIMITS = (
     "-ctcp_keepalives_interval=5",
     "-ctcp_keepalives_count=3",
     "-ctcp_user_timeout=25s",
-    *(["-cclient_connection_check_interval=10s"] if sys.platform == "linux" else []),
 )
 
 _LOCALE = {"LC_ALL": "C"}
