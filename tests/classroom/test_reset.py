@@ -442,8 +442,8 @@ def half_done_git(course: Course) -> None:
 @pytest.mark.parametrize(
     ("situation", "said"),
     [
-        (merge, "A merge is not finished. Nothing was changed. Next: git merge --continue, or --abort"),
-        (rebase, "A rebase is not finished"),
+        (merge, "A merge, a rebase or the like is not finished here. Nothing was changed. Next: git status"),
+        (rebase, "A merge, a rebase or the like is not finished here"),
         (half_done_git, "Git is busy here"),
     ],
 )
