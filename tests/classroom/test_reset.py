@@ -127,7 +127,6 @@ def do_work(root: Path) -> list[str]:
     (root / "tests/deep/run me.sh").chmod(0o755)
     (root / 'my "notes".txt').write_bytes(b"\xff\r\n")
     (root / "notebooks/two\nlines.txt").write_bytes(b"")
-    (root / "README.md").chmod(0o755)
     (root / "workshop/service.py").unlink()
     return [
         "workshop/tasks.py",
@@ -137,7 +136,6 @@ def do_work(root: Path) -> list[str]:
         "tests/deep/run me.sh",
         'my "notes".txt',
         "notebooks/two\nlines.txt",
-        "README.md",
     ]
 
 
@@ -259,7 +257,6 @@ def test_the_fourth_challenge_has_no_branch(course: Course) -> None:
 
 def test_a_dry_run_and_a_missing_confirmation_change_nothing(course: Course) -> None:
     do_work(course.root)
-    (course.root / "README.md").chmod(0o644)
     before = course.state()
     shown = course.workshop("reset", "1", "--dry-run")
     assert "workshop/tasks.py" in shown and 'my "notes".txt' in shown
