@@ -81,16 +81,12 @@ def commit_of(revision: str) -> str | None:
 
 def read(commit: str) -> Files:
     """Return the regular files of a commit, byte for byte."""
-    paths, blobs = [], []
-    for entry in names("ls-tree", "-r", "-z", "--full-tree", commit):
-        about, _, path = entry.partition("\t")
-        octal, _, blob = about.split()
-        if octal in ("100644", "100755"):
-            paths.append(path)
-            blobs.append(f"{blob}\n")
-    output = BytesIO(git("cat-file", "--batch", given="".join(blobs).encode()))
+    entries = [entry.partition("\t") for entry in names("ls-tree", "-r", "-z", "--full-tree", commit)]
+    regular = [(about.split()[2], path) for about, _, path in entries if about.startswith("100")]
+    blobs = "".join(f"{blob}\n" for blob, _ in regular)
+    output = BytesIO(git("cat-file", "--batch", given=blobs.encode()))
     files: Files = {}
-    for path in paths:
+    for _, path in regular:
         files[path] = output.read(int(output.readline().split()[2]))
         output.readline()
     return files
