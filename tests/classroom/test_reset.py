@@ -117,7 +117,7 @@ SITUATIONS: list[Callable[[Course], None]] = [
 
 
 def do_work(root: Path) -> list[str]:
-    """Change, add and remove files of every kind; return those that have content."""
+    """Change, add and remove files of every kind; return those that hold work."""
     (root / "workshop/tasks.py").write_bytes(b"mixed\r\nline ends\n( and a syntax error\r\n")
     (root / "workshop/challenge.py").write_bytes(b"one line")
     (root / "notebooks/\N{LATIN SMALL LETTER U WITH DIAERESIS}bung 1.bin").write_bytes(bytes(range(256)))
@@ -127,6 +127,7 @@ def do_work(root: Path) -> list[str]:
     (root / "tests/deep/run me.sh").chmod(0o755)
     (root / 'my "notes".txt').write_bytes(b"\xff\r\n")
     (root / "notebooks/two\nlines.txt").write_bytes(b"")
+    (root / "README.md").chmod(0o755)
     (root / "workshop/service.py").unlink()
     return [
         "workshop/tasks.py",
