@@ -177,9 +177,10 @@ def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
 
 
 def _columns(points: list[country.Point]) -> list[list]:
-    """Return ids, eastings, northings and references of squares."""
+    """Return ids, eastings, northings and references of squares; nobody can guess an id before it is sent."""
     references = [grid.reference(*point) for point in points]
-    ids = [uuid5(NAMESPACE_OID, reference) for reference in references]
+    secret = site().token
+    ids = [uuid5(NAMESPACE_OID, f"{secret} {reference}") for reference in references]
     return [ids, [x for x, _ in points], [y for _, y in points], references]
 
 
