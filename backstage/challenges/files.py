@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from workshop import state_folder
@@ -18,30 +16,14 @@ NEVER = {".git", "my-work", ".workshop"}
 """Names that no file of the course has in its path."""
 
 
-@dataclass(frozen=True)
-class File:
-    """What a file holds.
-
-    Attributes
-    ----------
-    data : bytes
-        Its content.
-    mode : int
-        As git writes it: 0o100644, or 0o100755 if it can be run.
-    """
-
-    data: bytes
-    mode: int = 0o100644
-
-
-Files = dict[str, File]
-"""Files by their path in the course's folder, with forward slashes."""
+Files = dict[str, bytes]
+"""What files hold, by their path in the course's folder, with forward slashes."""
 
 
 def read_folder(folder: Path) -> Files:
     """Return the course's files in a folder, by their path in it; a symbolic link is a person's own."""
     paths = [path for path in course_names(folder) if not (folder / path).is_symlink()]
-    return {path: read_file(folder / path) for path in paths}
+    return {path: (folder / path).read_bytes() for path in paths}
 
 
 def course_names(folder: Path) -> list[str]:
@@ -78,32 +60,12 @@ def copy(paths: Iterable[str], source: Path, target: Path) -> None:
         shutil.copy(source / path, target / path, follow_symlinks=False)
 
 
-def read_file(path: Path) -> File:
-    """Return what a file holds, byte for byte."""
-    runs = path.stat().st_mode & stat.S_IXUSR
-    return File(path.read_bytes(), 0o100755 if runs else 0o100644)
-
-
-def differs(path: str, file: File | None) -> bool:
+def differs(path: str, data: bytes | None) -> bool:
     """Return whether the course's folder has another file than this one; a huge one is not read for that."""
     place = state_folder.ROOT / path
-    if file is None or not is_here(path) or place.is_symlink() or place.stat().st_size != len(file.data):
+    if data is None or not is_here(path) or place.is_symlink() or place.stat().st_size != len(data):
         return True
-    here = read_file(place)
-    return here.data != file.data or (here.mode != file.mode and _modes_count())
-
-
-def _modes_count() -> bool:
-    """Return whether this disk keeps which files are programs; of one of Windows, all are, or none is."""
-    plain = state_folder.ROOT / "workshop" / "__init__.py"
-    return not state_folder.WINDOWS and not plain.stat().st_mode & stat.S_IXUSR
-
-
-def write_file(path: Path, file: File) -> None:
-    """Write a new file."""
-    path.write_bytes(file.data)
-    if file.mode == 0o100755:
-        path.chmod(path.stat().st_mode | 0o111)
+    return place.read_bytes() != data
 
 
 def require_access(paths: Iterable[str]) -> None:

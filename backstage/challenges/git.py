@@ -6,7 +6,7 @@ import subprocess
 from io import BytesIO
 from tempfile import TemporaryDirectory
 
-from backstage.challenges.files import File, Files
+from backstage.challenges.files import Files
 from backstage.stack.environment import of_child
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
@@ -81,18 +81,13 @@ def commit_of(revision: str) -> str | None:
 
 def read(commit: str) -> Files:
     """Return the regular files of a commit, byte for byte."""
-    modes, blobs = {}, []
-    for entry in names("ls-tree", "-r", "-z", "--full-tree", commit):
-        about, _, path = entry.partition("\t")
-        octal, _, blob = about.split()
-        if octal in ("100644", "100755"):
-            modes[path] = int(octal, 8)
-            blobs.append(f"{blob}\n")
-    output = BytesIO(git("cat-file", "--batch", given="".join(blobs).encode()))
+    entries = [entry.partition("\t") for entry in names("ls-tree", "-r", "-z", "--full-tree", commit)]
+    regular = [(about.split()[2], path) for about, _, path in entries if about.startswith("100")]
+    blobs = "".join(f"{blob}\n" for blob, _ in regular)
+    output = BytesIO(git("cat-file", "--batch", given=blobs.encode()))
     files: Files = {}
-    for path, mode in modes.items():
-        size = int(output.readline().split()[2])
-        files[path] = File(output.read(size), mode)
+    for _, path in regular:
+        files[path] = output.read(int(output.readline().split()[2]))
         output.readline()
     return files
 
@@ -114,9 +109,9 @@ def commit(parent: str, files: Files, message: str, date: str) -> str:
     with TemporaryDirectory() as folder:
         index = f"{folder}/index"
         git("read-tree", parent, GIT_INDEX_FILE=index)
-        for path, file in files.items():
-            blob = line("hash-object", "-w", "--stdin", given=file.data)
-            git("update-index", "--add", "--cacheinfo", f"{file.mode:o},{blob},{path}", GIT_INDEX_FILE=index)
+        for path, data in files.items():
+            blob = line("hash-object", "-w", "--stdin", given=data)
+            git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", GIT_INDEX_FILE=index)
         tree = line("write-tree", GIT_INDEX_FILE=index)
     made = ("commit-tree", tree, "-p", parent, "-m", message)
     return line(*made, GIT_AUTHOR_DATE=date, GIT_COMMITTER_DATE=date)

@@ -60,9 +60,9 @@ def solution(challenge: int) -> Text:
     """
     parts = [
         f"# {path}\n{code}"
-        for path, file in sorted(source.marked().items())
+        for path, data in sorted(source.marked().items())
         if path.startswith(("workshop/", "notebooks/")) and path.endswith((".py", ".ipynb"))
-        for code in starters.solutions(path, file.data, challenge)
+        for code in starters.solutions(path, data, challenge)
     ]
     note(challenge, "solution")
     return Text("\n\n".join(parts))

@@ -11,7 +11,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from backstage.challenges.files import NOTE, File, Files
+from backstage.challenges.files import NOTE, Files
 from workshop.errors import WorkshopError
 
 CHALLENGES = (1, 2, 3)
@@ -63,9 +63,7 @@ def course(marked: Files, level: Level) -> Files:
         If the marks in a file are wrong.
     """
     note = json.dumps(level.note(), indent=1) + "\n"
-    return {path: File(transform(path, file.data, level), file.mode) for path, file in marked.items()} | {
-        NOTE: File(note.encode())
-    }
+    return {path: transform(path, data, level) for path, data in marked.items()} | {NOTE: note.encode()}
 
 
 def transform(path: str, data: bytes, level: Level) -> bytes:

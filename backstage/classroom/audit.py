@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from backstage.challenges.program import TASK
 from backstage.classroom import fill
 from backstage.classroom.central import site
 from backstage.stack.central_config import machine_of
@@ -101,7 +102,7 @@ def audit() -> Audit:
         waiting, held = on_the_way(database.execute(_AGE).fetchall()[0][0])
         # After the look above, so that what ended meanwhile has its row.
         [(fed, without_row, forged, strangers)] = database.execute(_TASKS).fetchall()
-        letters = list(dead.letters([fill.TASK], site().broker_url))
+        letters = list(dead.letters([TASK], site().broker_url))
         reasons = {each.id: each.reason for each in letters if not each.fault}
         ours = {id for (id,) in database.execute(_OURS, [list(reasons)])}
     failed = {

@@ -11,24 +11,16 @@ from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
 
 _MADE_BY = "Made by: workshop"
-_HALF_DONE = {
-    "MERGE_HEAD": "merge",
-    "CHERRY_PICK_HEAD": "cherry-pick",
-    "REVERT_HEAD": "revert",
-    "rebase-merge": "rebase",
-    "rebase-apply": "rebase",
-}
+_HALF_DONE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
 
 
-def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
+def recreate(say: Callable[[str], None]) -> None:
     """Make the three branches anew from the current commit; files and index stay as they are.
 
     Parameters
     ----------
     say : callable
         Shows a line.
-    remote : str, optional
-        Where to push them.
 
     Raises
     ------
@@ -51,19 +43,7 @@ def recreate(say: Callable[[str], None], remote: str | None = None) -> None:
         say(f"{name} is {commit[:10]}")
     if git.line("status", "--porcelain"):
         say("Note: there are changes that are not committed. They are not in these branches.")
-    if remote:
-        _push(remote, list(made))
-        say(f"Pushed {', '.join(made)} to {remote}")
-
-
-def _push(remote: str, names: list[str]) -> None:
-    try:
-        git.git("push", "--quiet", "--force-with-lease", "--", remote, *names)
-    except WorkshopError as error:
-        raise WorkshopError(
-            f"The branches are made, but {remote} did not take them: {error}\n",
-            f"git fetch {remote}, look at its branches, then the same command again",
-        ) from error
+    say(f"Next: git push --force-with-lease origin {' '.join(made)}")
 
 
 def commit_of(level: Level) -> str:
@@ -86,14 +66,11 @@ def refuse_if_stuck(branch: str) -> None:
         If so.
     """
     folder = Path(git.line("rev-parse", "--absolute-git-dir"))
-    for name, what in _HALF_DONE.items():
-        if (folder / name).exists():
-            raise WorkshopError(
-                f"A {what} is not finished. Nothing was changed.", f"git {what} --continue, or --abort"
-            )
-    if unmerged := git.names("ls-files", "--unmerged", "-z"):
-        name = unmerged[0].partition("\t")[2]
-        raise WorkshopError(f"{name} is not merged. Nothing was changed.", "mend it, then git add it")
+    if any((folder / name).exists() for name in _HALF_DONE) or git.names("ls-files", "--unmerged", "-z"):
+        raise WorkshopError(
+            "A merge, a rebase or the like is not finished here. Nothing was changed.",
+            "git status, which says how to end it",
+        )
     if (folder / "index.lock").exists():
         raise WorkshopError(
             "Git is busy here, or was stopped.", f"wait; if it stays, remove {folder / 'index.lock'}"

@@ -1,8 +1,8 @@
 """A machine's card: where the central is, and who the machine is there, as one code that can be typed.
 
-A code is 40 letters and digits, such as ``A1B2C-...``: 25 bytes in Crockford's base 32, which has no
-letters that look like digits. The last two bytes are a checksum, so that a typing mistake is noticed before
-anything is tried. One password serves both the broker and the database: whoever has one may do no more with
+A code is 40 letters and digits, such as ``A2B3C-...``: 25 bytes in base 32, which has no 0, 1, 8 and 9, as
+they look like letters. The last two bytes are a checksum, so that a typing mistake is noticed before anything
+is tried. One password serves both the broker and the database: whoever has one may do no more with
 the other.
 """
 
@@ -20,9 +20,7 @@ from backstage.stack.containers import host_of
 from workshop.errors import WorkshopError, WrongUse
 
 _LAYOUT = struct.Struct(">4sHHBI2s8s")  # address, ports, number, end (seconds since 1970), id, password
-_RFC, _CROCKFORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_TO_TEXT = str.maketrans(_RFC, _CROCKFORD)
-_FROM_TEXT = str.maketrans(_CROCKFORD + "OIL", _RFC + "ABB")  # O is read as 0, I and L as 1
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" + "01"  # 0 is read as O, 1 as I
 _LENGTH = 40
 _COMPARE = "compare it with your card, and type it once more"
 
@@ -121,7 +119,7 @@ class Card:
             bytes.fromhex(self.central),
             bytes.fromhex(self.password),
         )
-        text = _text(packed + _checksum(packed))
+        text = base64.b32encode(packed + _checksum(packed)).decode()
         return "-".join(re.findall(".{5}", text))
 
     def __repr__(self) -> str:
@@ -154,13 +152,13 @@ def read_code(text: str) -> Card:
         If its card has ended.
     """
     plain = re.sub(r"[\s-]", "", text).upper()
-    if strange := sorted(set(plain) - set(_CROCKFORD + "OIL")):
+    if strange := sorted(set(plain) - set(_LETTERS)):
         found = " ".join(strange)
-        raise WrongUse(f"A code has only letters (no U) and digits. This one has {found}.", _COMPARE)
+        raise WrongUse(f"A code has only letters and the digits 2 to 7. This one has {found}.", _COMPARE)
     if len(plain) != _LENGTH:
         shape = f"A code has {_LENGTH} letters and digits, in 8 groups of 5. This one has {len(plain)}."
         raise WrongUse(shape, _COMPARE)
-    packed = _bytes(plain)
+    packed = base64.b32decode(plain, map01="I")
     if _checksum(packed[:-2]) != packed[-2:]:
         mistake = "There is a typing mistake in this code: its last group does not match the others."
         raise WrongUse(mistake, _COMPARE)
@@ -184,11 +182,3 @@ def read_code(text: str) -> Card:
 
 def _checksum(packed: bytes) -> bytes:
     return binascii.crc_hqx(packed, 0).to_bytes(2)
-
-
-def _text(packed: bytes) -> str:
-    return base64.b32encode(packed).decode().translate(_TO_TEXT)
-
-
-def _bytes(text: str) -> bytes:
-    return base64.b32decode(text.upper().translate(_FROM_TEXT))

@@ -3,8 +3,6 @@
 That is one call of shapely for all squares at once: the whole country takes two seconds.
 """
 
-from functools import cache
-
 import numpy as np
 import shapely
 from osbng import BNGReference
@@ -41,29 +39,20 @@ def centres(part: str) -> list[Point]:
     east, north = np.arange(500.0, grid.WIDTH, 1000), np.arange(500.0, grid.HEIGHT, 1000)
     every = np.stack(np.meshgrid(east, north), axis=-1).reshape(-1, 2)
     boxes = shapely.box(*(every - _HALF).T, *(every + _HALF).T)
-    found = np.logical_or.reduce([shapely.intersects(shape, boxes) for shape in _shapes(part)])
+    shapely.prepare(shapes := _shapes(part))
+    found = np.logical_or.reduce([shapely.intersects(shape, boxes) for shape in shapes])
     return [(x, y) for x, y in every[found].tolist()]
 
 
-@cache
-def _nations() -> dict[str, shapely.Geometry]:
-    found = read_boundary().set_index("code").geom.to_dict()
-    shapely.prepare(list(found.values()))
-    return found
-
-
 def _shapes(part: str) -> list[shapely.Geometry]:
-    if part == ALL:
-        return [shapely.box(0, 0, grid.WIDTH, grid.HEIGHT)]
-    if part == LAND:
-        return list(_nations().values())
-    if part in _nations():
-        return [_nations()[part]]
+    nations = read_boundary().set_index("code").geom.to_dict()
+    named = {ALL: [shapely.box(0, 0, grid.WIDTH, grid.HEIGHT)], LAND: [*nations.values()]}
+    named |= {code: [nation] for code, nation in nations.items()}
     try:
-        return [BNGReference(part).bng_to_grid_geom()]
+        return named[part] if part in named else [BNGReference(part).bng_to_grid_geom()]
     except BNGReferenceError:
         raise WrongUse(
             f'There is no part "{part}".',
-            f"a nation ({', '.join(_nations())}), the letters of a 100 km "
+            f"a nation ({', '.join(nations)}), the letters of a 100 km "
             f"square such as NT, or nothing for all squares that touch land",
         ) from None

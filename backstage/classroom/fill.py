@@ -20,6 +20,7 @@ from kombu import Connection, Producer
 from kombu.exceptions import OperationalError
 from tqdm import tqdm
 
+from backstage.challenges.program import TASK
 from backstage.classroom import country
 from backstage.classroom.central import site
 from workshop import grid
@@ -32,9 +33,6 @@ MOST_WAITING = 20_000
 
 BATCH_TASKS = 1000
 """Tasks that are written down and sent together, or not."""
-
-TASK = "workshop.tasks.do_task"
-"""Its module is not imported here: attendees edit it."""
 
 _LIMITS = {"read_timeout": 10, "write_timeout": 10}
 """Seconds that RabbitMQ may take for an answer; after that a batch is sent again."""
@@ -179,9 +177,10 @@ def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
 
 
 def _columns(points: list[country.Point]) -> list[list]:
-    """Return ids, eastings, northings and references of squares."""
+    """Return ids, eastings, northings and references of squares; nobody can guess an id before it is sent."""
     references = [grid.reference(*point) for point in points]
-    ids = [uuid5(NAMESPACE_OID, reference) for reference in references]
+    secret = site().token
+    ids = [uuid5(NAMESPACE_OID, f"{secret} {reference}") for reference in references]
     return [ids, [x for x, _ in points], [y for _, y in points], references]
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, is_courses_own, place, require_access, write_file
+from backstage.challenges.files import differs, in_the_way, is_courses_own, place, require_access
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.stack import control
@@ -102,7 +102,7 @@ def _replace(level: Level, say: Say) -> None:
     for path in replaced:
         work.put_aside(path, kept, brought)
         if path in files:
-            place(path, partial(write_file, file=files[path]))
+            place(path, partial(Path.write_bytes, data=files[path]))
         _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
         name = f"my-work/{kept.name}"
@@ -125,4 +125,4 @@ def _replaced(level: Level) -> list[str]:
     """Return the files that are another, or gone, once the starter of a level is in place."""
     files = work.files_at(level)
     others = {path for path in work.present() if path not in files and is_courses_own(path)}
-    return sorted({path for path, file in files.items() if differs(path, file)} | others)
+    return sorted({path for path, data in files.items() if differs(path, data)} | others)

@@ -1,6 +1,6 @@
 """The scoreboard of the wall: what each machine did and where, as the tables say it at this moment.
 
-Each look reads all rows, which takes PostgreSQL 0.3 s for the 250,000 squares of the country.
+A look and a map read all rows: 0.6 s for the 250,000 squares of the country, 2.5 s for all 910,000.
 """
 
 from typing import Any

@@ -166,12 +166,11 @@ def rehearse(what: str | None, machines: int) -> None:
 
 
 @class_.command()
-@click.option("--push", "remote", metavar="REMOTE", help="Push them there, such as origin.")
-def branches(remote: str | None) -> None:
+def branches() -> None:
     """Make the branches challenge-1, -2 and -3 anew."""
     from backstage.classroom import branches as making
 
-    making.recreate(echo, remote)
+    making.recreate(echo)
 
 
 def _show(secrets: bool) -> None:

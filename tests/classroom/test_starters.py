@@ -112,17 +112,16 @@ def test_a_branch_holds_the_solved_text_or_the_one_to_do(
     assert held.keys() == solved.keys()
     for name in held.keys() - {"workshop/challenge.json"}:
         expected = solved if CHALLENGE_OF.get(name, 0) < challenge else to_do
-        assert text_of(name, held[name].data) == text_of(name, expected[name].data), name
-        assert held[name].mode == expected[name].mode, name
+        assert text_of(name, held[name]) == text_of(name, expected[name]), name
 
 
 def test_the_solved_text_is_what_runs_on_main() -> None:
     marked = source.marked()
     solved, to_do = solved_and_to_do(marked)
-    both = [name for name in marked if text_of(name, to_do[name].data) != text_of(name, solved[name].data)]
+    both = [name for name in marked if text_of(name, to_do[name]) != text_of(name, solved[name])]
     assert {*both} == {*CHALLENGE_OF}
     for name in both:
-        assert without_marks(name, marked[name].data) == without_marks(name, solved[name].data), name
+        assert without_marks(name, marked[name]) == without_marks(name, solved[name]), name
 
 
 def without_marks(name: str, data: bytes) -> Any:
@@ -138,17 +137,17 @@ def test_no_starter_gives_its_solution_away(challenge: int) -> None:
     marked = source.marked()
     files = starters.course(marked, starters.Level(challenge))
     texts = {
-        name: file.data.decode()
-        for name, file in files.items()
+        name: data.decode()
+        for name, data in files.items()
         if name.endswith((".md", ".py", ".ipynb"))
         and not name.startswith(("backstage/challenges/", "tests/"))
     }
     solutions = [
         line.strip()
         for number in range(challenge, 5)
-        for name, file in marked.items()
+        for name, data in marked.items()
         if name.startswith(("workshop/", "notebooks/")) and name.endswith((".py", ".ipynb"))
-        for text in starters.solutions(name, file.data, number)
+        for text in starters.solutions(name, data, number)
         for line in text.splitlines()
         if len(line.strip()) > 15
     ]
@@ -166,11 +165,11 @@ COMMON = ("x = get_random_x()", "y = get_random_y()", "do_task.delay(x, y)", "fo
 @pytest.mark.parametrize("challenge", [1, 2, 3])
 def test_notebooks_of_starters_hold_no_outputs_and_no_marks(challenge: int) -> None:
     files = starters.course(source.marked(), starters.Level(challenge))
-    for name, file in files.items():
+    for name, data in files.items():
         if name.startswith("notebooks/") and name.endswith(".ipynb"):
-            notebook = nbformat.reads(file.data.decode(), as_version=4)
+            notebook = nbformat.reads(data.decode(), as_version=4)
             code = [cell for cell in notebook.cells if cell.cell_type == "code"]
             assert [cell.outputs for cell in code] == [[]] * len(code)
             assert {cell.execution_count for cell in code} == {None}
             assert notebook.metadata.workshop.challenge == challenge
-            assert "SOLUTION" not in file.data.decode()
+            assert "SOLUTION" not in data.decode()

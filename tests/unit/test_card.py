@@ -24,7 +24,7 @@ def test_a_code_brings_back_the_card() -> None:
         CARD.code.replace("-", ""),
         CARD.code.replace("-", " "),
         f" {CARD.code}\n",
-        CARD.code.replace("0", "O").replace("1", "l"),
+        CARD.code.replace("O", "0").replace("I", "1"),
     ],
 )
 def test_however_it_is_typed(typed: str) -> None:
@@ -45,6 +45,7 @@ def test_each_wrong_letter_is_noticed() -> None:
         ("", "This one has 0"),
         (CARD.code[:-6], "This one has 35"),
         (CARD.code + "5", "This one has 41"),
+        (CARD.code.replace(CARD.code[3], "8"), "the digits 2 to 7. This one has 8"),
         (CARD.code.replace(CARD.code[0], "?"), r"This one has \?"),
         ("amqp://celery_user:secret@192.168.8.10", "only letters"),
     ],

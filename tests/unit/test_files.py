@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backstage.challenges import git
-from backstage.challenges.files import Files, read_file, read_folder
+from backstage.challenges.files import Files, read_folder
 from workshop.state_folder import ROOT
 
 LONGEST = 120
@@ -23,7 +23,9 @@ def files() -> Files:
     """Return the files that git knows; without git, all."""
     if not git.is_used():
         return read_folder(ROOT)
-    return {path: read_file(ROOT / path) for path in git.names("ls-files", "-z") if (ROOT / path).is_file()}
+    return {
+        path: (ROOT / path).read_bytes() for path in git.names("ls-files", "-z") if (ROOT / path).is_file()
+    }
 
 
 def run(*command: str, folder: Path) -> None:
@@ -33,7 +35,7 @@ def run(*command: str, folder: Path) -> None:
 
 
 def with_crlf(files: Files) -> list[str]:
-    return [path for path, file in files.items() if b"\r\n" in file.data and b"\0" not in file.data]
+    return [path for path, data in files.items() if b"\r\n" in data and b"\0" not in data]
 
 
 def test_every_text_has_unix_line_ends() -> None:

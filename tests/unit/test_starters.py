@@ -6,7 +6,6 @@ from typing import Any
 import nbformat
 import pytest
 
-from backstage.challenges.files import File
 from backstage.challenges.starters import Level, course, notebook_starter, solutions, solved_before
 from workshop.errors import WorkshopError
 
@@ -98,17 +97,17 @@ def test_an_error_in_a_notebook_names_the_cell() -> None:
 
 def test_a_level_of_the_course() -> None:
     marked = {
-        "workshop/demo.py": File(MARKED.encode(), 0o100755),
-        "notebooks/deep/01.ipynb": File(nbformat.writes(notebook()).encode()),
-        "workshop/deep/demo.py": File(MARKED.encode()),
-        "README.md": File(b"\xff"),
+        "workshop/demo.py": MARKED.encode(),
+        "notebooks/deep/01.ipynb": nbformat.writes(notebook()).encode(),
+        "workshop/deep/demo.py": MARKED.encode(),
+        "README.md": b"\xff",
     }
     made = course(marked, Level(2))
-    assert made["workshop/challenge.json"].data == b'{\n "challenge": 2,\n "fault_rate": 0.1\n}\n'
-    assert made["workshop/demo.py"] == File(solved_before(2, MARKED).encode(), 0o100755)
+    assert made["workshop/challenge.json"] == b'{\n "challenge": 2,\n "fault_rate": 0.1\n}\n'
+    assert made["workshop/demo.py"] == solved_before(2, MARKED).encode()
     assert made["README.md"] == marked["README.md"]
     assert made["workshop/deep/demo.py"] == marked["workshop/deep/demo.py"]
-    assert course(marked, Level(1, solved=True))["workshop/challenge.json"].data == (
+    assert course(marked, Level(1, solved=True))["workshop/challenge.json"] == (
         b'{\n "challenge": 1,\n "solved": true\n}\n'
     )
     assert made.keys() == marked.keys() | {"workshop/challenge.json"}
@@ -116,7 +115,7 @@ def test_a_level_of_the_course() -> None:
 
 def test_a_notebook_is_written_as_nbformat_writes_it() -> None:
     data = nbformat.writes(notebook()).encode()
-    made = course({"notebooks/01.ipynb": File(data)}, Level(3))["notebooks/01.ipynb"].data
+    made = course({"notebooks/01.ipynb": data}, Level(3))["notebooks/01.ipynb"]
     again = StringIO()
     nbformat.write(nbformat.reads(made.decode(), 4), again)
     assert again.getvalue().encode() == made
