@@ -8,15 +8,15 @@ What was broken stands in no file: each service knows since when it runs, and sa
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-import psutil
 from sqlalchemy import text
 
 from backstage.stack import containers, control
 from backstage.stack.central_config import open_to_others
 from backstage.stack.http import ask_rabbitmq
+from backstage.stack.process import kill_session
 from backstage.stack.status import elsewhere, running_site, statuses, until, workers_ready
 from workshop import settings
 from workshop.database import execute
@@ -98,7 +98,7 @@ def _break(name: str, anew: set[str]) -> None:
             print("In a terminal of your own computer, in the course's folder:")
             print(f"docker compose kill {service.removesuffix('1')}\ndocker compose up --detach")
         else:
-            _kill(service)
+            kill_session(statuses()[service]["pid"])
         if not until(lambda: anew <= _seen(began), PATIENCE):
             raise WorkshopError(f"{name} has not started again after {PATIENCE} s.", "workshop status")
     print(f"{name} was killed while tasks were running. It was started again, and is ready.")
@@ -125,16 +125,9 @@ def _tasks_waiting(service: str) -> Iterator[None]:
         yield
 
 
-def _kill(service: str) -> None:
-    """Kill a service of this machine with all that it started, which has no time to notice."""
-    main = psutil.Process(statuses()[service]["pid"])
-    for process in [main, *main.children(recursive=True)]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-
-
 def _a_process_is_killed() -> bool:
-    return any(ask(settings.broker_url(), "course_kill_process", limit=workers_ready()).values())
+    answers = ask(settings.broker_url(), "course_kill_process", limit=workers_ready()).values()
+    return any(isinstance(number, int) for number in answers)
 
 
 def _seen(since: datetime) -> set[str]:
