@@ -20,6 +20,7 @@ from backstage.stack.process import kill_session
 from backstage.stack.status import elsewhere, running_site, statuses, until, workers_ready
 from workshop import settings
 from workshop.database import execute
+from workshop.delivery.presence import living
 from workshop.delivery.report import ask
 from workshop.delivery.topology import tasks_in_queue
 from workshop.errors import WorkshopError
@@ -99,7 +100,7 @@ def _break(name: str, anew: set[str]) -> None:
             print(f"docker compose kill {service.removesuffix('1')}\ndocker compose up --detach")
         else:
             kill_session(statuses()[service]["pid"])
-        if not until(lambda: anew <= _seen(began), PATIENCE):
+        if not until(lambda: _works_again(anew, began), PATIENCE):
             raise WorkshopError(f"{name} has not started again after {PATIENCE} s.", "workshop status")
     print(f"{name} was killed while tasks were running. It was started again, and is ready.")
 
@@ -118,7 +119,7 @@ def _tasks_waiting(service: str) -> Iterator[None]:
     if address := open_to_others():
         raise WorkshopError(f"Nothing was broken: a class works here, at {address}.", "workshop class stop")
     control.require_workers()
-    control.until_ready(of=(service, "worker"))
+    control.settle(of=(service, "worker"))
     if not until(lambda: tasks_in_queue(settings.broker_url()) > 0, 10):
         raise WorkshopError("Nothing was broken: no task waits.", "send tasks, and break while they wait")
     with settings.changed(pace=PACE):
@@ -130,8 +131,8 @@ def _a_process_is_killed() -> bool:
     return any(isinstance(number, int) for number in answers)
 
 
-def _seen(since: datetime) -> set[str]:
+def _works_again(anew: set[str], since: datetime) -> bool:
     try:
-        return broken(since)
+        return anew <= broken(since) and bool(living(settings.database_url()))
     except Exception:  # what is away says so in its own way
-        return set()
+        return False

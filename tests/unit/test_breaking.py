@@ -86,6 +86,8 @@ def test_in_containers_a_person_strikes(monkeypatch, capsys):
     monkeypatch.setattr(containers, "inside", lambda: True)
     monkeypatch.setattr(breaking, "_tasks_waiting", lambda service: nullcontext())
     monkeypatch.setattr(breaking, "broken", broken)
+    monkeypatch.setattr(breaking.settings, "database_url", lambda: "postgresql://here")
+    monkeypatch.setattr(breaking, "living", lambda _: {"worker1@laptop": "3f2a9b1c"})
     breaking.restart_broker()
     assert capsys.readouterr().out == (
         "In a terminal of your own computer, in the course's folder:\n"
