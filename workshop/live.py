@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
@@ -115,20 +115,13 @@ def read_log(task_ids: Iterable[str]) -> "DataFrame":
     return rows.assign(error_type=rows.error.astype(str).str.split(":").str[0])
 
 
-def watch(
-    run: list[Published] | Callable[[], list[Published]] | None = None,
-    still_sending: Callable[[], bool] = lambda: False,
-    patience: float = 60,
-    quiet: bool = False,
-) -> Progress:
+def watch(run: list[Published] | None = None, patience: float = 60, quiet: bool = False) -> Progress:
     """Show a line of progress until every task of a run has ended, through outages too.
 
     Parameters
     ----------
-    run : list of Published, or callable that returns it, optional
+    run : list of Published, optional
         The tasks; by default those of this notebook's latest cell that sent some.
-    still_sending : callable
-        Returns True while further tasks may come.
     patience : float
         Seconds to wait while nothing changes at all.
     quiet : bool
@@ -152,14 +145,13 @@ def watch(
         unit=" tasks", bar_format=shape, total=1, mininterval=interval, file=sys.stdout, disable=quiet
     ) as line:
         while True:
-            more = still_sending()
-            now = _progress_if_all_answer(tasks() if callable(tasks) else tasks)
+            now = _progress_if_all_answer(tasks)
             known, said = said, _not_ready()
             line.set_postfix_str(_short(now) + said, refresh=said not in ("", known))
             if now:
                 line.total = now.sent
                 line.update(now.done + now.failed - line.n)
-            if now and now.done + now.failed == now.sent and not more:
+            if now and now.done + now.failed == now.sent:
                 return now
             if now and astuple(now) != before:
                 quiet_since, before = time.monotonic(), astuple(now)

@@ -16,6 +16,7 @@ beside the notebooks.
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from workshop.errors import WorkshopError
@@ -130,6 +131,17 @@ def change(**values: Any) -> None:
     right = {name: _read(name, name, value) for name, value in values.items()}
     with changing(state_dir() / "settings.json"):
         write("settings.json", read("settings.json") | right)
+
+
+@contextmanager
+def changed(**values: Any) -> Iterator[None]:
+    """Change settings for a while, as `change` does; afterwards they are as before."""
+    before = {name: read("settings.json").get(name) for name in values}
+    change(**values)
+    try:
+        yield
+    finally:
+        change(**before)
 
 
 def _sources(name: str) -> Iterator[tuple[str, Any]]:

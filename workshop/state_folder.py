@@ -40,7 +40,6 @@ FILES = {
     "join.json": "the last try to join",
     "resets.json": "how often the course was reset",
     "published.jsonl": "the record of what was sent",
-    "broken.jsonl": "what was broken on purpose",
     "progress.txt": "what was passed, and which help was looked at",
     "central.json": "what a central of this machine is to be, with its cards",
     "cards.html": "the same, to print",

@@ -1,5 +1,6 @@
 """Challenge 4, predict what gets lost, then break everything: its check; hints are in ``texts.toml``."""
 
+from datetime import datetime
 from typing import Any
 
 from backstage.challenges import checking, outcome, progress
@@ -52,7 +53,8 @@ def _judge_run(guesses: dict[str, Any], run: Run, twice: list[Published]) -> Ver
     if still := outcome.running(4, now):
         return still
     refused = [each.fault for each in dead.letters() if each.fault and each.at > run.at]
-    happened = {*broken(run.at), *(["refused"] if refused else []), *(["twice"] if twice else [])}
+    happened = broken(datetime.fromisoformat(run.at))
+    happened |= {what for what, found in (("refused", refused), ("twice", twice)) if found}
     if missing := [text for what, text in texts()["breaks"].items() if what not in happened]:
         return say("C4-NOT-BROKEN", sent=len(run.tasks), missing=", ".join(missing))
     return _compare(guesses, run, now, refused, twice[0])

@@ -1,160 +1,138 @@
 """Breaks this course's own running services on purpose, so that one can see whether anything gets lost.
 
-Each function strikes while worker1 is in the middle of a task, then waits until everything is ready again.
-What was broken, and when, stands in ``broken.jsonl``, which the check of challenge 4 reads.
+Each function strikes while messages wait, so that every worker is in the middle of its tasks. Then it waits
+until what was struck works again. In containers a person strikes from outside, and is told how.
+
+What was broken stands in no file: each service knows since when it runs, and says so when it is asked.
 """
 
 import json
-import time
-from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
-import psutil
-from amqp.exceptions import AMQPError
-from kombu.exceptions import OperationalError
+from sqlalchemy import text
 
-from backstage.stack import containers
+from backstage.stack import containers, control
 from backstage.stack.central_config import open_to_others
-from backstage.stack.process import born
-from backstage.stack.status import elsewhere, running, statuses, until
-from backstage.stack.workers import machine_name
-from workshop import settings, state_folder
+from backstage.stack.http import ask_rabbitmq
+from backstage.stack.process import kill_session
+from backstage.stack.status import elsewhere, running_site, statuses, until, workers_ready
+from workshop import settings
+from workshop.database import execute
+from workshop.delivery.presence import living
 from workshop.delivery.report import ask
+from workshop.delivery.topology import tasks_in_queue
 from workshop.errors import WorkshopError
 
-FILE = "broken.jsonl"
-WORKER = "worker1"
+PACE = 2000
+"""Milliseconds that a task takes while something is broken, so that each worker has one in its hands."""
 
-PATIENCE = 60
-"""Seconds until what was killed must be ready again."""
+PATIENCE = 300
+"""Seconds until what was struck must work again; in containers a person types two commands meanwhile."""
 
-_QUIET = 10
-"""Seconds to wait for a task to run."""
-
-_IN_CONTAINERS = (
-    "the services run in containers, which can't reach each other's programs.\n"
-    "Next: in a terminal of your own computer, in the course's folder: docker compose kill worker\n"
-    "(or rabbitmq, or postgis), then docker compose up --detach. Nothing gets lost there either"
-)
+_killed = datetime.min.replace(tzinfo=UTC)
+"""When a worker told this process that it had killed one of its own."""
 
 
 def kill_worker() -> None:
-    """Kill worker1 with all its processes while tasks run, and wait until it is ready again."""
-    text = "worker1 was killed in the middle of its tasks. It was started again, and is ready."
-    _break("worker", WORKER, text)
+    """Kill worker1 with all its processes while tasks run, and wait until it works again."""
+    _break("worker1", {"worker"})
 
 
 def kill_process() -> None:
-    """Kill one of worker1's processes in the middle of a task, and wait until it has a new one."""
-    text = "One process of worker1 was killed in the middle of a task. worker1 has a new one."
-    _break("process", WORKER, text)
+    """Let a worker kill one of its processes in the middle of a task."""
+    global _killed
+    with _tasks_waiting("worker1"):
+        if not until(_a_process_is_killed, PATIENCE):
+            raise WorkshopError("Nothing was broken: no process runs a task.", "workshop status")
+    _killed = datetime.now(UTC)
+    print("One process of worker1 was killed in the middle of a task. worker1 starts a new one.")
 
 
 def restart_broker() -> None:
-    """Kill RabbitMQ while tasks run, and wait until it is ready again."""
-    text = "RabbitMQ was killed while tasks were running. It was started again, and is ready."
-    _break("broker", "rabbitmq", text)
+    """Kill RabbitMQ while tasks run, and wait until it works again, and the worker, which ends with it."""
+    _break("RabbitMQ", {"broker", "worker"})
 
 
 def restart_database() -> None:
-    """Kill PostGIS while tasks run, and wait until it is ready again."""
-    text = "PostGIS was killed while tasks were running. It was started again, and is ready."
-    _break("database", "postgis", text)
+    """Kill PostGIS while tasks run, and wait until it works again."""
+    _break("PostGIS", {"database"})
 
 
-def broken(since: str) -> set[str]:
-    """Return what was broken since a moment: ``worker``, ``process``, ``broker``, ``database``.
+def broken(since: datetime) -> set[str]:
+    """Return what was broken since a moment: what has been running for less long.
+
+    Of a killed process only the worker's answer tells. It is kept in the notebook's kernel, as long as the
+    notebook's runs count.
 
     Parameters
     ----------
-    since : str
-        The moment (UTC, ISO 8601).
+    since : datetime.datetime
+        The moment.
+
+    Returns
+    -------
+    set of str
+        Some of ``worker``, ``process``, ``broker`` and ``database``.
     """
-    try:
-        lines = (state_folder.state_dir() / FILE).read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError:
+    if (site := running_site()) is None:
         return set()
-    return {note["what"] for note in map(json.loads, lines) if note["at"] >= since}
+    workers = ask(settings.broker_url(), "course_report", timeout=5, limit=workers_ready() or 1).values()
+    [node] = json.loads(ask_rabbitmq(site, "/api/nodes"))
+    up = timedelta(milliseconds=node.get("uptime", 0))  # at first it says nothing
+    starts = [
+        *(("worker", datetime.fromisoformat(worker["since"])) for worker in workers),
+        ("process", _killed),
+        ("broker", datetime.now(UTC) - up),
+        ("database", execute(text("SELECT pg_postmaster_start_time()")).scalar_one()),
+    ]
+    return {what for what, start in starts if start > since}
 
 
-def _break(what: str, service: str, text: str) -> None:
-    if refusal := _refusal(service):
-        print(f"Nothing was broken: {refusal}")
-        return
-    main = psutil.Process(_status(service)["pid"])
-    size = len(_processes_of_worker())
-    busy = _busy_processes()
-    if not busy:
-        print("Nothing was broken: no task is running. Next: send tasks, and break while they run")
-        return
-    victims = busy[:1] if what == "process" else [main, *main.children(recursive=True)]
-    for victim in victims:
-        with suppress(psutil.NoSuchProcess):
-            victim.kill()
-    _note(what)
-    if not until(lambda: _is_whole(service, victims, size), PATIENCE):
-        raise WorkshopError(f"{service} is not ready after {PATIENCE} s.", "workshop status")
-    print(text)
+def _break(name: str, anew: set[str]) -> None:
+    """Kill a service, or ask for it, and wait until all that ends with it works anew."""
+    service = name.lower()
+    with _tasks_waiting(service):
+        began = datetime.now(UTC)
+        if containers.inside():
+            print("In a terminal of your own computer, in the course's folder:")
+            print(f"docker compose kill {service.removesuffix('1')}\ndocker compose up --detach")
+        else:
+            kill_session(statuses()[service]["pid"])
+        if not until(lambda: _works_again(anew, began), PATIENCE):
+            raise WorkshopError(f"{name} has not started again after {PATIENCE} s.", "workshop status")
+    print(f"{name} was killed while tasks were running. It was started again, and is ready.")
 
 
-def _refusal(service: str) -> str:
-    """Return why a service can't be broken; empty if it can."""
-    if containers.inside():
-        return _IN_CONTAINERS
-    if others := elsewhere():
-        return f"{others[0]}. Only this machine's own services are broken on purpose"
-    if address := open_to_others():
-        return f"a class is open at {address}, and its work goes on here. Next: workshop class stop"
-    if running() is None:
-        return "the services were not started here by workshop up. Next: workshop up"
-    for name in (WORKER, service):
-        status = _status(name)
-        if not status:
-            return f"the services were started without {name}. Next: workshop down, then workshop up"
-        if status["state"] != "ready" or born(status["pid"]) != status["born"]:
-            return f"{name} is not ready. Next: workshop status; when it is, the same again"
-    return ""
+@contextmanager
+def _tasks_waiting(service: str) -> Iterator[None]:
+    """Make sure of a service, and that workers have more tasks than they can take at once.
 
-
-def _status(service: str) -> dict[str, Any]:
-    return statuses().get(service, {})
-
-
-def _processes_of_worker() -> list[psutil.Process]:
-    return psutil.Process(_status(WORKER)["pid"]).children()
-
-
-def _busy_processes() -> list[psutil.Process]:
-    """Return those of worker1's processes that run a task; none if there is no task to run."""
-    name, end = f"{WORKER}@{machine_name()}", time.monotonic() + _QUIET
-    while time.monotonic() < end:
-        # Whatever was asked may end meanwhile.
-        with suppress(OSError, OperationalError, AMQPError, psutil.NoSuchProcess, KeyError):
-            tasks = ask(settings.broker_url(), "active", destination=[name], timeout=1).get(name, [])
-            pids = {task["worker_pid"] for task in tasks}
-            if busy := [process for process in _processes_of_worker() if process.pid in pids]:
-                return busy
-        time.sleep(0.1)
-    return []
-
-
-def _is_whole(service: str, victims: list[psutil.Process], size: int) -> bool:
-    """Return whether a service is ready anew, and the worker too, with as many processes as before.
-
-    A worker ends with its broker, and is started again.
+    Raises
+    ------
+    WorkshopError
+        If they have not, or nothing may be broken here.
     """
-    found = [_status(name) for name in (service, WORKER)]
-    if not all(each.get("state") == "ready" for each in found):
+    if others := elsewhere():
+        raise WorkshopError(f"Nothing was broken: {others[0]}.", "workshop leave, or unset the variable")
+    if address := open_to_others():
+        raise WorkshopError(f"Nothing was broken: a class works here, at {address}.", "workshop class stop")
+    control.require_workers()
+    control.settle(of=(service, "worker"))
+    if not until(lambda: tasks_in_queue(settings.broker_url()) > 0, 10):
+        raise WorkshopError("Nothing was broken: no task waits.", "send tasks, and break while they wait")
+    with settings.changed(pace=PACE):
+        yield
+
+
+def _a_process_is_killed() -> bool:
+    answers = ask(settings.broker_url(), "course_kill_process", limit=workers_ready()).values()
+    return any(isinstance(number, int) for number in answers)
+
+
+def _works_again(anew: set[str], since: datetime) -> bool:
+    try:
+        return anew <= broken(since) and bool(living(settings.database_url()))
+    except Exception:  # what is away says so in its own way
         return False
-    with suppress(psutil.NoSuchProcess):
-        processes = {psutil.Process(found[0]["pid"]), *_processes_of_worker()}
-        return processes.isdisjoint(victims) and len(processes) > size
-    return False
-
-
-def _note(what: str) -> None:
-    """Write down what was broken just now."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    with (state_folder.state_dir() / FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps({"what": what, "at": at}) + "\n")

@@ -27,17 +27,9 @@ def run(say: Callable[[str], None]) -> None:
         If no task was sent, or one did not become a row.
     """
     settings.check()
-    changed = {name: state_folder.read("settings.json").get(name) for name in ("fault_rate", "pace")}
-    settings.change(fault_rate=0, pace=0)
-    try:
-        end, problem, tasks = _send_and_watch()
-    finally:
-        settings.change(**changed)
-    if problem or not end.sent:
-        reason = problem or "it has no loop yet: that is challenge 1"
-        raise click.ClickException(  # not yet: exit code 1
-            f"workshop/demo.py sent {end.sent:,} tasks: {reason}. Next: workshop reset 2 has it solved"
-        )
+    with settings.changed(fault_rate=0, pace=0):
+        tasks = _send()
+        end = live.watch(tasks)
     squares = maps.read_squares(live.task_ids(tasks))
     target = state_folder.ROOT / "demo.html"
     maps.squares_map(squares).save(target)
@@ -47,24 +39,21 @@ def run(say: Callable[[str], None]) -> None:
         raise WorkshopError("Not every task became a row.", "workshop doctor")
 
 
-def _send_and_watch() -> tuple[live.Progress, str, list[Published]]:
-    """Return how the run ended, what ended the producer before its time, and what it sent."""
+def _send() -> list[Published]:
+    """Run the producer as it is saved now, in a process of its own, and return what it sent."""
     source = f"make demo {uuid4().hex[:8]}"  # a notebook may send at the same time
-
-    def sent() -> list[Published]:
-        return next((run.tasks for run in runs() if run.source == source), [])
-
-    producer = subprocess.Popen(
+    producer = subprocess.run(
         [sys.executable, "-m", "workshop.demo"],
         cwd=state_folder.ROOT,
         env=of_child({"WORKSHOP_SOURCE": source}),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
     )
-    try:
-        end = live.watch(run=sent, still_sending=lambda: producer.poll() is None)
-    finally:
-        producer.kill()
-        _, errors = producer.communicate()
-    return end, errors.strip().splitlines()[-1] if producer.returncode else "", sent()
+    tasks = next((run.tasks for run in runs() if run.source == source), [])
+    if producer.returncode or not tasks:
+        error = producer.stderr.strip().rpartition("\n")[2] if producer.returncode else ""
+        reason = error or "it has no loop yet: that is challenge 1"
+        raise click.ClickException(  # not yet: exit code 1
+            f"workshop/demo.py sent {len(tasks):,} tasks: {reason}. Next: workshop reset 2 has it solved"
+        )
+    return tasks

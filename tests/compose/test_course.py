@@ -1,9 +1,11 @@
 """The course itself, inside: the demo, a notebook, the commands, a reset."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from backstage.stack import breaking
 from tests.compose.project import Project
 from tests.conftest import wait_for
 
@@ -51,9 +53,44 @@ def test_docker_keeps_what_each_container_says(name: str, words: str, project: P
     assert said.strip().endswith(f"docker compose logs {name}")
 
 
-def test_breaking_is_told_where_it_works(project: Project) -> None:
-    said = project.python("from backstage.stack.breaking import kill_worker; kill_worker()")
-    assert "Nothing was broken: the services run in containers" in said
+BREAK = """
+from datetime import UTC, datetime
+from backstage import breaking
+from workshop import live
+from workshop.tasks import do_task
+began = datetime.now(UTC)
+tasks = [do_task.delay(325_200, 673_500) for _ in range(30)]
+breaking.{strike}()
+print(sorted(breaking.broken(began)), live.watch(quiet=True))
+"""
+
+
+@pytest.mark.parametrize(
+    ("strike", "container", "broken"),
+    [
+        ("kill_worker", "worker", ["worker"]),
+        ("restart_broker", "rabbitmq", ["broker", "worker"]),
+        ("restart_database", "postgis", ["database"]),
+    ],
+)
+def test_what_a_person_kills_is_seen(project: Project, strike: str, container: str, broken: list) -> None:
+    with ThreadPoolExecutor() as pool:
+        told = pool.submit(project.python, BREAK.format(strike=strike))
+        pace = "from workshop import settings; print(settings.pace())"
+        wait_for(lambda: float(project.python(pace)) == breaking.PACE or told.done(), 60, "the commands")
+        project.compose("kill", container)
+        project.compose("up", "--detach", "--wait")
+        said = told.result(timeout=120)
+    assert f"docker compose kill {container}\ndocker compose up --detach\n" in said
+    assert f"{broken} 30 sent: 30 done, 0 failed" in said and said.endswith("0 retries so far\n")
+
+
+def test_a_process_of_a_worker_is_killed_from_lab(project: Project) -> None:
+    said = project.python(BREAK.format(strike="kill_process"))
+    assert "['process'] 30 sent: 30 done, 0 failed" in said
+
+
+def test_down_is_for_the_owner_of_the_computer(project: Project) -> None:
     said = project.exec("lab", "workshop", "down", code=3)
     assert "docker compose down" in said
 

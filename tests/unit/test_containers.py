@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.cli import main
-from backstage.stack import breaking, compose, containers, doctor, jupyterlab, plan, shutdown, status
+from backstage.stack import compose, containers, doctor, jupyterlab, plan, shutdown, status
 from backstage.stack.central_config import new_id
 from backstage.stack.service import Service
 from backstage.stack.site import Site, new_site
@@ -216,13 +216,6 @@ def test_down_is_for_the_host(purge: bool, command: str) -> None:
     with pytest.raises(WorkshopError) as refused:
         shutdown.down(print, purge)
     assert str(refused.value).endswith(command)
-
-
-def test_breaking_is_for_the_host(capsys: pytest.CaptureFixture[str]) -> None:
-    breaking.restart_database()
-    said = capsys.readouterr().out
-    assert said.startswith("Nothing was broken: the services run in containers")
-    assert "docker compose kill worker" in said
 
 
 def test_a_card_of_this_machine_names_its_containers() -> None:

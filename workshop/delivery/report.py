@@ -1,12 +1,14 @@
 """What a worker of this machine's own queue says when it is asked, such as which tasks it holds."""
 
+import os
+import signal
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 from celery import Celery
 from celery.worker import state as worker_state
-from celery.worker.control import inspect_command
+from celery.worker.control import control_command, inspect_command
 from celery.worker.request import Request
 from kombu import Connection
 
@@ -33,6 +35,15 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
         "tasks": [name for name in state.app.tasks if not name.startswith("celery.")],
         "held": held,
     }
+
+
+@control_command()
+def course_kill_process(state: Any, **_: Any) -> int | None:
+    """Kill one of this worker's processes in the middle of a task; return its number, if one has a task."""
+    pid = next((request.worker_pid for request in worker_state.active_requests if request.worker_pid), None)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+    return pid
 
 
 def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[str, Any]]:
