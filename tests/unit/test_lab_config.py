@@ -22,6 +22,19 @@ def test_it_opens_without_services_and_knows_their_usual_ports() -> None:
     assert servers["wall"]["command"][-2:] == ["--port", "{port}"]
 
 
+def test_a_terminal_keeps_the_path_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHELL", "/bin/bash")
+    assert config().ServerApp.terminado_settings == {"shell_command": ["/bin/bash"]}  # no login shell
+
+
+def test_a_page_of_another_container_is_reached_by_socat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8889")
+    servers = config().ServerProxy.servers
+    assert servers["flower"]["command"][-1] == "TCP:flower:5555"
+    assert servers["rabbitmq"]["command"][-1] == "TCP:rabbitmq:15672"
+    assert "port" not in servers["flower"]
+
+
 def test_only_the_page_of_this_codespace_may_talk_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "allow_origin" not in config().ServerApp
     monkeypatch.setenv("CODESPACES", "true")

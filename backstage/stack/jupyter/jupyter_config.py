@@ -22,6 +22,10 @@ c.ServerApp.open_browser = False
 c.ServerApp.allow_root = os.name == "posix" and os.geteuid() == 0
 c.LabApp.default_url = "/lab/tree/notebooks/00-start-here.ipynb"
 
+# A terminal has the command `workshop`: a login shell, which Jupyter takes otherwise, may set another PATH.
+if os.name == "posix":
+    c.ServerApp.terminado_settings = {"shell_command": [os.environ.get("SHELL") or "sh"]}
+
 # After a reset, the server refuses what an old page saves. The course's own notebooks are trusted.
 c.ServerApp.contents_manager_class = "backstage.stack.contents.StarterContents"
 
