@@ -87,7 +87,7 @@ WRONG = [
 def test_a_wrong_value_is_refused_and_nothing_is_changed(name: str, value: object, right: str) -> None:
     settings.change(pace=20)
     with pytest.raises(WorkshopError) as refused:
-        settings.change(**{"paused": 1, name: value})
+        settings.change(**{"seed": 1, name: value})
     assert str(refused.value).startswith(f"{name} is {value!r}. It must be {right}")
     assert "Next: " in str(refused.value)
     assert state_folder.read("settings.json") == {"pace": 20}
