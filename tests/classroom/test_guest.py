@@ -204,7 +204,7 @@ def test_the_central_restarts_and_the_worker_is_back(guest: Machine, central: Ma
     supervisor.suspend()  # so that the broker stays away until the worker has noticed
     try:
         psutil.Process(broker).kill()
-        said = "The central does not answer"
+        said = "The central does not answer. Nothing listens at the broker's port"
         wait_for(lambda: said in guest.service("worker1")["message"], 60, "what the worker waits for")
         assert guest.service("worker1")["state"] in ("starting", "broken")
         status = guest.workshop("status", code=1)

@@ -5,9 +5,7 @@ It is a lease: the workers go on by themselves when it is over, even if nobody i
 
 from typing import Any
 
-import psycopg
 from celery.worker.control import control_command
-from kombu.exceptions import OperationalError
 
 from workshop import settings
 from workshop.delivery.presence import living
@@ -40,12 +38,9 @@ def pause(seconds: float = 60) -> None:
             "This machine joined a central queue, where nobody can pause a worker.",
             "workshop leave goes back to its own queue",
         )
-    try:
-        workers = living(settings.database_url()).keys()
-        options = {"arguments": {"seconds": seconds}, "timeout": 3, "limit": len(workers) or None}
-        silent = workers - ask(settings.broker_url(), "course_pause", **options).keys()
-    except (psycopg.Error, OperationalError, OSError) as error:
-        raise WorkshopError(f"A service does not answer: {error}.", "workshop status") from error
+    workers = living(settings.database_url())
+    options = {"arguments": {"seconds": seconds}, "timeout": 3, "limit": len(workers) or None}
+    silent = workers.keys() - ask(settings.broker_url(), "course_pause", **options).keys()
     if silent or not workers:
         raise WorkshopError(f"{', '.join(sorted(silent)) or 'No worker'} does not answer.", "workshop status")
 
