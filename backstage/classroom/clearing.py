@@ -24,11 +24,12 @@ _HOLDERS = """
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE relation = ANY(SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
         AND granted AND mode <> 'AccessShareLock' AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
-        AND (coalesce(state, '') <> 'active' OR now() - xact_start > '5 s')
+        AND (coalesce(state, '') NOT IN ('active', 'idle') OR now() - xact_start > '5 s')
 """
 """Who holds more than what reading takes, and not for a moment, as a worker does.
 
-PostgreSQL shows state and time to the same user only.
+PostgreSQL shows state and time to the same user only, and both tables as they are one after the other: who is
+idle by then holds nothing.
 """
 
 
