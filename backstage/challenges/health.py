@@ -6,7 +6,6 @@ import time
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from sqlalchemy import func, select
 from tqdm import tqdm
 
@@ -21,7 +20,6 @@ from workshop.database import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.presence import code_digest, living
 from workshop.delivery.report import ask_workers
-from workshop.errors import WorkshopError
 
 PATIENCE = 30
 """Seconds to wait for a worker that is starting."""
@@ -103,9 +101,13 @@ def _look_at_workers() -> Verdict | None:
     older = [name for name, digest in sorted(digests.items()) if digest != saved]
     if not older:
         return None
-    file = max(program.TASKS.parent.glob("*.py"), key=lambda path: path.stat().st_mtime)
-    at = f"{datetime.fromtimestamp(file.stat().st_mtime):%H:%M:%S}"
-    return say("ENV-OLD-CODE", worker=older[0], file=file.name, saved=at)
+    at, file = _last_saved()
+    return say("ENV-OLD-CODE", worker=older[0], file=file, saved=f"{datetime.fromtimestamp(at):%H:%M:%S}")
+
+
+def _last_saved() -> tuple[float, str]:
+    """Return when a file of the program was saved last, and its name."""
+    return max((file.stat().st_mtime, file.name) for file in program.TASKS.parent.glob("*.py"))
 
 
 def _down() -> Verdict:
@@ -120,16 +122,18 @@ def reports() -> dict[str, dict[str, Any]]:
     return ask_workers(settings.broker_url(), expected=workers_ready())
 
 
-def versions() -> list[str]:
-    """Return, for each worker that lives, whether it runs the code as saved; nothing if none can be seen."""
+def workers() -> list[str]:
+    """Return which code each worker runs, and for how long it is paused; nothing if none can be seen."""
     try:
-        digests = _digests()
-    except (psycopg.OperationalError, WorkshopError):
+        digests, found, saved = _digests(), reports(), code_digest()
+    except Exception:  # the broker may be down, which each client says in its own way
         return []
-    return [
-        phrase("saved-code" if digest == code_digest() else "older-code", worker=name)
-        for name, digest in sorted(digests.items())
-    ]
+    lines = []
+    for name, digest in sorted(digests.items()):
+        paused = found[name]["paused"] if name in found else 0  # at a central nobody can be asked
+        note = phrase("paused", seconds=paused) if paused else ""
+        lines.append(phrase("saved-code" if digest == saved else "older-code", worker=name) + note)
+    return lines
 
 
 def _digests() -> dict[str, str]:
@@ -145,6 +149,6 @@ def _own_workers() -> list[dict[str, Any]]:
 
 def _starting() -> bool:
     """Return whether a worker is on its way: starting, or about to reload a file saved just now."""
-    just_saved = time.time() - max(file.stat().st_mtime for file in program.TASKS.parent.glob("*.py")) < 10
+    just_saved = time.time() - _last_saved()[0] < 10
     states = {worker["state"] for worker in _own_workers()}
     return bool(states & {"starting", "waiting", "stopping"}) or (bool(states) and just_saved)

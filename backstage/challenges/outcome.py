@@ -112,10 +112,12 @@ def _has_changed(before: Ledger, now: Ledger) -> bool:
     def numbers(each: Ledger) -> tuple[int, ...]:
         return _ended(each), len(each.log), each.waiting, len(due(each))
 
-    return numbers(before) != numbers(now) or 0 < _soonest(now) <= FAR
+    return numbers(before) != numbers(now) or 0 < _soonest(now) <= FAR or now.paused > 0
 
 
 def _in_words(now: Ledger, done: int, seconds: float) -> str:
     left = len(now.published) - _ended(now)
+    if now.paused:
+        return phrase("still-paused", left=left, seconds=now.paused)
     guess = max([left * seconds / done if done else 0, *due(now).values()])
     return phrase("still-running-about" if guess else "still-running", left=left, seconds=guess)

@@ -24,11 +24,12 @@ _HOLDERS = """
     FROM pg_locks JOIN pg_stat_activity USING (pid)
     WHERE relation = ANY(SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
         AND granted AND mode <> 'AccessShareLock' AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
-        AND (coalesce(state, '') <> 'active' OR now() - xact_start > '5 s')
+        AND (coalesce(state, '') NOT IN ('active', 'idle') OR now() - xact_start > '5 s')
 """
 """Who holds more than what reading takes, and not for a moment, as a worker does.
 
-PostgreSQL shows state and time to the same user only.
+PostgreSQL shows state and time to the same user only, and both tables as they are one after the other: who is
+idle by then holds nothing.
 """
 
 
@@ -63,7 +64,7 @@ def holdings(site: Site) -> dict[str, int]:
 def clear(site: Site) -> None:
     """Empty tables and queues, and forget what was sent or fed.
 
-    Of this machine's own services all is emptied, or nothing; their workers must be paused. At a central
+    Of this machine's own services all is emptied, or nothing; their workers must have stopped. At a central
     others are at work: who keeps a table busy can't hold this up, and a task that a machine holds at this
     moment still gives its row. Accounts, cards and joined machines stay.
 
@@ -138,6 +139,6 @@ def _tables(database: psycopg.Connection, site: Site) -> list[str]:
 
 
 def forget_settings() -> None:
-    """Take back what was changed on this machine: settings, a pause of the workers, tries to join."""
+    """Take back what was changed on this machine: settings, such as how many workers, and tries to join."""
     for name in ("join.json", "settings.json"):
         (state_folder.state_dir() / name).unlink(missing_ok=True)

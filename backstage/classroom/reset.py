@@ -69,19 +69,19 @@ def reset(level: Level, say: Say) -> None:
     if settings.joined():
         (state_folder.state_dir() / "joined.json").unlink()
         say("This machine left the central queue. Nothing there is touched.")
-    had_workers = False
+    had_workers, workers = False, state_folder.read("settings.json").get("workers")
     try:
         if running():
             say("Waiting until the worker has ended what it does ...")
-            had_workers = control.pause()
+            had_workers = control.stop_workers()
         if site := clearing.own():
             clearing.clear(site)
             say("Squares, log and queues are empty.")
         _replace(level, say)
         clearing.forget_settings()
     finally:
-        if settings.get("paused"):
-            settings.change(paused=None)
+        if settings.get("workers") == 0:
+            settings.change(workers=workers or None)
     if had_workers:
         control.settle()
         say("The worker is ready with the new code.")

@@ -107,7 +107,7 @@ def status() -> None:
     if joined := remote.place():
         echo(f"This machine is {joined}, a central queue. {remote.trouble() or 'It answers.'}")
         echo("The way back to its own queue: workshop leave")
-    for line in health.versions():
+    for line in health.workers():
         echo(line)
     echo(stack.addresses())
     if set(stack.services().values()) != {"ready"}:

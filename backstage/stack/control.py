@@ -197,11 +197,11 @@ def require_workers() -> None:
         raise WorkshopError("The services were started without workers.", "workshop up worker")
 
 
-def pause(patience: float = 75) -> bool:
+def stop_workers(patience: float = 75) -> bool:
     """Let all workers end what they do and stop; return whether there were any.
 
-    Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. The pause
-    ends when the setting ``paused`` is taken back.
+    Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. There are
+    workers again when the setting ``workers`` is taken back.
 
     Raises
     ------
@@ -210,7 +210,7 @@ def pause(patience: float = 75) -> bool:
         or if they do not stop within `patience` seconds.
     """
     had_workers = any(name.startswith("worker") for name in services())
-    settings.change(paused=1)
+    settings.change(workers=0)
     settle(seconds=patience)
     return had_workers
 

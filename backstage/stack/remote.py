@@ -23,7 +23,7 @@ def trouble() -> str | None:
     return f"The central does not answer. {found.text}" if found else None
 
 
-def require_broker() -> None:
-    """Raise `NotReady` while the central queue that this machine joined does not let its worker in."""
-    if settings.joined() and (found := broker_trouble(settings.broker_url())):
-        raise NotReady(f"it waits for the central queue: {found.text} {WAY_BACK}")
+def require() -> None:
+    """Raise `NotReady` while the central that this machine joined does not let its worker in."""
+    if reason := trouble():
+        raise NotReady(f"{reason} {WAY_BACK}")

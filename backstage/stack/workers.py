@@ -97,7 +97,7 @@ def of_rehearsal(machine: str) -> Service:
 
 def _require_none_before(name: str) -> None:
     """Raise `NotReady` if another worker has that name: its session would count as this one's."""
-    remote.require_broker()
+    remote.require()
     if not until(lambda: name not in living(settings.database_url()), _GONE):
         raise NotReady(f"another worker is at work as {name}: end it, or give it a name such as -n mine@%h")
 

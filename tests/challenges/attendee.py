@@ -24,9 +24,9 @@ EMPTY = """
 from workshop import settings
 from backstage.classroom import clearing
 from backstage.stack import control
-control.pause()
+control.stop_workers()
 clearing.clear(clearing.own())
-settings.change(paused=None)
+settings.change(workers=None)
 control.settle()
 """
 

@@ -183,13 +183,14 @@ def test_a_killed_worker_is_back_by_itself(guest: Machine) -> None:
     settings.change(pace=None)
 
 
-def test_a_worker_starts_while_the_database_is_away(guest: Machine, central: Machine) -> None:
-    """Its processes try to log in when they start, and go on without."""
+def test_a_worker_waits_for_the_database(guest: Machine, central: Machine) -> None:
     pid = guest.service("worker1")["pid"]
     with frozen(central.service("postgis")["pid"]):
-        psutil.Process(pid).kill()
-        guest.until_again("worker1", pid, 90)
         run = send(4)
+        psutil.Process(pid).kill()
+        said = "The central does not answer"
+        wait_for(lambda: said in guest.service("worker1")["message"], 60, "what the worker waits for")
+    guest.until_again("worker1", pid, 90)
     assert done(run).done == 4
 
 
@@ -203,7 +204,7 @@ def test_the_central_restarts_and_the_worker_is_back(guest: Machine, central: Ma
     supervisor.suspend()  # so that the broker stays away until the worker has noticed
     try:
         psutil.Process(broker).kill()
-        said = "it waits for the central queue"
+        said = "The central does not answer. Nothing listens at the broker's port"
         wait_for(lambda: said in guest.service("worker1")["message"], 60, "what the worker waits for")
         assert guest.service("worker1")["state"] in ("starting", "broken")
         status = guest.workshop("status", code=1)

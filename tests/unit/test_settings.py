@@ -74,7 +74,7 @@ WRONG = [
     ("fault_rate", "nan", "a number from 0 to 1"),
     ("seed", "abc", "a whole number"),
     ("seed", 1.5, "a whole number"),
-    ("workers", 0, "a whole number from 1 to 20"),
+    ("workers", -1, "a whole number from 0 to 20"),
     ("processes", "many", "a whole number from 1 to 64"),
     ("machine", "my laptop", "a name of letters, digits, dots and hyphens"),
     ("tasks", [40], "a whole number from 1 to 1,000,000"),
@@ -87,7 +87,7 @@ WRONG = [
 def test_a_wrong_value_is_refused_and_nothing_is_changed(name: str, value: object, right: str) -> None:
     settings.change(pace=20)
     with pytest.raises(WorkshopError) as refused:
-        settings.change(**{"paused": 1, name: value})
+        settings.change(**{"seed": 1, name: value})
     assert str(refused.value).startswith(f"{name} is {value!r}. It must be {right}")
     assert "Next: " in str(refused.value)
     assert state_folder.read("settings.json") == {"pace": 20}

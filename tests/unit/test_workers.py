@@ -8,6 +8,7 @@ from backstage.stack import plan, remote
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
 from workshop import state_folder
+from workshop.delivery.pause import pause
 from workshop.errors import WorkshopError
 
 JOINED = {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/celery_app", "machine": "machine07"}
@@ -26,6 +27,12 @@ def test_at_a_central_it_is_the_name_on_the_card() -> None:
     state_folder.write("joined.json", JOINED)
     assert machine_name() == "machine07"
     assert remote.place() == "machine07 at 10.77.0.1:5672"
+
+
+def test_a_worker_at_a_central_is_not_paused() -> None:
+    state_folder.write("joined.json", JOINED)
+    with pytest.raises(WorkshopError, match="nobody can pause a worker.*workshop leave"):
+        pause()
 
 
 def test_containers_that_share_a_card_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ worker_send_task_events = True
 event_exchange = "amq.topic"
 
 # Checks ask this machine's own workers for a report. At a central queue nobody commands anyone's worker.
-imports = ["workshop.delivery.report", "workshop.delivery.presence"]
+imports = [f"workshop.delivery.{name}" for name in ("presence", "report", "pause")]
 worker_enable_remote_control = not settings.joined()
 
 # Each process logs in to the database when it starts; where that is away, it waits 3 s for it.

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,7 +18,24 @@ _logger = get_logger(__name__)
 
 
 class Consumer(celery.worker.consumer.Consumer):
-    """Celery's consumer behind the guard; the setting ``worker_consumer`` names it."""
+    """Celery's consumer behind the guard, which can pause; the setting ``worker_consumer`` names it."""
+
+    _goes_on_at = 0.0
+
+    @property
+    def paused(self) -> float:
+        """For how many seconds more it takes no message; 0 if it does."""
+        return max(0.0, self._goes_on_at - time.monotonic())
+
+    def pause(self, seconds: float) -> None:
+        """Take no message for so many seconds, from now on; what was taken before runs on."""
+        self._goes_on_at = time.monotonic() + seconds
+        self.task_consumer.cancel()
+        self.hub.call_later(seconds, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.paused:  # another pause may have begun meanwhile
+            self.task_consumer.consume()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
@@ -79,7 +97,7 @@ def _make_room(consumer: celery.worker.consumer.Consumer) -> None:
 
     def change_and_follow(prefetch_count: int) -> None:
         change(prefetch_count=prefetch_count)  # RabbitMQ 3: for all consumers of this worker
-        if qos.prev is not None and prefetch_count > qos.prev:
+        if qos.prev is not None and prefetch_count > qos.prev and not consumer.paused:
             tasks = consumer.task_consumer
             tasks.cancel()  # what it holds stays with the worker
             tasks.qos(prefetch_count=consumer.initial_prefetch_count, apply_global=False)

@@ -7,6 +7,7 @@ RabbitMQ confirmed and that is in none of them is missing. To send it again is s
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 from celery import Celery
 from sqlalchemy import select
@@ -55,6 +56,8 @@ class Ledger:
         The reason of each message in the queue `dead` that is no task at all.
     waiting : int
         Messages in the queue `squares`, whoever sent them.
+    paused : float
+        For how many seconds more a worker takes no task, as it was told to pause; 0 if none was.
     held : dict
         Seconds until each task that a worker has is due, by its id; 0 for those that run or may run.
     missing : list of Published
@@ -73,6 +76,7 @@ class Ledger:
     dead: dict[str, str] = field(default_factory=dict)
     refused: list[str] = field(default_factory=list)
     waiting: int = 0
+    paused: float = 0
     held: dict[str, float] = field(default_factory=dict)
     missing: list[Published] = field(default_factory=list)
     unknown: list[Published] = field(default_factory=list)
@@ -107,9 +111,11 @@ def ledger(tasks: Sequence[Published] | None = None, workers: int | None = None)
     """
     every = published() if tasks is None else list(tasks)
     now = Ledger([task for task in every if not task.unsent], [task for task in every if task.unsent])
-    now.waiting, now.held, names = _on_the_way(workers)
+    now.waiting, reports = _on_the_way(workers)
+    now.held = {id: due for report in reports for id, due in report["held"].items()}
+    now.paused = max((report["paused"] for report in reports), default=0)
     ids = {task.id for task in now.published}
-    letters = list(dead.letters(names or None))
+    letters = list(dead.letters({name for report in reports for name in report["tasks"]} or None))
     stored = _stored(None if tasks is None else ids)
     now.rows = {id: attempt for id, attempt in stored.items() if id in ids}
     now.log = _log(ids)
@@ -149,14 +155,13 @@ def requeue(tasks: Sequence[Published]) -> int:
     return len(tasks)
 
 
-def _on_the_way(workers: int | None) -> tuple[int, dict[str, float], set[str]]:
-    """Return how many messages wait, which tasks workers hold until when, and the names that they know."""
+def _on_the_way(workers: int | None) -> tuple[int, list[dict[str, Any]]]:
+    """Return how many messages wait, and what workers say of themselves."""
     broker_url = settings.broker_url()
     before = tasks_in_queue(broker_url)
-    reports = ask_workers(broker_url, expected=workers).values()
+    reports = [*ask_workers(broker_url, expected=workers).values()]
     after = tasks_in_queue(broker_url)
-    held = {id: due for report in reports for id, due in report["held"].items()}
-    return max(before, after), held, {name for report in reports for name in report["tasks"]}
+    return max(before, after), reports
 
 
 def _stored(ids: Collection[str] | None) -> dict[str, int]:

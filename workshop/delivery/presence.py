@@ -74,7 +74,4 @@ def _session(database_url: str, name: str = "") -> psycopg.Connection:
         autocommit=True,
         application_name=name,
         connect_timeout=3,
-        keepalives_idle=10,  # a cable may be cut without a word
-        keepalives_interval=5,
-        keepalives_count=3,
     )

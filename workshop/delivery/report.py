@@ -20,7 +20,7 @@ _since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
 @inspect_command()
 def course_report(state: Any, **_: Any) -> dict[str, Any]:
-    """Return since when this worker runs, the tasks it knows, and those it holds.
+    """Return since when this worker runs, the tasks it knows, those it holds, and how long it pauses.
 
     ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run.
     """
@@ -34,6 +34,7 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
         "since": _since,
         "tasks": [name for name in state.app.tasks if not name.startswith("celery.")],
         "held": held,
+        "paused": state.consumer.paused,
     }
 
 
