@@ -24,7 +24,8 @@ Say = Callable[[str], None]
 def rehearse(machines: int = 2, say: Say = print) -> Card:
     """Open a central and run some machines that work for it, and return a card for this one.
 
-    They end with the services of this machine, or with `stop`. If they run already, nothing is started.
+    The machines end with `stop`, or with ``workshop down``. If the services end otherwise, by Ctrl-C or a
+    crash, their next start runs the machines again. If they run already, nothing is started.
 
     Parameters
     ----------
@@ -106,9 +107,11 @@ def run(number: int, say: Say) -> None:
     except KeyboardInterrupt:
         say("Ending the rehearsal ...")
     finally:
-        stop(say)
-        if started:
-            shutdown.down(say)
+        try:
+            stop(say)
+        finally:
+            if started:
+                shutdown.down(say)
 
 
 def stop(say: Say = print) -> None:

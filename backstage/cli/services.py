@@ -80,15 +80,15 @@ def _up_in_a_container(names: tuple[str, ...]) -> None:
 @terminal.yes
 def down(purge: bool, yes: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
-    if workers.rehearsal_folder().exists():
-        from backstage.classroom import rehearsal
-
-        rehearsal.stop(echo)
     if (address := open_to_others()) and not purge:
         echo(f"A class is open at {address}. Its machines wait until the services are there again.")
         if not yes and sys.stdin.isatty():
             click.confirm("Stop them?", abort=True)
     shutdown.down(echo, purge)
+    if workers.rehearsal_folder().exists():  # only now: a server that is not ready would hold it up
+        from backstage.classroom import rehearsal
+
+        rehearsal.stop(echo)
 
 
 @services.command()

@@ -63,6 +63,7 @@ def restart_database() -> None:
 def broken(since: datetime) -> set[str]:
     """Return what was broken since a moment: what has been running for less long.
 
+    A worker ends with its broker, too: whether someone killed it before cannot be told then.
     Of a killed process only the worker's answer tells. It is kept in the notebook's kernel, as long as the
     notebook's runs count.
 

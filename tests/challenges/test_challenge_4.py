@@ -152,7 +152,7 @@ def test_what_was_not_broken_is_named(sent: Attendee) -> None:
     seen = check(sent, "half of it is broken, and part of it before", RIGHT)
     assert seen.code == "C4-NOT-BROKEN"
     assert seen.numbers["missing"] == (
-        "worker1 was killed, a process of it was killed, RabbitMQ was killed, "
+        "worker1 was started anew, a process of it was killed, RabbitMQ was killed, "
         "a message that is no task was refused, a task was sent twice"
     )
 

@@ -101,7 +101,9 @@ def test_alone_an_attendee_rehearses_with_two_machines_and_down_ends_all(own: Ma
     processes = own.processes()
     own.workshop("down")
     own.until_gone(processes, 20)
-    assert CentralConfig.read() is None and not (own.state / "rehearsal").exists()
+    assert opened() is None and not (own.state / "rehearsal").exists()
+    own.workshop("up", "--detach", "postgis", "rabbitmq")
+    assert names(own) == set(), "what was left at the servers goes at their next start"
 
 
 @pytest.mark.nightly
