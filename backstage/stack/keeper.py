@@ -42,7 +42,9 @@ class Keeper:
     service : Service
         What it is to run as.
     task : asyncio.Task, optional
-        Ends when the service has ended for good.
+        Its present life; the one before may still end the program's work (see `is_gone`).
+    may_fail : bool
+        Whether the others go on without it: it was ready once, or all of them were before it was wanted.
     """
 
     site: Site
@@ -51,10 +53,10 @@ class Keeper:
     status: Status = field(default_factory=Status)
     service: Service = field(init=False)
     task: asyncio.Task[None] | None = None
+    may_fail: bool = False
     _ready: asyncio.Event = field(default_factory=asyncio.Event)
     _alone: asyncio.Lock = field(default_factory=asyncio.Lock)
     _process: Process | None = None
-    _was_ready: bool = False
 
     def start(self, service: Service, message: str = "") -> None:
         """Run a service's program; one that runs ends its work before."""
@@ -69,6 +71,17 @@ class Keeper:
         if self.task and not self.task.cancelling():
             self.task.cancel()
         self.note("stopping")
+
+    def is_gone(self) -> bool:
+        """Return whether the service has ended for good, and its program too."""
+        return self.task is not None and self.task.done() and not self._alone.locked()
+
+    async def until_gone(self) -> None:
+        """Wait until the service has ended for good, and its program too."""
+        if self.task:
+            await asyncio.gather(self.task, return_exceptions=True)
+        async with self._alone:  # a life before may still end the program's work
+            pass
 
     def kill(self) -> None:
         """End the program at once."""
@@ -111,10 +124,10 @@ class Keeper:
         try:
             process = await self._start()
         except Exception as error:  # whatever it is, the other services go on
-            if self.service.essential and not self._was_ready:
+            if self.service.essential and not self.may_fail:
                 raise WorkshopError(self._explain(error)) from error
             return in_words(error)
-        self._was_ready = True
+        self.may_fail = True
         self._ready.set()
         self.note("ready")
         return self._how_it_ended(await process.wait())
@@ -161,12 +174,14 @@ class Keeper:
         if self._process is None:
             return
         end = time.monotonic() + PATIENCE
-        while self._process.returncode is None and time.monotonic() < end:
-            with suppress(ProcessLookupError):
-                os.kill(self._process.pid, self.service.stop_signal)
-            with suppress(TimeoutError):  # Erlang misses a signal in its first moments
-                async with asyncio.timeout(_ASK_AGAIN):
-                    await self._process.wait()
-        kill_session(self._process.pid)
-        await self._process.wait()
-        self._process = None
+        try:
+            while self._process.returncode is None and time.monotonic() < end:
+                with suppress(ProcessLookupError):
+                    os.kill(self._process.pid, self.service.stop_signal)
+                with suppress(TimeoutError):  # Erlang misses a signal in its first moments
+                    async with asyncio.timeout(_ASK_AGAIN):
+                        await self._process.wait()
+        finally:  # also if it is stopped while it ends one that did not get ready
+            kill_session(self._process.pid)
+            await self._process.wait()
+            self._process = None

@@ -12,6 +12,7 @@ import psycopg
 
 from backstage.stack import containers
 from backstage.stack.binaries import find
+from backstage.stack.central_config import HOST, open_to_others
 from backstage.stack.environment import of_child
 from backstage.stack.ports import addresses
 from backstage.stack.postgres_user import hand_over, run_as
@@ -113,7 +114,7 @@ def command(site: Site) -> list[str]:
         str(find("initdb").with_name("postgres")),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",
-        f"-clisten_addresses={','.join(addresses())}",
+        f"-clisten_addresses={','.join(filter(None, (HOST, open_to_others())))}",  # whichever are there now
         "-cunix_socket_directories=",
         *_LIMITS,
     ]

@@ -51,7 +51,7 @@ class Service:
     name : str
         Its name, the same as in docker-compose.yml.
     command : callable
-        Site to the program and its arguments; empty if someone else runs it, and it is only watched here.
+        Site to the program and its arguments.
     probe : callable
         Raises an error until the service does its work for real.
     environment : callable

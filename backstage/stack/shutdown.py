@@ -95,7 +95,8 @@ def end_leftovers(say: Say) -> None:
         pid, since = service["pid"], service["born"]
         if pid and born(pid) == since:
             say(f"Ending {name} (process {pid}), left by a start that was killed")
-            os.kill(pid, postgis.STOP if name == "postgis" else signal.SIGTERM)
+            with suppress(ProcessLookupError, PermissionError):  # it ended just now, or is another user's
+                os.kill(pid, postgis.STOP if name == "postgis" else signal.SIGTERM)
             until(lambda pid=pid, since=since: born(pid) != since, seconds=15)  # type: ignore[misc]
             kill_session(pid)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)

@@ -1,8 +1,9 @@
 """Runs the services: starts them side by side, reloads them, and stops them all.
 
-One process per stack runs this, in one thread, with a `Keeper` for each service. How each service is
-stands in ``stack.json``, which ``workshop status`` and `workshop.settings` read. Once all are ready, only
-a person ends it: what goes wrong beside them, such as a full disk, is said once and tried again.
+One process per stack runs this, with a `Keeper` for each service: all in its main thread, but for what
+blocks, such as asking a service whether it is ready. How each service is stands in ``stack.json``, which
+``workshop status`` and `workshop.settings` read. Once all are ready, only a person ends it: what goes wrong
+beside them, such as a full disk, is said once and tried again.
 """
 
 import asyncio
@@ -150,14 +151,14 @@ class Supervisor:
             told = service.command(self.site), now.get(service.follows)
             if told != self._told.get(name):
                 self._told[name] = told
-                keeper = Keeper(self.site, self._keepers, self._changed.set)
+                keeper = Keeper(self.site, self._keepers, self._changed.set, may_fail=self._ready)
                 self._keepers.setdefault(name, keeper).start(service)
         self._changed.set()
 
     def _forget_the_gone(self) -> None:
         """Forget the services that have ended for good; raise what a start failed with."""
         for name, keeper in [*self._keepers.items()]:
-            if keeper.task and keeper.task.done():
+            if keeper.task and keeper.is_gone():
                 with suppress(asyncio.CancelledError):
                     keeper.task.result()
                 del self._keepers[name]
@@ -188,5 +189,5 @@ class Supervisor:
             last = [each for each in self._keepers.values() if bool(each.service.needs) == needs_others]
             for keeper in last:
                 keeper.stop()
-            await asyncio.gather(*(each.task for each in last if each.task), return_exceptions=True)
+            await asyncio.gather(*(keeper.until_gone() for keeper in last))
         (self.site.state / "stack.json").unlink(missing_ok=True)

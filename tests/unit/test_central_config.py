@@ -89,6 +89,7 @@ def test_they_start_where_that_address_is_gone(site: Site, monkeypatch: pytest.M
     monkeypatch.undo()
     monkeypatch.setenv("WORKSHOP_STATE", str(site.state / "state"))
     assert ports.addresses() == ("127.0.0.1",)
+    assert "-clisten_addresses=127.0.0.1,192.168.8.10" in postgis.command(site), "or it would start anew"
 
 
 def test_they_take_the_ports_again_that_the_cards_name(site: Site) -> None:

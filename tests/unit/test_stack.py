@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from backstage.stack import binaries, control, keeper, logs, plan
@@ -17,7 +18,7 @@ from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
-from tests.conftest import workshop
+from tests.conftest import wait_for, workshop
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -147,11 +148,11 @@ def test_what_a_later_start_added_is_in_the_plan(tmp_path: Path, monkeypatch: py
     assert set(plan.services(("rabbitmq",))) == {"rabbitmq", "flower"}
 
 
-def run_keeper(tmp_path: Path, code: str, **options: Any) -> str:
+def run_keeper(tmp_path: Path, code: str, may_fail: bool = False, **options: Any) -> str:
     """Run a service that is this Python code until it broke, and return what was said of it last."""
 
     async def run() -> str:
-        kept = Keeper(Site(tmp_path, {}, ""), {}, lambda: None)
+        kept = Keeper(Site(tmp_path, {}, ""), {}, lambda: None, may_fail=may_fail)
         kept.start(service)
         while not kept.task.done() and kept.status.state != "broken":
             await asyncio.sleep(0.01)
@@ -185,6 +186,33 @@ def test_an_essential_service_ends_the_start(tmp_path: Path) -> None:
     with pytest.raises(WorkshopError, match="short did not start: it was ended by SIGKILL") as failed:
         run_keeper(tmp_path, "import os; os.kill(os.getpid(), 9)", probe=_refuse, essential=True)
     assert "Next: " in str(failed.value)
+
+
+@pytest.mark.posix
+def test_a_stop_while_a_program_is_ended_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    stubborn = f"trap 'touch {asked}' TERM; while :; do sleep 0.1; done"
+    service = Service("stubborn", lambda site: ["/bin/sh", "-c", stubborn], _refuse)
+
+    async def run() -> int | None:
+        kept = Keeper(Site(tmp_path, {}, ""), {}, lambda: None)
+        kept.start(service)
+        await asyncio.to_thread(wait_for, asked.exists, 20, "the end of one that did not get ready")
+        kept.stop()
+        await kept.until_gone()
+        return kept.status.pid
+
+    (tmp_path / "logs").mkdir()
+    monkeypatch.setattr(keeper, "PATIENCE", 1)
+    assert not psutil.pid_exists(asyncio.run(run()) or 0)
+
+
+@pytest.mark.posix
+def test_an_essential_service_that_comes_later_does_not_end_the_others(tmp_path: Path) -> None:
+    said = run_keeper(tmp_path, "1 / 0", may_fail=True, probe=_refuse, essential=True)
+    assert "ZeroDivisionError: division by zero; started again" in said
 
 
 def _refuse(site: Site) -> None:

@@ -183,9 +183,9 @@ def test_a_failure_of_its_own_is_loud_and_leaves_nothing(
     assert not (state_folder.state_dir() / "stack.json").exists()
 
 
-def test_two_saves_while_it_ends_its_work_never_make_two_programs(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+@pytest.fixture
+def notes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The file where a program notes that it begins, and that it ended its work, which takes a second."""
     notes = tmp_path / "notes"
     slow = (
         "import signal, sys, time; note = lambda word: print(word, file=open(sys.argv[1], 'a'), flush=True);"
@@ -196,13 +196,43 @@ def test_two_saves_while_it_ends_its_work_never_make_two_programs(
         "sleeper", lambda _: [sys.executable, "-c", slow, str(notes)], lambda _: None, reloads=True
     )
     monkeypatch.setattr(plan, "services", lambda *_: {"sleeper": service})
+    return notes
 
+
+async def save(stack: Stack, name: str) -> None:
+    (watch.CODE / name).write_text("# saved\n")
+    await stack.until(lambda: name in str(state_folder.read("stack.json")["services"]))
+
+
+def test_two_saves_while_it_ends_its_work_never_make_two_programs(stack: Stack, notes: Path) -> None:
     async def scenario() -> None:
         await stack.until(notes.exists)
         for name in ("tasks.py", "service.py"):
-            (watch.CODE / name).write_text("# saved\n")
-            await stack.until(lambda name=name: name in str(state_folder.read("stack.json")["services"]))
+            await save(stack, name)
         await stack.until(lambda: notes.read_text().split()[-2:] == ["end", "begin"])
 
     run(stack, scenario)
     assert notes.read_text().split() == ["begin", "end"] * 2
+
+
+def test_a_stop_right_after_a_save_waits_for_the_end_of_its_work(stack: Stack, notes: Path) -> None:
+    async def scenario() -> None:
+        await stack.until(notes.exists)
+        await save(stack, "tasks.py")
+
+    run(stack, scenario)
+    assert notes.read_text().split() == ["begin", "end"]
+
+
+def test_one_not_wanted_right_after_a_save_is_there_until_the_end_of_its_work(
+    stack: Stack, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scenario() -> None:
+        await stack.until(notes.exists)
+        await save(stack, "tasks.py")
+        monkeypatch.setattr(plan, "services", lambda *_: {})
+        settings.change(pace=4)
+        await stack.until(lambda: not state_folder.read("stack.json")["services"])
+        assert notes.read_text().split() == ["begin", "end"]
+
+    run(stack, scenario)
