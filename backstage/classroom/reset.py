@@ -69,7 +69,7 @@ def reset(level: Level, say: Say) -> None:
     if settings.joined():
         (state_folder.state_dir() / "joined.json").unlink()
         say("This machine left the central queue. Nothing there is touched.")
-    had_workers, workers = False, state_folder.read("settings.json").get("workers")
+    had_workers = False
     try:
         if running():
             say("Waiting until the worker has ended what it does ...")
@@ -80,8 +80,8 @@ def reset(level: Level, say: Say) -> None:
         _replace(level, say)
         clearing.forget_settings()
     finally:
-        if settings.get("workers") == 0:
-            settings.change(workers=workers or None)
+        if settings.get("stopped"):
+            settings.change(stopped=None)
     if had_workers:
         control.settle()
         say("The worker is ready with the new code.")

@@ -15,7 +15,7 @@ from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.central_config import open_to_others
 from backstage.stack.doctor import examine
-from backstage.stack.lock import AlreadyRunning
+from backstage.stack.lock import AlreadyRunning, hold_here
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -68,6 +68,7 @@ def _up_in_a_container(names: tuple[str, ...]) -> None:
 
     if len(names) != 1 or names[0] not in compose.PARTS:
         raise AlreadyRunning
+    hold_here()
     compose.prepare()
     if names[0] == "lab":
         control.forget_orders()

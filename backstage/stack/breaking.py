@@ -98,7 +98,8 @@ def _break(name: str, anew: set[str]) -> None:
         began = datetime.now(UTC)
         if containers.inside():
             print("In a terminal of your own computer, in the course's folder:")
-            print(f"docker compose kill {service.removesuffix('1')}\ndocker compose up --detach")
+            part = service.removesuffix("1")
+            print(f"docker compose kill {part}\ndocker compose start {part}")
         else:
             kill_session(statuses()[service]["pid"])
         if not until(lambda: _works_again(anew, began), PATIENCE):

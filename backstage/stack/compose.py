@@ -123,7 +123,10 @@ def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
         alive = {}
     alive = {name: digest for name, digest in alive.items() if name.startswith(("worker", plan.PERIODIC))}
     hosts = sorted({name.partition("@")[2] for name in alive})
-    wanted = [f"{name}@{host}" for host in hosts for name in names] or names
+    everywhere = [name for name in names if name != plan.PERIODIC]
+    wanted = [f"{name}@{host}" for host in hosts for name in everywhere] or everywhere
+    if plan.PERIODIC in names:  # one container runs it
+        wanted += [name for name in alive if name.startswith(plan.PERIODIC)] or [plan.PERIODIC]
     right, problem = _right_ones(alive), syntax_error()
     found = {}
     for name in dict.fromkeys([*wanted, *alive]):
@@ -144,5 +147,7 @@ def _right_ones(alive: dict[str, str]) -> set[str]:
     processes, answers = settings.get("processes") or plan.usual_processes(), {}
     with suppress(OSError, OperationalError, AMQPError):  # the broker may be away
         answers = ask(settings.broker_url(), "stats", timeout=1, limit=len(alive))
-    numbers = {name: answer["pool"]["max-concurrency"] for name, answer in answers.items()}
+    numbers = {
+        name: answer["pool"]["max-concurrency"] for name, answer in answers.items() if "pool" in answer
+    }
     return {name for name in saved if numbers.get(name) == (processes if name.startswith("worker") else 1)}

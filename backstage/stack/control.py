@@ -162,6 +162,8 @@ def add(names: tuple[str, ...]) -> list[str]:
     there = tuple(services())
     missing = [name for name in names or plan.NAMES if not any(each.startswith(name) for each in there)]
     if missing:
+        if "worker" in missing:
+            settings.change(stopped=None)  # a killed reset left it
         added = state_folder.read("parts.json").get("added", [])
         state_folder.write("parts.json", {"added": added + missing})
         settle(tuple(missing))
@@ -201,7 +203,7 @@ def stop_workers(patience: float = 75) -> bool:
     """Let all workers end what they do and stop; return whether there were any.
 
     Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. There are
-    workers again when the setting ``workers`` is taken back.
+    workers again when the setting ``stopped`` is taken back.
 
     Raises
     ------
@@ -210,7 +212,7 @@ def stop_workers(patience: float = 75) -> bool:
         or if they do not stop within `patience` seconds.
     """
     had_workers = any(name.startswith("worker") for name in services())
-    settings.change(workers=0)
+    settings.change(stopped=1)
     settle(seconds=patience)
     return had_workers
 

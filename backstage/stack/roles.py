@@ -15,6 +15,9 @@ from workshop import db
 _FILLED_IN = ("machine", "processed_at", "at", "id")
 """Columns that the database sets, whatever a machine says."""
 
+_ONE_AT_A_TIME = 27701
+"""The number of the lock that keeps two containers from doing this side by side."""
+
 _FOR_OWNER = 50
 """Of a central's sessions, those for feeding, the audit, the wall and QGIS."""
 
@@ -64,18 +67,23 @@ def settle(site: Site) -> None:
     central = CentralConfig.read()
     if not central:
         return
-    name, wanted = sql.Identifier(central.id), central.accounts
     with connect(site, "postgres") as server:
-        found = server.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [central.id])
-        there = {role for (role,) in found}
-        if central.fleeting and not central.passwords:
-            server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            for role in there:
-                server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
-            return
-        if central.id not in there:
-            server.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
-        create_database(site.of(central))
+        server.execute("SELECT pg_advisory_lock(%s)", [_ONE_AT_A_TIME])
+        _settle(site, central, server)
+
+
+def _settle(site: Site, central: CentralConfig, server: Connection) -> None:
+    name, wanted = sql.Identifier(central.id), central.accounts
+    found = server.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [central.id])
+    there = {role for (role,) in found}
+    if central.fleeting and not central.passwords:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+        for role in there:
+            server.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+        return
+    if central.id not in there:
+        server.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(name))
+    create_database(site.of(central))
     with connect(site, central.id) as database:
         _close_and_grant(database, name)
         _remove(database, there - wanted.keys() - {central.id})

@@ -3,7 +3,10 @@
 import socket
 import sys
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from backstage.stack import cloud, containers, remote
 from backstage.stack.central_config import HOST, CentralConfig
@@ -48,7 +51,8 @@ def periodic() -> Service:
     """Return the worker of the periodic tasks, which also keeps their clock."""
     clock = f"--schedule={state_folder.state_dir() / 'beat-schedule'}"
     options = ("-c", "1", "-Q", "periodic", "--beat", clock)
-    return _worker("periodic", machine_name(), "workshop.periodic", *options)
+    found = _worker("periodic", machine_name(), "workshop.periodic", *options)
+    return replace(found, prepare=lambda site: _require_first())
 
 
 def _worker(service: str, machine: str, module: str, *options: str) -> Service:
@@ -90,9 +94,22 @@ def of_rehearsal(machine: str) -> Service:
             f"worker1@{machine}", json_files.read(folder / "joined.json")["database_url"]
         ),
         environment=lambda site: {"WORKSHOP_STATE": str(folder)},
-        prepare=lambda site: None,
+        prepare=lambda site: _require_first(),
         follows="",
     )
+
+
+@cache
+def _once(folder: Path) -> FileLock:
+    return FileLock(folder / "once.lock", 0, thread_local=False, fallback_to_soft=False)
+
+
+def _require_first() -> None:
+    """Raise `NotReady` if another container runs what a machine runs once; it does so as long as it lives."""
+    try:
+        _once(state_folder.state_dir()).acquire()
+    except Timeout:
+        raise NotReady("another container of the worker runs it") from None
 
 
 def _require_none_before(name: str) -> None:

@@ -26,7 +26,7 @@ from backstage.classroom import clearing
 from backstage.stack import control
 control.stop_workers()
 clearing.clear(clearing.own())
-settings.change(workers=None)
+settings.change(stopped=None)
 control.settle()
 """
 

@@ -91,7 +91,7 @@ def test_in_containers_a_person_strikes(monkeypatch, capsys):
     breaking.restart_broker()
     assert capsys.readouterr().out == (
         "In a terminal of your own computer, in the course's folder:\n"
-        "docker compose kill rabbitmq\ndocker compose up --detach\n"
+        "docker compose kill rabbitmq\ndocker compose start rabbitmq\n"
         "RabbitMQ was killed while tasks were running. It was started again, and is ready.\n"
     )
     assert next(answers, None) is None, "the worker ends with its broker, and is waited for"

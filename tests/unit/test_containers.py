@@ -8,13 +8,14 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner
+from filelock import FileLock
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.cli import main
 from backstage.stack import compose, containers, doctor, jupyterlab, plan, shutdown, status
 from backstage.stack.central_config import new_id
-from backstage.stack.service import Service
+from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site, new_site
 from workshop import settings, state_folder
 from workshop.delivery import presence
@@ -198,6 +199,29 @@ def test_settings_end_with_the_lab(part: str, kept: bool, ran: list[str], state:
     settings.change(pace=20)
     CliRunner().invoke(main, ["up", part])
     assert (state / "settings.json").exists() == kept
+
+
+def test_a_container_runs_its_program_once(ran: list[str]) -> None:
+    CliRunner().invoke(main, ["up", "lab"])
+    settings.change(pace=20)
+    for again in (["worker"], ["lab"], ["--detach", "lab"]):
+        ran.clear()
+        assert "are running already" in CliRunner().invoke(main, ["up", *again]).output
+        assert (ran, settings.pace()) == ([], 20)
+
+
+def test_periodic_tasks_are_in_one_container_only(services: Answering, state: Path) -> None:
+    state_folder.write("parts.json", {"added": ["periodic"]})
+    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2))
+    assert status.services()["periodic"] == "starting"
+    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2), periodic_at_b=(SAVED, 1))
+    assert list(status.services())[4:] == ["worker1@a", "worker1@b", "periodic@b"]
+    with (
+        FileLock(state / "once.lock"),
+        pytest.raises(NotReady, match="another container of the worker runs it"),
+    ):
+        plan.service("periodic").prepare(new_site())
+    plan.service("periodic").prepare(new_site())
 
 
 def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:

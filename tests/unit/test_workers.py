@@ -35,6 +35,18 @@ def test_a_worker_at_a_central_is_not_paused() -> None:
         pause()
 
 
+@pytest.mark.parametrize(("seconds", "said"), [("soon", "seconds is 'soon'"), (9e9, "from 0 to 3,600")])
+def test_a_pause_is_a_lease(seconds: float, said: str) -> None:
+    with pytest.raises(WorkshopError, match=said):
+        pause(seconds)
+
+
+def test_what_is_away_is_not_paused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_DATABASE_URL", "postgresql://x:x@127.0.0.1:1/x")
+    with pytest.raises(WorkshopError, match=r"No worker answers\. Next: workshop status"):
+        pause()
+
+
 def test_containers_that_share_a_card_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     state_folder.write("joined.json", JOINED)
     monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")

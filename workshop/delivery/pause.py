@@ -3,14 +3,21 @@
 It is a lease: the workers go on by themselves when it is over, even if nobody is there to say so.
 """
 
+from contextlib import suppress
 from typing import Any
 
+import psycopg
+from amqp.exceptions import AMQPError
 from celery.worker.control import control_command
+from kombu.exceptions import OperationalError
 
 from workshop import settings
 from workshop.delivery.presence import living
 from workshop.delivery.report import ask
 from workshop.errors import WorkshopError
+from workshop.kinds import Number
+
+_SECONDS = Number(0, 3600)
 
 
 @control_command()
@@ -31,18 +38,26 @@ def pause(seconds: float = 60) -> None:
     Raises
     ------
     WorkshopError
-        If this machine joined a central queue, or a worker does not answer.
+        If this machine joined a central queue, if `seconds` is wrong, or if a worker does not answer.
     """
     if settings.joined():
         raise WorkshopError(
             "This machine joined a central queue, where nobody can pause a worker.",
             "workshop leave goes back to its own queue",
         )
-    workers = living(settings.database_url())
-    options = {"arguments": {"seconds": seconds}, "timeout": 3, "limit": len(workers) or None}
-    silent = workers.keys() - ask(settings.broker_url(), "course_pause", **options).keys()
+    try:
+        lease = {"seconds": _SECONDS.read(seconds)}
+    except (OverflowError, TypeError, ValueError):
+        raise WorkshopError(f"seconds is {seconds!r}. It must be {_SECONDS}.", "pause(60)") from None
+    workers, answers = {}, {}
+    with suppress(psycopg.Error, OSError, OperationalError, AMQPError):  # what is away has no workers
+        workers = living(settings.database_url())
+        options = {"arguments": lease, "timeout": 3, "limit": len(workers) or None}
+        answers = ask(settings.broker_url(), "course_pause", **options)
+    silent = workers.keys() - {name for name, answer in answers.items() if "paused" in answer}
     if silent or not workers:
-        raise WorkshopError(f"{', '.join(sorted(silent)) or 'No worker'} does not answer.", "workshop status")
+        said = f"{', '.join(sorted(silent))} does not answer." if silent else "No worker answers."
+        raise WorkshopError(said, "workshop status")
 
 
 def resume() -> None:
