@@ -107,9 +107,11 @@ def run(number: int, say: Say) -> None:
     except KeyboardInterrupt:
         say("Ending the rehearsal ...")
     finally:
-        stop(say)
-        if started:
-            shutdown.down(say)
+        try:
+            stop(say)
+        finally:
+            if started:
+                shutdown.down(say)
 
 
 def stop(say: Say = print) -> None:

@@ -64,7 +64,8 @@ def down(purge: bool, yes: bool) -> None:
     if workers.rehearsal_folder().exists():
         from backstage.classroom import rehearsal
 
-        rehearsal.stop(echo)
+        with suppress(WorkshopError):  # a service may not answer; the next start removes the rest
+            rehearsal.stop(echo)
     if (address := open_to_others()) and not purge:
         echo(f"A class is open at {address}. Its machines wait until the services are there again.")
         if not yes and sys.stdin.isatty():

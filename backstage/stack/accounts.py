@@ -14,6 +14,10 @@ What a machine that means harm can still do, as it may read the queue and write 
 * tell events in another's name, so that Flower shows what never was;
 * keep the database busy with its own sessions, as each may lift its own time limits.
 
+Whoever reaches the database's port can do one thing more, without a card: open as many connections as
+PostgreSQL takes, and say nothing. Each has a place and some memory before it is asked for a password, for 10
+seconds, and then comes anew. Meanwhile nobody else gets a session, this machine's own notebook neither.
+
 What was sent is compared with the rows: so what was taken is noticed and sent again, and rows too many are
 found by the account that they name. Passwords and rows travel unencrypted: a central is for one room's
 network and some hours.

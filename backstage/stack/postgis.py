@@ -28,7 +28,10 @@ host  samerole  all                 0.0.0.0/0     scram-sha-256
 """
 
 OWN_SESSIONS = 100
-"""For this machine's own work, whatever a central's machines do."""
+"""For this machine's own work: no account of a central gets them.
+
+Whoever opens connections and does not log in may take these too (`backstage.stack.accounts`).
+"""
 
 RESERVED = 20
 """Of these, those for notebooks, checks, maps and QGIS."""
