@@ -394,4 +394,5 @@ def test_all_the_attacks_left_no_trace(card: Card) -> None:
         tables = connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = 'geopython'"
         ).fetchall()
-    assert {"grid_squares", "task_log", "uk_boundary"} == {name for (name,) in tables}
+    of_the_clock = {"nation_counts"}  # there if a test of the periodic tasks ran in this process before
+    assert {"grid_squares", "task_log", "uk_boundary"} == {name for (name,) in tables} - of_the_clock
