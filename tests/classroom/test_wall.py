@@ -65,5 +65,5 @@ def test_a_cleared_central_has_an_empty_scoreboard(cards: list[Card], shown: Wal
     work(cards[2], 1, "worker1@machine03")
     wait_for(lambda: shown.latest().get("done"), what="a square")
     clearing.clear(site())
-    wait_for(lambda: shown.latest()["done"] == 0, what="an empty scoreboard")
-    assert shown.latest()["machines"] == []
+    wait_for(lambda: shown.latest()["machines"] == [], what="an empty scoreboard")
+    assert shown.latest()["done"] == 0
