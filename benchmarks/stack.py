@@ -41,7 +41,7 @@ def servers() -> Iterator[Site]:
 
 @contextmanager
 def program(
-    site: Site, command: list[str], environment: dict[str, str], name: str, **pipes: int
+    site: Site, command: list[str], environment: dict[str, str], name: str, stdout: int | None = None
 ) -> Iterator[subprocess.Popen]:
     """Run a program that is told where the services are.
 
@@ -55,8 +55,8 @@ def program(
         What it is told besides.
     name : str
         Of the log that gets what it says.
-    **pipes
-        ``stdout`` for a program whose output is read.
+    stdout : int, optional
+        ``subprocess.PIPE`` for a program whose output is read; its log has the rest.
     """
     told = {"BENCH_BROKER_URL": site.broker_url, "BENCH_DATABASE_URL": site.database_url}
     with site.log(name).open("ab") as log:
@@ -65,7 +65,8 @@ def program(
             cwd=ROOT,
             env=of_child(told | environment),
             start_new_session=True,
-            **({"stdout": log, "stderr": log} | pipes),
+            stdout=stdout or log,
+            stderr=log,
         )
     try:
         yield process
