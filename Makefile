@@ -27,7 +27,12 @@ chaos:  ## 10,000 tasks while everything breaks, and what became of each; three 
 	@sh scripts/setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
 
-bench:  ## how many tasks and machines a central bears
+bench:  ## speed beside the design of 2018 and other task queues, into benchmarks/results; 20 minutes
+	@sh scripts/setup.sh
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
+	@.venv/bin/python -m benchmarks && .venv/bin/python -m benchmarks.plot
+
+bench-central:  ## how many tasks and machines a central bears
 	@sh scripts/setup.sh
 	@.venv/bin/python -m benchmarks.central
 
@@ -47,4 +52,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/python ]; then sh scripts/setup.sh && .venv/bin/python -m backstage down --purge; fi
 	rm -rf .venv demo.html
 
-.PHONY: lab demo test test-all test-fast chaos bench bundle lock stop clean
+.PHONY: lab demo test test-all test-fast chaos bench bench-central bundle lock stop clean
