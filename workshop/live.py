@@ -1,38 +1,21 @@
-"""How far a run of tasks is: counted from the queue, the rows and the task log."""
+"""How far a run of tasks is, as the ledger says it: what people look at meanwhile."""
 
 import sys
-import time
 from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amqp.exceptions import ConnectionError as ConnectionLost
-from kombu.exceptions import OperationalError as BrokerError
-from sqlalchemy import ARRAY, Uuid, bindparam, select, text
-from sqlalchemy.exc import OperationalError as DatabaseError
+from sqlalchemy import select
 from tqdm import tqdm
 
 from workshop import db, state_folder
 from workshop.database import among, execute
+from workshop.delivery.ledger import Ledger, follow, ledger
 from workshop.delivery.record import Published, latest_run, uuids
-from workshop.delivery.topology import tasks_in_queue
 from workshop.errors import WorkshopError
-from workshop.settings import broker_url
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-_COUNT = text("""
-    WITH run AS (SELECT unnest(:ids) AS task_id),
-         done AS (SELECT task_id FROM run JOIN geopython.grid_squares USING (task_id)),
-         log AS (SELECT task_id, state FROM run JOIN geopython.task_log USING (task_id)),
-         failed AS (SELECT task_id FROM log WHERE state = 'FAILURE' EXCEPT SELECT task_id FROM done),
-         again AS (SELECT task_id FROM log WHERE state = 'RETRY')
-    SELECT (SELECT count(*) FROM done),
-           (SELECT count(*) FROM failed),
-           (SELECT count(*) FROM again),
-           (SELECT count(*) FROM (TABLE again EXCEPT TABLE done EXCEPT TABLE failed) AS due)
-""").bindparams(bindparam("ids", type_=ARRAY(Uuid)))
 
 
 @dataclass(frozen=True)
@@ -79,12 +62,15 @@ def progress(run: list[Published] | None = None) -> Progress:
     run : list of Published, optional
         The tasks; by default those of this notebook's latest cell that sent some.
     """
-    tasks = latest_run() if run is None else run
-    done, failed, retried, due = execute(_COUNT, {"ids": uuids(task.id for task in tasks)}).one()
-    left = len(tasks) - done - failed
-    waiting = min(tasks_in_queue(broker_url()), left)
-    due = min(due, left - waiting)
-    return Progress(len(tasks), done, failed, retried, waiting, due, left - waiting - due)
+    return _count(ledger(latest_run() if run is None else run))
+
+
+def _count(now: Ledger) -> Progress:
+    failed, left = len(now.failed), len(now.open)
+    waiting = min(now.waiting, left)
+    due = min(len({line.task_id for line in now.retries} & now.open.keys()), left - waiting)
+    retried = now.retried.total()
+    return Progress(len(now.published), len(now.rows), failed, retried, waiting, due, left - waiting - due)
 
 
 def task_ids(run: list[Published] | None = None) -> list[str]:
@@ -137,44 +123,30 @@ def watch(run: list[Published] | None = None, patience: float = 60, quiet: bool 
     WorkshopError
         If nothing changed for `patience` seconds. The tasks are not lost; the sentence says where they are.
     """
-    tasks = latest_run() if run is None else run
-    quiet_since, before, said = time.monotonic(), None, ""
+    tasks, said = latest_run() if run is None else run, ""
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
     shape = "{percentage:3.0f}%|{bar:10}| {elapsed}, {rate_fmt}{postfix}"
     with tqdm(
         unit=" tasks", bar_format=shape, total=1, mininterval=interval, file=sys.stdout, disable=quiet
     ) as line:
-        while True:
-            now = _progress_if_all_answer(tasks)
+        for now in follow(tasks, patience):
             known, said = said, _not_ready()
             line.set_postfix_str(_short(now) + said, refresh=said not in ("", known))
-            if now:
-                line.total = now.sent
-                line.update(now.done + now.failed - line.n)
-            if now and now.done + now.failed == now.sent:
-                return now
-            if now and astuple(now) != before:
-                quiet_since, before = time.monotonic(), astuple(now)
-            if time.monotonic() - quiet_since > patience:
-                where = now or "RabbitMQ or PostGIS does not answer"
-                raise WorkshopError(f"Nothing has changed for {patience:.0f} s. {where}.", "workshop status")
-            time.sleep(0.2)
+            line.total = len(now.published)
+            line.update(line.total - len(now.open) - line.n)
+    if now.open or not now.answered:
+        where = _count(now) if now.answered else "RabbitMQ or PostGIS does not answer"
+        raise WorkshopError(f"Nothing has changed for {patience:.0f} s. {where}.", "workshop status")
+    return _count(now)
 
 
-def _progress_if_all_answer(tasks: list[Published]) -> Progress | None:
-    """Count where the tasks are; None while the broker or the database is away."""
-    try:
-        return progress(tasks)
-    except (OSError, BrokerError, ConnectionLost, DatabaseError):
-        return None
-
-
-def _short(now: Progress | None) -> str:
-    if now is None:
+def _short(now: Ledger) -> str:
+    if not now.answered:
         return "no answer for now"
+    count = _count(now)
     return (
-        f"waiting {now.waiting:,}, running {now.running:,}, done {now.done:,}, "
-        f"retried {now.retried:,}, failed {now.failed:,}"
+        f"waiting {count.waiting:,}, running {count.running:,}, done {count.done:,}, "
+        f"retried {count.retried:,}, failed {count.failed:,}"
     )
 
 

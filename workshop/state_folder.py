@@ -38,6 +38,7 @@ FILES = {
     "parts.json": "the services that a later `workshop up` added to those that ran",
     "settings.json": "what a notebook or a command changed, see `workshop.settings`",
     "settings.lock": "held by who changes it",
+    "dead.lock": "held by who looks at the dead letters",
     "joined.json": "the addresses of the central that this machine joined",
     "join.json": "the last try to join",
     "resets.json": "how often the course was reset",

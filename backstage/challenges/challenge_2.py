@@ -1,14 +1,12 @@
 """Challenge 2, retry what is worth retrying: its check. All texts, such as hints, are in ``texts.toml``."""
 
-import time
-
 from celery import Celery
 
 from backstage.challenges import checking, health, outcome, program, progress
 from backstage.challenges.program import TaskCode
 from backstage.challenges.verdict import NOT_YET, Verdict, phrase, say
 from workshop import settings
-from workshop.delivery.ledger import Ledger
+from workshop.delivery.ledger import FAR, Ledger, follow
 from workshop.delivery.log import ASKED
 from workshop.delivery.record import Published, Run
 from workshop.delivery.recorder import PROBE
@@ -60,10 +58,9 @@ def _judge_run(run: Run, code: TaskCode) -> Verdict:
 
 def _without_row(now: Ledger, code: TaskCode) -> Verdict | None:
     """Find a Retry that became a failure, or that was caught and is in no log; then a task that is lost."""
-    caught = {line.task_id for line in now.failures if line.error.endswith(ASKED)}
-    silent = sum(now.rows.values()) - len(now.rows) - len(now.retries)
-    if caught or (silent > 0 and code.broad_line):
-        return say("C2-RETRY-SWALLOWED", swallowed=len(caught) or silent, line=code.broad_line)
+    caught = {line.task_id for line in now.log.values() if line.error.endswith(ASKED)}
+    if caught:
+        return say("C2-RETRY-SWALLOWED", swallowed=len(caught), line=code.broad_line)
     if dropped := outcome.lost(now):
         sent_anew = {"delay", "apply_async", "send_task"} & code.words
         return say("C2-SENT-ANEW" if sent_anew else "C2-DROPPED", missing=len(dropped))
@@ -95,7 +92,7 @@ def _failed(now: Ledger, code: TaskCode, faulty: set[str]) -> Verdict | None:
 
 
 def _too_late(now: Ledger) -> Verdict | None:
-    far = [seconds for seconds in outcome.due(now).values() if seconds > outcome.FAR]
+    far = [seconds for seconds in now.held.values() if seconds > FAR]
     if not far or not outcome.over(now):
         return None
     longest = max((line.countdown or 0 for line in now.retries), default=max(far))
@@ -103,7 +100,7 @@ def _too_late(now: Ledger) -> Verdict | None:
 
 
 def _ended(now: Ledger, expected: int) -> Verdict:
-    retries = len(now.retries)
+    retries = now.retried.total()
     if retries != expected:
         return say("C2-RETRIES-DIFFER", retries=retries, expected=expected)
     if error := _bad_point_is_retried():
@@ -119,7 +116,7 @@ def _bad_point_is_retried() -> str:
         application.config_from_object("workshop.delivery.configuration")
         sent = application.send_task(program.TASK, (-1, -1), headers={PROBE: True})
     probe = [Published(sent.id, program.TASK, [-1, -1], "probe", "")]
-    end = time.monotonic() + outcome.PATIENCE
-    while not (now := outcome.look(probe)).log and not outcome.lost(now) and time.monotonic() < end:
-        time.sleep(0.1)
+    for now in follow(probe, outcome.PATIENCE):
+        if now.retries or outcome.over(now):
+            break
     return next((line.error for line in now.retries), "")

@@ -6,7 +6,6 @@ from typing import Any
 from backstage.challenges import checking, outcome, progress
 from backstage.challenges.verdict import Verdict, phrase, say, texts
 from backstage.stack.breaking import broken
-from workshop.delivery import dead
 from workshop.delivery.ledger import Ledger
 from workshop.delivery.record import Published, Run
 
@@ -52,7 +51,7 @@ def _judge_run(guesses: dict[str, Any], run: Run, twice: list[Published]) -> Ver
     now = outcome.settle([*run.tasks, *twice])
     if still := outcome.running(4, now):
         return still
-    refused = [each.fault for each in dead.letters() if each.fault and each.at > run.at]
+    refused = [each.fault for each in now.letters if each.fault and each.at > run.at]
     happened = broken(datetime.fromisoformat(run.at))
     happened |= {what for what, found in (("refused", refused), ("twice", twice)) if found}
     if missing := [text for what, text in texts()["breaks"].items() if what not in happened]:
@@ -68,7 +67,7 @@ def _compare(guesses: dict[str, Any], run: Run, now: Ledger, refused: list[str],
         "lost": len(ids & outcome.lost(now)),
         "dead": len(buried) + len(refused),
         "twice": len({twice.id} & now.rows.keys()),
-        "retries": len([line for line in now.retries if line.task_id in ids]),
+        "retries": sum(now.retried[id] for id in ids),
     }
     sent = len(run.tasks)
     if true["lost"]:

@@ -15,8 +15,7 @@ from backstage.classroom import fill
 from backstage.classroom.central import site
 from backstage.stack.central_config import machine_of
 from backstage.stack.http import ask_rabbitmq
-from workshop.delivery import dead
-from workshop.delivery.topology import tasks_in_queue
+from workshop.delivery import ledger
 
 _FRESH_SECONDS = 8
 """After so long, RabbitMQ's own counts, made every five seconds, know what was fed before."""
@@ -102,7 +101,7 @@ def audit() -> Audit:
         waiting, held = on_the_way(database.execute(_AGE).fetchall()[0][0])
         # After the look above, so that what ended meanwhile has its row.
         [(fed, without_row, forged, strangers)] = database.execute(_TASKS).fetchall()
-        letters = list(dead.letters([TASK], site().broker_url))
+        letters = ledger.letters([TASK], site().broker_url)
         reasons = {each.id: each.reason for each in letters if not each.fault}
         ours = {id for (id,) in database.execute(_OURS, [list(reasons)])}
     failed = {
@@ -151,7 +150,7 @@ def on_the_way(age: float) -> tuple[int, dict[str, int]]:
         How many seconds ago the last square was fed.
     """
     here = site()
-    if (waiting := tasks_in_queue(here.broker_url)) == 0:
+    if (waiting := ledger.tasks_in_queue(here.broker_url)) == 0:
         time.sleep(max(_FRESH_SECONDS - age, 0))
     while "messages_unacknowledged" not in (queue := _ask(f"/api/queues/{here.virtual_host}/squares")):
         time.sleep(0.5)  # RabbitMQ was started a moment ago

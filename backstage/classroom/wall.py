@@ -11,7 +11,7 @@ from backstage.classroom.raster import By
 from backstage.stack.central_config import opened
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
-from workshop.delivery.topology import tasks_in_queue
+from workshop.delivery.ledger import tasks_in_queue
 
 _DAY = 86_400
 

@@ -20,9 +20,9 @@ from backstage.stack.process import kill_session
 from backstage.stack.status import elsewhere, running_site, statuses, until, workers_ready
 from workshop import settings
 from workshop.database import execute
+from workshop.delivery.ledger import tasks_in_queue
 from workshop.delivery.presence import living
 from workshop.delivery.report import ask
-from workshop.delivery.topology import tasks_in_queue
 from workshop.errors import WorkshopError
 
 PACE = 2000

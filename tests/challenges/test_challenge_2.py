@@ -55,6 +55,14 @@ def test_runs_that_show_life_without_a_retry_do_not_count(attendee: Attendee) ->
     assert attendee.check(2).code == "C2-PASSED"
 
 
+def test_a_retry_whose_line_in_the_log_is_lost_was_one_all_the_same(attendee: Attendee) -> None:
+    attendee.run(SEND)
+    seen = attendee.check(2)
+    attendee.machine.sql("DELETE FROM geopython.task_log")
+    again = attendee.check(2)
+    assert (again.code, again.numbers) == ("C2-PASSED", seen.numbers)
+
+
 @pytest.mark.parametrize("name", ["the file is untouched", "the Retry is swallowed", "caught and raised"])
 def test_the_worker_runs_what_was_saved(name: str, attendee: Attendee) -> None:
     save(attendee, name)

@@ -20,8 +20,7 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
 from workshop import live, maps, settings
-from workshop.delivery import dead
-from workshop.delivery.ledger import ledger
+from workshop.delivery.ledger import ledger, letters
 from workshop.delivery.presence import code_digest, living
 from workshop.delivery.record import Published, published
 from workshop.delivery.report import ask_workers
@@ -128,7 +127,7 @@ def test_a_guest_declares_and_commands_nothing(guest: Machine, central: Machine)
         assert channel.is_open
     began = time.monotonic()
     assert ask_workers(url) == {}
-    assert list(dead.letters()) == []
+    assert letters() == []
     assert time.monotonic() - began < 0.5
     for kind in ("queues", "exchanges"):
         names = [each["name"] for each in json.loads(manage(central, "GET", kind))]

@@ -1,21 +1,28 @@
 """The ledger finds what is missing, unknown, never sent or strange, and mends it."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from urllib.parse import quote
 from uuid import uuid4
 
+import amqp
+import psycopg
 import pytest
 from kombu import Connection
 
 from tests.conftest import wait_for
-from tests.integration.machine import Machine
-from tests.integration.own_stack import EDINBURGH, done, task_of
+from tests.integration.machine import Machine, frozen, manage
+from tests.integration.own_stack import EDINBURGH, done, send, task_of
 from tests.messages import message, publish
 from tests.servers import empty, worker
-from workshop import maps, settings
-from workshop.delivery.ledger import ledger, requeue
+from workshop import live, maps, settings
+from workshop.delivery.ledger import ledger, letters, requeue
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published
 from workshop.delivery.topology import SQUARES
-from workshop.tasks import do_task
+from workshop.errors import WorkshopError
+from workshop.tasks import application, do_task
 
 
 @pytest.fixture(autouse=True)
@@ -100,3 +107,108 @@ def test_what_could_not_be_sent_is_not_missing(room, monkeypatch):
     now = ledger()
     assert (len(now.published), len(now.unsent), now.missing) == (0, 1, [])
     assert "1 x Nothing listens at the broker's port 1" in room.workshop("ledger")
+
+
+def test_two_who_look_at_dead_letters_both_see_all(room):
+    ids = [str(uuid4()) for _ in range(300)]
+    with Connection(settings.broker_url()) as connection:
+        for id in ids:
+            connection.Producer().publish([], exchange="dead", headers={"id": id})
+    with ThreadPoolExecutor() as pool:
+        for found in pool.map(lambda _: letters(), range(4)):
+            assert [letter.id for letter in found] == ids
+
+
+def test_a_task_whose_worker_is_silent_is_not_missing(room):
+    settings.change(pace=2000)
+    try:
+        with worker() as process:
+            task = send()
+            wait_for(lambda: task.id in ledger([task]).held, what="the task at its worker")
+            with frozen(process.pid):
+                now = ledger([task])
+                assert (now.waiting, now.held, now.missing) == (0, {}, [])
+            settings.change(pace=0)
+            assert done([task]).done == 1
+    finally:
+        settings.change(pace=None)
+
+
+def test_a_revoked_task_has_ended(room):
+    with worker():
+        task = send(countdown=5)
+        wait_for(lambda: task.id in ledger([task]).held, what="the task at its worker")
+        application.control.revoke(task.id)
+        assert live.watch([task], quiet=True, patience=20).failed == 1
+    assert ledger([task]).dead == {task.id: "the task was revoked"}
+
+
+def test_tasks_of_others_are_no_progress(room):
+    """More and more of theirs wait; nothing becomes of this machine's own, which nobody has."""
+    over = Event()
+
+    def send_those_of_others() -> None:
+        for _ in range(100):
+            publish(settings.broker_url(), message())
+            if over.wait(0.1):
+                break
+
+    with ThreadPoolExecutor() as pool:
+        others = pool.submit(send_those_of_others)
+        try:
+            with pytest.raises(WorkshopError, match="Nothing has changed for 2 s. 100 sent: 0 done"):
+                live.watch([task_of(str(uuid4())) for _ in range(100)], patience=2, quiet=True)
+            assert not others.done()
+        finally:
+            over.set()
+
+
+def test_a_retry_that_is_in_the_log_twice_or_not_at_all_counts_once(room):
+    """The first attempt was delivered twice; the line of the second one got lost."""
+    id = str(uuid4())
+    for _ in range(2):
+        room.sql(
+            "INSERT INTO geopython.task_log (task_id, state, attempt, error, worker)"
+            "VALUES (%s, 'RETRY', 1, 'ServiceError: no', 'w')", id,
+        )  # fmt: skip
+    assert live.progress([task_of(id)]).retried == ledger([task_of(id)]).retried[id] == 1
+    room.sql(
+        "INSERT INTO geopython.grid_squares (task_id, grid_ref, style_cat, x, y, geom, worker, attempt)"
+        "VALUES (%s, 'NT2573', 'SCT', 5, 5, ST_MakeEnvelope(0, 0, 1000, 1000, 27700), 'w', 3)", id,
+    )  # fmt: skip
+    assert live.progress([task_of(id)]).retried == ledger([task_of(id)]).retried[id] == 2
+
+
+def test_who_looks_again_opens_no_connection(room, monkeypatch):
+    with worker():
+        task = send()
+        assert done([task]).done == 1
+
+        def refuse(*_: object, **__: object) -> None:
+            raise AssertionError("another connection")
+
+        monkeypatch.setattr(amqp.Connection, "connect", refuse)
+        monkeypatch.setattr(psycopg.Connection, "connect", refuse)
+        monkeypatch.setattr(psycopg, "connect", refuse)
+        assert ledger([task]).balanced
+        assert live.progress([task]).done == 1
+        monkeypatch.undo()
+
+
+def connections(room: Machine) -> list[str]:
+    """Return the names of the connections to the room's virtual host."""
+    room_name = settings.broker_url().rpartition("/")[2]
+    return [each["name"] for each in json.loads(manage(room, "GET", f"vhosts/{room_name}/connections"))]
+
+
+def test_a_connection_that_has_died_meanwhile_is_replaced(room):
+    task = send()
+    assert ledger([task]).waiting == 1
+    room.sql(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    wait_for(lambda: connections(room), what="RabbitMQ's list of connections")
+    for name in connections(room):
+        manage(room, "DELETE", f"connections/{quote(name)}")
+    assert ledger([task]).waiting == 1

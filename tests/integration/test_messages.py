@@ -8,8 +8,7 @@ from tests.conftest import wait_for
 from tests.integration.own_stack import good_task_runs, task_of
 from tests.messages import MALFORMED, body, message, publish
 from workshop import live, settings, state_folder
-from workshop.delivery import dead
-from workshop.delivery.ledger import ledger
+from workshop.delivery.ledger import ledger, letters
 from workshop.delivery.record import Published
 from workshop.tasks import do_task
 
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 
 def codes() -> list[str]:
-    return [letter.fault.partition(":")[0] for letter in dead.letters(known=[do_task.name])]
+    return [letter.fault.partition(":")[0] for letter in letters(known=[do_task.name])]
 
 
 def test_each_is_refused_and_the_worker_lives(worker):
@@ -61,6 +60,6 @@ def expired():
 
 
 def test_an_expired_task_does_not_vanish(expired):
-    wait_for(lambda: expired.id in ledger([expired]).dead, what="the message in the queue 'dead'")
-    assert not ledger([expired]).rows
+    assert live.watch([expired], quiet=True, patience=20).failed == 1
+    assert ledger([expired]).dead == {expired.id: "the task was expired"}
     good_task_runs()

@@ -14,8 +14,7 @@ from tests.conftest import wait_for
 from tests.integration.own_stack import EDINBURGH, done, no_nations, task_of
 from workshop import db, live, maps, settings
 from workshop.database import engine, execute
-from workshop.delivery import dead
-from workshop.delivery.topology import tasks_in_queue
+from workshop.delivery.ledger import letters, tasks_in_queue
 from workshop.periodic import NationCount, count_squares
 from workshop.service import geoprocess, is_faulty
 from workshop.tasks import application, do_task
@@ -25,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("worker")
 
 def dead_ids() -> set[str]:
     """Return the ids of all tasks in the queue `dead`."""
-    return {letter.id for letter in dead.letters(known=[do_task.name])}
+    return {letter.id for letter in letters(known=[do_task.name])}
 
 
 def test_one_task_is_one_row():

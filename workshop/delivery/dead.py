@@ -1,73 +1,14 @@
-"""The queue `dead`: the messages of tasks that failed for good, and those that are no tasks."""
+"""Puts messages on the queue `dead`: those of tasks that failed for good, and those that are no tasks."""
 
-from collections.abc import Container, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import celery
-from kombu import Connection, Message, Producer
+from kombu import Message, Producer
 
 from workshop import settings
 from workshop.delivery import publisher
-from workshop.delivery.guard import fault
-from workshop.delivery.topology import DEAD, DEAD_EXCHANGE
-
-REASON, SINCE = "reason", "dead_since"
-"""The headers that say why a message is here, and since when."""
-
-
-@dataclass(frozen=True)
-class DeadLetter:
-    """One message in the queue `dead`.
-
-    Attributes
-    ----------
-    id : str
-        The task's id as the message says; empty where it says none.
-    fault : str
-        Why a worker refuses such a message; empty if it is a task like others.
-    reason : str
-        Why it is here, as the worker wrote that put it here; empty if RabbitMQ did.
-    at : str
-        When it became a dead letter (UTC, ISO 8601); empty if nobody said.
-    """
-
-    id: str
-    fault: str
-    reason: str = ""
-    at: str = ""
-
-
-def letters(known: Container[str] | None = None, broker_url: str | None = None) -> Iterator[DeadLetter]:
-    """Yield the messages in the queue `dead`, oldest first. They stay there.
-
-    A central's dead letters are not for its guests: there it yields none.
-
-    Parameters
-    ----------
-    known : container of str, optional
-        The names of the tasks that workers know; see `workshop.delivery.guard.fault`.
-    broker_url : str, optional
-        Whose queue; by default that of the broker that this machine uses.
-    """
-    if settings.joined() and not broker_url:
-        return
-    url = broker_url or settings.broker_url()
-    with Connection(url, connect_timeout=3) as connection, connection.channel() as channel:
-        while (raw := channel.basic_get(DEAD.name)) is not None:
-            message = channel.message_to_python(raw)
-            headers = message.headers if isinstance(message.headers, dict) else {}
-            id, reason = (str(headers.get(key) or "") for key in ("id", REASON))
-            yield DeadLetter(id, fault(message, known) or "", reason, _since(headers))
-        # the channel is closed without an acknowledgement, so RabbitMQ puts all back
-
-
-def _since(headers: dict[str, Any]) -> str:
-    try:
-        return str(headers.get(SINCE) or headers["x-death"][0]["time"].isoformat())
-    except (KeyError, IndexError, TypeError, AttributeError):  # someone else put it here
-        return ""
+from workshop.delivery.topology import DEAD_EXCHANGE, REASON, SINCE
 
 
 def bury(app: celery.Celery, message: Message, reason: str) -> None:

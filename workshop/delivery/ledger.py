@@ -1,23 +1,53 @@
-"""The ledger: what was published against what became of it, so that a lost task can't stay unnoticed.
+"""What became of tasks: the one place where everybody asks, so that all hear the same.
 
-It holds the record of publishes beside the rows, the task log, the queues and what workers hold. A task that
-RabbitMQ confirmed and that is in none of them is missing. To send it again is safe: its id makes one row.
+The ledger holds the record of publishes beside the rows, the task log, the dead letters, the queue and what
+workers hold. A task that RabbitMQ confirmed and that is in none of them is missing: so it can't stay
+unnoticed, and to send it again is safe, as its id makes one row.
 """
 
-from collections.abc import Collection, Sequence
+import time
+from collections import Counter
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import sqlalchemy as sa
+from amqp.exceptions import AMQPError
 from celery import Celery
-from sqlalchemy import select
+from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy.exc import OperationalError as DatabaseError
 
-from workshop import db, settings
-from workshop.database import among, execute
-from workshop.delivery import dead, publisher
+from workshop import settings
+from workshop.database import execute
+from workshop.delivery import publisher
+from workshop.delivery.guard import fault
+from workshop.delivery.presence import LIVING
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
-from workshop.delivery.topology import tasks_in_queue
+from workshop.delivery.topology import DEAD, REASON, SINCE, SQUARES, kept_connection
+from workshop.json_files import changing
+from workshop.state_folder import state_dir
+
+FAR = 60
+"""A retry that is due later than this many seconds is not waited for."""
+
+_AT_ONCE = 1000
+"""Tasks that one statement asks for while there is news."""
+
+_FOUND = sa.text("""
+    SELECT task_id, 'ROW', max(attempt) AS attempt, NULL, NULL::float8, count(*) AS squares
+    FROM geopython.grid_squares WHERE task_id = ANY(:ids) GROUP BY task_id
+    UNION ALL
+    SELECT task_id, state, attempt, error, countdown, 0
+    FROM geopython.task_log WHERE task_id = ANY(:ids)
+    ORDER BY attempt
+""").bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
+"""All that the database knows of some tasks, for whoever may read its tables."""
+
+_OTHERS = sa.text("""
+    SELECT task_id FROM geopython.grid_squares WHERE worker <> 'direct' EXCEPT SELECT unnest(:ids)
+""").bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
 
 
 @dataclass(frozen=True)
@@ -36,51 +66,85 @@ class LogLine:
         return self.error.partition(":")[0]
 
 
+@dataclass(frozen=True)
+class DeadLetter:
+    """One message in the queue `dead`.
+
+    Attributes
+    ----------
+    id : str
+        The task's id as the message says; empty where it says none.
+    fault : str
+        Why a worker refuses such a message; empty if it is a task like others.
+    reason : str
+        Why it is here, as the worker wrote that put it here; empty if RabbitMQ did.
+    at : str
+        When it became a dead letter (UTC, ISO 8601); empty if nobody said.
+    """
+
+    id: str
+    fault: str
+    reason: str = ""
+    at: str = ""
+
+
 @dataclass
 class Ledger:
-    """What became of the tasks in the record of publishes.
+    """What became of the tasks in the record of publishes, or of some of them.
 
     Attributes
     ----------
     published : list of Published
-        The record, without the tasks that could not be sent.
+        The tasks, without those that could not be sent.
     unsent : list of Published
         Tasks that could not be sent; `delay` said so.
+    open : dict of Published
+        The tasks, by id, that have not ended: as a row, as a failure in the task log, or as a dead letter.
     rows : dict
         The attempt that wrote the row of each task that has one, by the task's id.
-    log : list of LogLine
-        What the task log has of these tasks, oldest first.
+    log : dict of LogLine
+        What the task log has of these tasks, by id, state and attempt: what was delivered twice counts once.
+    letters : list of DeadLetter
+        All messages in the queue `dead`.
     dead : dict
         Ids of tasks that failed for good, each with the reason; those that have a row are not among them.
-    refused : list of str
-        The reason of each message in the queue `dead` that is no task at all.
     waiting : int
         Messages in the queue `squares`, whoever sent them.
     paused : float
         For how many seconds more a worker takes no task, as it was told to pause; 0 if none was.
     held : dict
-        Seconds until each task that a worker has is due, by its id; 0 for those that run or may run.
+        Seconds until each of these tasks that a worker has is due, by its id; 0 for those that may run.
     missing : list of Published
-        Confirmed by RabbitMQ, and nowhere. Certain only if no message waits; at a central queue never, as its
-        dead letters and other machines' workers can't be seen.
+        Confirmed by RabbitMQ, and nowhere. Certain only if no message waits and each worker has answered; at
+        a central queue never, as its dead letters and other machines' workers can't be seen.
     unknown : list of Published
         Never confirmed, and nowhere: perhaps RabbitMQ never had them.
     strangers : set of str
         Ids of rows and dead letters that this machine never published.
+    answered : bool
+        Whether RabbitMQ and PostGIS did, when they were asked last.
     """
 
     published: list[Published]
     unsent: list[Published] = field(default_factory=list)
+    open: dict[str, Published] = field(init=False)
     rows: dict[str, int] = field(default_factory=dict)
-    log: list[LogLine] = field(default_factory=list)
+    log: dict[tuple[str, str, int], LogLine] = field(default_factory=dict)
+    letters: list[DeadLetter] = field(default_factory=list)
     dead: dict[str, str] = field(default_factory=dict)
-    refused: list[str] = field(default_factory=list)
     waiting: int = 0
     paused: float = 0
     held: dict[str, float] = field(default_factory=dict)
     missing: list[Published] = field(default_factory=list)
     unknown: list[Published] = field(default_factory=list)
     strangers: set[str] = field(default_factory=set)
+    answered: bool = True
+
+    def __post_init__(self) -> None:
+        """Begin with all tasks open."""
+        self._tasks = {task.id: task for task in self.published}
+        self._nowhere: set[str] = set()
+        self.open = dict(self._tasks)
 
     @property
     def balanced(self) -> bool:
@@ -89,49 +153,211 @@ class Ledger:
 
     @property
     def failures(self) -> list[LogLine]:
-        """The final failures."""
-        return [line for line in self.log if line.state == "FAILURE"]
+        """The final failures in the task log."""
+        return [line for line in self.log.values() if line.state == "FAILURE"]
+
+    @property
+    def failed(self) -> set[str]:
+        """The tasks that ended without a row, as the task log or a dead letter says."""
+        return ({line.task_id for line in self.failures} | self.dead.keys()) - self.rows.keys()
 
     @property
     def retries(self) -> list[LogLine]:
-        """The retries; one that was delivered again counts once."""
-        once = {(line.task_id, line.attempt): line for line in self.log if line.state == "RETRY"}
-        return list(once.values())
+        """The retries in the task log."""
+        return [line for line in self.log.values() if line.state == "RETRY"]
+
+    @property
+    def retried(self) -> Counter[str]:
+        """How often each task was tried again. Its row says so, too, as a line of the log may get lost."""
+        logged = Counter(line.task_id for line in self.retries)
+        done = {id: attempt - 1 - self._tasks[id].retries for id, attempt in self.rows.items()}
+        return logged | Counter(done)
+
+    @property
+    def refused(self) -> list[str]:
+        """The reason of each message in the queue `dead` that is no task at all."""
+        return [each.fault for each in self.letters if each.fault and each.id not in self._tasks]
+
+    @property
+    def soonest(self) -> float:
+        """The seconds until the first task that a worker holds is due; 0 if one may run, or none is held."""
+        return min(self.held.values(), default=0)
+
+    def look(self) -> bool:
+        """Ask for the oldest open tasks, and for more as long as there is news; return whether there is any.
+
+        So a look costs what is new, however many tasks there are.
+        """
+        self.waiting = tasks_in_queue(settings.broker_url())
+        open_, news = list(self.open), False
+        for start in range(0, len(open_), _AT_ONCE):
+            if not self._read(open_[start : start + _AT_ONCE]):
+                break
+            news = True
+        if news:
+            self.held, self.paused = {}, 0  # what workers said before is old
+        return news
+
+    def search(self) -> None:
+        """Look for all tasks without a row: at the workers, in the queue `dead`, and in the tables again.
+
+        A task goes this way, or back to the queue: so what seems lost is lost only if it was so before.
+        """
+        before = self.waiting
+        reports, complete = _ask_workers()
+        self.letters = letters({name for report in reports for name in report["tasks"]} or None)
+        self.waiting = tasks_in_queue(settings.broker_url())
+        self._read([id for id in self._tasks if id not in self.rows])
+        left = self._tasks.keys() - self.rows.keys()
+        self.dead = {each.id: each.fault or each.reason for each in self.letters if each.id in left}
+        self.dead |= {line.task_id: line.error for line in self.failures if line.task_id in self.dead}
+        held = {id: due for report in reports for id, due in report["held"].items()}
+        self.held = {id: due for id, due in held.items() if id in left}
+        self.paused = max((report["paused"] for report in reports), default=0)
+        self.open = {id: task for id, task in self.open.items() if id not in self.dead}
+        certain = complete and not (before or self.waiting)
+        nowhere = left - self.dead.keys() - self.held.keys() if certain else set()
+        doubtful = nowhere & self._nowhere
+        lost = [self._tasks[id] for id in self._tasks if id in doubtful]
+        self.missing = [task for task in lost if task.confirmed]
+        self.unknown = [task for task in lost if not task.confirmed]
+        self._nowhere = nowhere
+
+    def _read(self, ids: list[str]) -> bool:
+        """Ask the database for tasks; return whether it says anything new."""
+        before = len(self.rows) + len(self.log)
+        for id, state, attempt, error, countdown, squares in execute(_FOUND, {"ids": uuids(ids)}):
+            task_id = str(id)
+            if state == "ROW" and squares == self._tasks[task_id].squares:
+                self.rows[task_id] = attempt
+            elif state != "ROW":
+                line = LogLine(task_id, state, attempt, error, countdown)
+                self.log.setdefault((task_id, state, attempt), line)
+            if task_id in self.rows or state == "FAILURE":
+                self.open.pop(task_id, None)
+        return len(self.rows) + len(self.log) > before
 
 
-def ledger(tasks: Sequence[Published] | None = None, workers: int | None = None) -> Ledger:
+def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
     """Return what became of tasks.
 
     Parameters
     ----------
     tasks : sequence of Published, optional
         Which tasks; by default the whole record. Strangers are looked for only then.
-    workers : int, optional
-        How many workers will answer; without it they have a second.
     """
-    every = published() if tasks is None else list(tasks)
-    now = Ledger([task for task in every if not task.unsent], [task for task in every if task.unsent])
-    now.waiting, reports = _on_the_way(workers)
-    now.held = {id: due for report in reports for id, due in report["held"].items()}
-    now.paused = max((report["paused"] for report in reports), default=0)
-    ids = {task.id for task in now.published}
-    letters = list(dead.letters({name for report in reports for name in report["tasks"]} or None))
-    stored = _stored(None if tasks is None else ids)
-    now.rows = {id: attempt for id, attempt in stored.items() if id in ids}
-    now.log = _log(ids)
-    ended = {
-        letter.id: letter.fault or letter.reason for letter in letters if letter.id in ids - now.rows.keys()
-    }
-    now.dead = ended | {line.task_id: line.error for line in now.failures if line.task_id in ended}
-    now.refused = [letter.fault for letter in letters if letter.fault and letter.id not in ids]
-    nowhere = ids - now.rows.keys() - now.dead.keys() - now.held.keys()
-    if not now.waiting and not settings.joined():
-        now.missing = [task for task in now.published if task.id in nowhere and task.confirmed]
-        now.unknown = [task for task in now.published if task.id in nowhere and not task.confirmed]
+    now = _begin(published() if tasks is None else tasks)
+    now.look()
+    now.search()
+    if now._nowhere:
+        time.sleep(0.3)
+        now.search()
     if tasks is None:
-        found = stored.keys() | {letter.id for letter in letters if not letter.fault}
-        now.strangers = found - {task.id for task in every}
+        ours = {task.id for task in (*now.published, *now.unsent)}
+        rows = {str(id) for (id,) in execute(_OTHERS, {"ids": uuids(ours)})}
+        now.strangers = rows | ({each.id for each in now.letters if not each.fault} - ours)
     return now
+
+
+def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
+    """Yield what became of tasks, brought up to date five times a second, until all have ended.
+
+    It goes on through outages, and ends when nothing of these tasks has changed for a while. What others sent
+    may be before them in the queue, and counts for nothing. A pause is waited for, and so is a retry.
+
+    Parameters
+    ----------
+    tasks : sequence of Published
+        Which tasks.
+    patience : float
+        After how many seconds without a change it ends.
+    """
+    now, since, before = _begin(tasks), time.monotonic(), None
+    while True:
+        news = _update(now)
+        seen = (len(now.rows), len(now.log), len(now.dead), set(now.held))
+        if now.answered and (seen != before or now.paused or 0 < now.soonest <= FAR):
+            since, before = time.monotonic(), seen
+        yield now
+        if (now.answered and not now.open) or time.monotonic() - since > patience:
+            return
+        time.sleep(0.2 if news else max(0.2, len(now.open) / 25_000))
+
+
+def _begin(tasks: Sequence[Published]) -> Ledger:
+    return Ledger([task for task in tasks if not task.unsent], [task for task in tasks if task.unsent])
+
+
+def _update(now: Ledger) -> bool:
+    """Bring a ledger up to date, if all services answer; return whether there is news."""
+    try:
+        news = now.look()
+        if not news or not now.open:
+            now.search()
+    except (OSError, AMQPError, BrokerError, DatabaseError):
+        now.answered = False
+        return False
+    now.answered = True
+    return news
+
+
+def tasks_in_queue(broker_url: str) -> int:
+    """Return how many messages in the queue `squares` no worker has taken yet.
+
+    Parameters
+    ----------
+    broker_url : str
+        The broker's address.
+    """
+    return _squares(broker_url).message_count
+
+
+def _squares(broker_url: str) -> Any:
+    """Return how many messages and consumers the queue `squares` has."""
+    with kept_connection(broker_url) as connection, connection.channel() as channel:
+        return SQUARES(channel).queue_declare(passive=True)
+
+
+def _ask_workers() -> tuple[list[dict[str, Any]], bool]:
+    """Return what workers say of themselves, and whether each has answered: none can be seen at a central."""
+    if settings.joined():
+        return [], False
+    names = {name for name, _ in execute(sa.text(LIVING))}
+    most = max(len(names), consumers := _squares(settings.broker_url()).consumer_count)
+    reports = ask_workers(settings.broker_url(), expected=most) if most else {}
+    return list(reports.values()), names <= reports.keys() and consumers <= len(reports)
+
+
+def letters(known: Container[str] | None = None, broker_url: str | None = None) -> list[DeadLetter]:
+    """Return the messages in the queue `dead`, oldest first. They stay there.
+
+    RabbitMQ gives a message to one reader at a time. So who comes second waits, and sees all of them, too. A
+    central's dead letters are not for its guests: there are none for them.
+
+    Parameters
+    ----------
+    known : container of str, optional
+        The names of the tasks that workers know; see `workshop.delivery.guard.fault`.
+    broker_url : str, optional
+        Whose queue; by default that of the broker that this machine uses.
+    """
+    if settings.joined() and not broker_url:
+        return []
+    url, found = broker_url or settings.broker_url(), []
+    with changing(state_dir() / "dead"), kept_connection(url) as connection, connection.channel() as channel:
+        while (raw := channel.basic_get(DEAD.name)) is not None:
+            message = channel.message_to_python(raw)
+            headers = message.headers if isinstance(message.headers, dict) else {}
+            id, reason = (str(headers.get(key) or "") for key in ("id", REASON))
+            found.append(DeadLetter(id, fault(message, known) or "", reason, _since(headers)))
+    return found  # the channel was closed without an acknowledgement, so RabbitMQ has put all back
+
+
+def _since(headers: dict[str, Any]) -> str:
+    try:
+        return str(headers.get(SINCE) or headers["x-death"][0]["time"].isoformat())
+    except (KeyError, IndexError, TypeError, AttributeError):  # someone else put it here
+        return ""
 
 
 def requeue(tasks: Sequence[Published]) -> int:
@@ -153,27 +379,3 @@ def requeue(tasks: Sequence[Published]) -> int:
             publish = partial(application.send_task, task.name, task.args, task.kwargs, task_id=task.id)
             publisher.send(application, task.id, publish)
     return len(tasks)
-
-
-def _on_the_way(workers: int | None) -> tuple[int, list[dict[str, Any]]]:
-    """Return how many messages wait, and what workers say of themselves."""
-    broker_url = settings.broker_url()
-    before = tasks_in_queue(broker_url)
-    reports = [*ask_workers(broker_url, expected=workers).values()]
-    after = tasks_in_queue(broker_url)
-    return max(before, after), reports
-
-
-def _stored(ids: Collection[str] | None) -> dict[str, int]:
-    """Return the attempt that wrote each task's row; of all tasks if `ids` is None."""
-    square = db.GridSquare
-    query = select(square.task_id, square.attempt).where(square.worker != "direct")
-    if ids is not None:
-        query = query.where(among(square.task_id, uuids(ids)))
-    return {str(row.task_id): row.attempt for row in execute(query)}
-
-
-def _log(ids: Collection[str]) -> list[LogLine]:
-    log = db.TaskLog
-    query = select(log.task_id, log.state, log.attempt, log.error, log.countdown).order_by(log.id)
-    return [LogLine(str(id), *rest) for id, *rest in execute(query.where(among(log.task_id, uuids(ids))))]

@@ -12,7 +12,7 @@ from workshop.delivery.attempt import current_attempt
 _logger = logging.getLogger(__name__)
 
 ASKED = " (it had asked for a retry)"
-"""Ends the error of a failure whose attempt had asked for a retry: the task's own code caught the Retry."""
+"""Ends the error of an attempt that had asked for a retry, when the task's own code caught the Retry."""
 
 
 def write_task_log(state: str, error: BaseException) -> None:

@@ -16,7 +16,7 @@ from celery.signals import worker_ready
 
 from workshop.state_folder import ROOT
 
-_LIVING = """
+LIVING = """
     SELECT substr(application_name, 10), left(application_name, 8) FROM pg_stat_activity
     WHERE usename = current_user AND datname = current_database() AND application_name ~ '^[0-9a-f]{8} .+@'
     ORDER BY backend_start
@@ -49,7 +49,7 @@ def living(database_url: str) -> dict[str, str]:
         If the database does not answer.
     """
     with _session(database_url) as session:
-        return {name: digest for name, digest in session.execute(_LIVING)}
+        return {name: digest for name, digest in session.execute(LIVING)}
 
 
 @worker_ready.connect

@@ -69,6 +69,11 @@ class Published:
         """The arguments in order; for ``do_task`` x and y in metres, EPSG:27700."""
         return [*self.args, *(self.kwargs[name] for name in ("x", "y") if name in self.kwargs)]
 
+    @property
+    def squares(self) -> int:
+        """How many rows it makes."""
+        return 1
+
 
 @dataclass
 class Run:

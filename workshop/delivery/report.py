@@ -10,10 +10,10 @@ from celery import Celery
 from celery.worker import state as worker_state
 from celery.worker.control import control_command, inspect_command
 from celery.worker.request import Request
-from kombu import Connection
 
 from workshop import settings
 from workshop.delivery.request import given_back
+from workshop.delivery.topology import kept_connection
 
 _since = datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -67,7 +67,7 @@ def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[
 
 
 def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
-    """Send a command of Celery's remote control over a fresh connection, and return the answers by worker.
+    """Send a command of Celery's remote control, and return the answers by worker.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
         return {}
     with (
         Celery(broker=broker_url, set_as_current=False) as application,
-        Connection(broker_url, connect_timeout=3) as connection,
+        kept_connection(broker_url) as connection,
     ):
         application.control.mailbox.producer_pool = None  # those of the pool are dead after a broker's crash
         answers = application.control.broadcast(command, reply=True, connection=connection, **options)

@@ -17,6 +17,7 @@ from workshop import database, settings
 from workshop.database import keep_database
 from workshop.delivery import publisher, recorder
 from workshop.delivery.attempt import ERRORS, current_attempt
+from workshop.delivery.log import ASKED, write_task_log
 from workshop.errors import WorkshopError
 
 _logger = get_task_logger(__name__)
@@ -52,6 +53,8 @@ class Task(celery.Task):
             self._give_back_after_outage()
             raise
         self._give_back_after_outage()
+        if self.request.get("asked"):  # Celery knows nothing of this retry, which is on the queue
+            write_task_log("RETRY", RuntimeError(f"the task went on{ASKED}"))
         return result
 
     def apply_async(self, args: Sequence[Any] | None = None, kwargs: Any = None, **options: Any) -> Any:

@@ -21,7 +21,11 @@ More messages ahead are no faster, and worse to share between machines. Nor is a
 * retries travel through 28 more queues and exchanges, which such a worker could neither declare nor use.
 """
 
-from kombu import Connection, Exchange, Queue
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import getpid
+
+from kombu import Connection, Exchange, Queue, pools
 
 ROUTING_KEY = "task.square"
 
@@ -41,13 +45,37 @@ SQUARES = Queue(
 )
 
 
-def tasks_in_queue(broker_url: str) -> int:
-    """Return how many messages in the queue `squares` no worker has taken yet.
+REASON, SINCE = "reason", "dead_since"
+"""The headers that say why a message is in the queue `dead`, and since when."""
+
+
+@contextmanager
+def kept_connection(broker_url: str) -> Iterator[Connection]:
+    """Yield a connection to RabbitMQ that stays open for whoever looks next; a dead one is replaced.
 
     Parameters
     ----------
     broker_url : str
         The broker's address.
     """
-    with Connection(broker_url, connect_timeout=3) as connection, connection.channel() as channel:
-        return SQUARES(channel).queue_declare(passive=True).message_count
+    options = {"client_properties": {"process": getpid()}, "read_timeout": 3}  # a child has its own
+    wanted = Connection(broker_url, connect_timeout=3, transport_options=options)
+    with pools.connections[wanted].acquire(block=True) as connection:
+        try:
+            if connection.connected:
+                _revive(connection)
+            connection.ensure_connection(max_retries=0)
+            yield connection
+        except BaseException:
+            connection.collect()  # what RabbitMQ still says would be taken for an answer to something else
+            raise
+
+
+def _revive(connection: Connection) -> None:
+    """Forget a connection that has died meanwhile."""
+    try:
+        connection.drain_events(timeout=0)
+    except TimeoutError:
+        pass  # nothing was said: it lives
+    except connection.recoverable_connection_errors:
+        connection.collect()
