@@ -24,6 +24,7 @@ from backstage.challenges.program import TASK
 from backstage.classroom import country
 from backstage.classroom.central import site
 from workshop import grid
+from workshop.database import engine
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
@@ -76,8 +77,8 @@ def database() -> Iterator[psycopg.Connection]:
 
 def unfed(database_url: str) -> int:
     """Return how many squares `workshop class fill` has still to put on the queue; 0 unless it is at it."""
-    with _connect(database_url) as connection:
-        return connection.execute(_LEFT, {"name": _SESSION}).fetchall()[0][0]
+    with engine(database_url).connect() as connection:
+        return connection.exec_driver_sql(_LEFT, {"name": _SESSION}).scalar_one()
 
 
 def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
