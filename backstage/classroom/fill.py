@@ -26,7 +26,7 @@ from backstage.classroom.central import site
 from workshop import grid
 from workshop.database import engine
 from workshop.delivery.addresses import broker_trouble, database_trouble
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.ledger import tasks_in_queue
 from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
@@ -163,7 +163,7 @@ def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
         channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
         while rest and not pressed:
             database.execute("SELECT set_config('application_name', %s, false)", [f"{_SESSION}{len(rest)}"])
-            queued = SQUARES(channel).queue_declare(passive=True).message_count
+            queued = tasks_in_queue(here.broker_url)
             bar.set_postfix_str(f"{queued:,} wait in the queue")
             batch = sorted(rest[:BATCH_TASKS])
             if queued + len(batch) > MOST_WAITING:

@@ -75,7 +75,7 @@ class DeadLetter:
     reason : str
         Why it is here, as the worker wrote that put it here; empty if RabbitMQ did.
     at : str
-        When it became a dead letter (UTC, ISO 8601); empty if nobody said.
+        Since when, as that worker wrote (UTC, ISO 8601).
     """
 
     id: str
@@ -338,16 +338,9 @@ def letters(known: Container[str] | None = None, broker_url: str | None = None) 
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
-            id, reason = (str(headers.get(key) or "") for key in ("id", REASON))
-            found.append(DeadLetter(id, fault(message, known) or "", reason, _since(headers)))
+            id, reason, at = (str(headers.get(key) or "") for key in ("id", REASON, SINCE))
+            found.append(DeadLetter(id, fault(message, known) or "", reason, at))
     return found  # the channel was closed without an acknowledgement, so RabbitMQ has put all back
-
-
-def _since(headers: dict[str, Any]) -> str:
-    try:
-        return str(headers.get(SINCE) or headers["x-death"][0]["time"].isoformat())
-    except (KeyError, IndexError, TypeError, AttributeError):  # someone else put it here
-        return ""
 
 
 def requeue(tasks: Sequence[Published]) -> int:
