@@ -83,9 +83,9 @@ def _outage_in(error: Exception) -> Outage | None:
     return Outage(text, late=True) if code.startswith(late) else None
 
 
-def engine() -> sa.Engine:
-    """Return the connections of this process to the database that the settings name now."""
-    return _engine(_kept or database_url())
+def engine(url: str = "") -> sa.Engine:
+    """Return this process's connections to a database; by default to the one that the settings name now."""
+    return _engine(url or _kept or database_url())
 
 
 def keep_database() -> None:
@@ -109,6 +109,7 @@ def _engine(url: str) -> sa.Engine:
         connect_args={
             "connect_timeout": 3,
             "tcp_user_timeout": 4000,
-            "options": "-c statement_timeout=4000",  # below do_task's soft_time_limit of 5 s
+            # Below do_task's soft_time_limit of 5 s. JIT takes longer than it saves.
+            "options": "-c statement_timeout=4000 -c jit=off",
         },
     )

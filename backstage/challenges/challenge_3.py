@@ -11,7 +11,7 @@ from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack.central_config import machine_of
 from backstage.stack.status import running
 from workshop import state_folder
-from workshop.database import execute
+from workshop.database import among, execute
 from workshop.db import GridSquare
 from workshop.delivery.record import Run, uuids
 
@@ -69,7 +69,7 @@ def _judge_run(run: Run, prediction: Any, shares: object) -> Verdict:
     now = outcome.settle(run.tasks)
     if still := outcome.running(3, now):
         return still
-    query = sa.select(GridSquare.machine, GridSquare.worker).where(GridSquare.task_id.in_(uuids(now.rows)))
+    query = sa.select(GridSquare.machine, GridSquare.worker).where(among(GridSquare.task_id, uuids(now.rows)))
     rows = execute(query).all()
     by_machine, by_worker = Counter(row.machine for row in rows), Counter(row.worker for row in rows)
     sent, machines, counted = len(run.tasks), len(by_machine), counts(shares)

@@ -21,21 +21,37 @@ _FRESH_SECONDS = 8
 """After so long, RabbitMQ's own counts, made every five seconds, know what was fed before."""
 
 _TASKS = """
-SELECT count(*) FILTER (WHERE fed),
-    coalesce(array_agg(task_id) FILTER (WHERE machine IS NULL), '{}'),
-    coalesce(jsonb_object_agg(task_id, machine) FILTER (WHERE fed AND machine > '' AND NOT sound), '{}'),
-    coalesce(array_agg(machine) FILTER (WHERE NOT fed), '{}')
-FROM (
-    SELECT task_id::text, f.task_id IS NOT NULL AS fed, g.machine,
-        ((g.x, g.y, g.grid_ref, g.style_cat) = (f.x, f.y, f.grid_ref, f.style_cat)
-         AND ST_Area(g.geom) = 1e6
-         AND ST_Envelope(g.geom) = ST_MakeEnvelope(f.x - 500, f.y - 500, f.x + 500, f.y + 500, 27700)
-        ) IS TRUE AS sound
-    FROM geopython.fill_tasks AS f FULL JOIN geopython.grid_squares AS g USING (task_id)) AS tasks
+WITH tasks AS (
+    SELECT task_id, coalesce(machine, reason, '') AS whose, reason, CASE
+        WHEN fed.task_id IS NULL THEN 'strangers'
+        WHEN done.task_id IS NULL AND reason IS NULL THEN 'open'
+        WHEN done.task_id IS NULL THEN 'dead'
+        WHEN (done.x, done.y, done.grid_ref, done.style_cat) = (fed.x, fed.y, fed.grid_ref, fed.style_cat)
+            AND ST_Area(geom) = 1e6
+            AND ST_Envelope(geom) = ST_MakeEnvelope(fed.x - 500, fed.y - 500, fed.x + 500, fed.y + 500, 27700)
+            THEN 'rows'
+        ELSE 'forged' END AS state
+    FROM geopython.fill_tasks AS fed FULL JOIN geopython.grid_squares AS done USING (task_id)
+    LEFT JOIN unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS letters (task_id, reason) USING (task_id))
 """
-"""How many were fed; which have no row; whose rows say something else; whose rows are of other tasks."""
+"""What became of each task that was fed or has a row, and the account that wrote the row or why it failed.
 
-_OURS = "SELECT task_id::text FROM geopython.fill_tasks WHERE task_id = ANY(%s::uuid[])"
+A row is forged that says something else than its task: another point, reference, nation or shape.
+"""
+
+_COUNT = f"{_TASKS} SELECT state, whose, count(*), count(reason) FROM tasks GROUP BY state, whose"
+
+_FORGET = f"""{_TASKS},
+removed AS (DELETE FROM geopython.grid_squares AS done USING tasks
+            WHERE done.task_id = tasks.task_id AND state = 'forged' AND state = ANY(%(states)s))
+DELETE FROM geopython.fill_tasks AS fed USING tasks
+WHERE fed.task_id = tasks.task_id AND state = ANY(%(states)s) RETURNING fed.x, fed.y
+"""
+
+_STATES = ("rows", "open", "dead", "forged", "strangers")
+
+_REJECTED = "the worker that had it put it there"
+
 _AGE = "SELECT coalesce(extract(epoch FROM now() - max(sent))::float8, 60) FROM geopython.fill_tasks"
 
 
@@ -47,41 +63,43 @@ class Audit:
     ----------
     waiting : int
         Messages in the queue `squares`, whoever sent them.
-    held : dict of str to int
+    held : Counter of str
         Messages that a machine has taken and not answered for yet, by account.
-    fed : int
-        Squares that RabbitMQ has confirmed.
-    open : set of str
-        The ids of those that have neither a row nor a dead letter.
-    dead : dict of str to str
-        The ids of those that failed for good, each with the reason.
-    forged : dict of str to str
-        The ids of rows that say something else than their task does: another point, reference, nation or
-        shape; with their account.
+    rows : Counter of str
+        Squares with a row that says what their task says, by account.
+    open : Counter of str
+        Squares that have neither a row nor a dead letter.
+    dead : Counter of str
+        Squares that failed for good, by reason.
+    forged : Counter of str
+        Rows that say something else than their task does, by account.
     strangers : Counter of str
-        Rows, by account, whose task was not fed here.
+        Rows whose task was not fed here, by account.
     strange_letters : int
         Dead letters whose task was not fed here, or that are no tasks.
+    letters : dict
+        Ids and reasons of the dead letters that are tasks.
     """
 
     waiting: int
-    held: dict[str, int]
-    fed: int
-    open: set[str]
-    dead: dict[str, str]
-    forged: dict[str, str]
+    held: Counter[str]
+    rows: Counter[str]
+    open: Counter[str]
+    dead: Counter[str]
+    forged: Counter[str]
     strangers: Counter[str]
     strange_letters: int
+    letters: dict[str, list[str]]
 
     @property
-    def rows(self) -> int:
-        """How many fed squares have a row that says what their task says."""
-        return self.fed - len(self.open) - len(self.dead) - len(self.forged)
+    def fed(self) -> int:
+        """How many squares RabbitMQ has confirmed."""
+        return (self.rows + self.open + self.dead + self.forged).total()
 
     @property
-    def missing(self) -> set[str]:
+    def missing(self) -> int:
         """The open squares, once nothing waits and no machine holds anything that may be one of them."""
-        return set() if self.waiting or self.held else self.open
+        return 0 if self.waiting or self.held else self.open.total()
 
     @property
     def balanced(self) -> bool:
@@ -100,16 +118,15 @@ def audit() -> Audit:
     with fill.database() as database:
         waiting, held = on_the_way(database.execute(_AGE).fetchall()[0][0])
         # After the look above, so that what ended meanwhile has its row.
-        [(fed, without_row, forged, strangers)] = database.execute(_TASKS).fetchall()
         letters = ledger.letters([TASK], site().broker_url)
-        reasons = {each.id: each.reason for each in letters if not each.fault}
-        ours = {id for (id,) in database.execute(_OURS, [list(reasons)])}
-    failed = {
-        id: reasons[id] or "the worker that had it put it there" for id in ours.intersection(without_row)
-    }
-    open_ = set(without_row) - failed.keys()
-    strange = sum(bool(each.fault) or each.id not in ours for each in letters)
-    return Audit(waiting, held, fed, open_, failed, forged, Counter(strangers), strange)
+        reasons = {each.id: each.reason or _REJECTED for each in letters if not each.fault}
+        dead = {"ids": list(reasons), "reasons": list(reasons.values())}
+        found: dict[str, Counter[str]] = {state: Counter() for state in _STATES}
+        strange = len(reasons) + sum(bool(each.fault) for each in letters)
+        for state, whose, number, with_letter in database.execute(_COUNT, dead):
+            found[state][whose] = number
+            strange -= with_letter if state != "strangers" else 0
+    return Audit(waiting, held, strange_letters=strange, letters=dead, **found)
 
 
 def resend(found: Audit, remove_forged: bool) -> int:
@@ -129,16 +146,14 @@ def resend(found: Audit, remove_forged: bool) -> int:
     int
         How many were sent again.
     """
-    forged = list(found.forged) if remove_forged else []
-    again = [*found.dead, *forged, *(() if found.waiting else found.open)]  # what waits may be what is open
-    forget = "DELETE FROM geopython.fill_tasks WHERE task_id = ANY(%s::uuid[]) RETURNING x, y"
+    states = ["dead"] if found.waiting else ["dead", "open"]  # what waits may be what is open
+    states += ["forged"] if remove_forged else []
     with fill.database() as database:
-        database.execute("DELETE FROM geopython.grid_squares WHERE task_id = ANY(%s::uuid[])", [forged])
-        points = database.execute(forget, [again]).fetchall()
+        points = database.execute(_FORGET, found.letters | {"states": states}).fetchall()
     return fill.feed(points)
 
 
-def on_the_way(age: float) -> tuple[int, dict[str, int]]:
+def on_the_way(age: float) -> tuple[int, Counter[str]]:
     """Return how many messages wait in the queue `squares`, and how many each account holds.
 
     RabbitMQ counts what is held every five seconds only. So where nothing waits, this waits for a count that
@@ -158,7 +173,7 @@ def on_the_way(age: float) -> tuple[int, dict[str, int]]:
     for channel in _ask(f"/api/vhosts/{here.virtual_host}/channels"):
         held[machine_of(channel.get("user", "?"))] += channel.get("messages_unacknowledged", 0)
     held["?"] += max(0, queue["messages"] - waiting - held.total())
-    return waiting, dict(+held)
+    return waiting, +held
 
 
 def _ask(path: str) -> Any:

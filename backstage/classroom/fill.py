@@ -24,8 +24,9 @@ from backstage.challenges.program import TASK
 from backstage.classroom import country
 from backstage.classroom.central import site
 from workshop import grid
+from workshop.database import engine
 from workshop.delivery.addresses import broker_trouble, database_trouble
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.ledger import tasks_in_queue
 from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
@@ -76,8 +77,8 @@ def database() -> Iterator[psycopg.Connection]:
 
 def unfed(database_url: str) -> int:
     """Return how many squares `workshop class fill` has still to put on the queue; 0 unless it is at it."""
-    with _connect(database_url) as connection:
-        return connection.execute(_LEFT, {"name": _SESSION}).fetchall()[0][0]
+    with engine(database_url).connect() as connection:
+        return connection.exec_driver_sql(_LEFT, {"name": _SESSION}).scalar_one()
 
 
 def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
@@ -162,7 +163,7 @@ def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
         channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
         while rest and not pressed:
             database.execute("SELECT set_config('application_name', %s, false)", [f"{_SESSION}{len(rest)}"])
-            queued = SQUARES(channel).queue_declare(passive=True).message_count
+            queued = tasks_in_queue(here.broker_url)
             bar.set_postfix_str(f"{queued:,} wait in the queue")
             batch = sorted(rest[:BATCH_TASKS])
             if queued + len(batch) > MOST_WAITING:

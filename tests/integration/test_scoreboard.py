@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from backstage.classroom import scoreboard, wall
+from backstage.classroom import wall
 from tests import squares
 from tests.integration.machine import Machine
 from workshop import settings
@@ -20,11 +20,11 @@ def url(room: Machine) -> str:
 
 def drawn(url: str) -> int:
     """Return how many squares have a colour on the map."""
-    return sum(map(len, scoreboard.squares(url, "machine").values()))
+    return sum(map(len, wall.squares(url, "machine").values()))
 
 
 def test_an_empty_table_has_an_empty_scoreboard(url: str) -> None:
-    empty = scoreboard.look(url)
+    empty = wall.scoreboard(url)
     assert (empty["machines"], empty["done"], empty["rate"]) == ([], 0, 0)
     assert [nation["done"] for nation in empty["nations"]] == [0] * 6
 
@@ -35,7 +35,7 @@ def test_each_machine_has_its_line(url: str) -> None:
     squares.log(url, "machine02", "RETRY", ago=5)
     squares.log(url, "machine02", "RETRY", ago=500)
     squares.log(url, "machine02", "FAILURE", ago=90)
-    found = scoreboard.look(url)
+    found = wall.scoreboard(url)
     first, second = found["machines"]
     assert 5 <= first.pop("seen") < 30
     assert first == {
@@ -47,7 +47,7 @@ def test_each_machine_has_its_line(url: str) -> None:
         "retries": 2,
         "failures": 1,
     }
-    assert (second["machine"], second["done"], second["rate"]) == ("machine10", 1, 1 / scoreboard.SECONDS)
+    assert (second["machine"], second["done"], second["rate"]) == ("machine10", 1, 1 / wall.SECONDS)
     assert (found["done"], found["rate"]) == (4, second["rate"])
     assert found["nations"][0] == {"name": "England", "colour": "#D55E00", "done": 3}
     assert [nation["done"] for nation in found["nations"]] == [3, 1, 0, 0, 0, 0]
@@ -56,7 +56,7 @@ def test_each_machine_has_its_line(url: str) -> None:
 
 def test_a_machine_that_only_fails_is_on_the_scoreboard(url: str) -> None:
     squares.log(url, "machine03", "FAILURE")
-    found = scoreboard.look(url)
+    found = wall.scoreboard(url)
     (line,) = found["machines"]
     assert (line["machine"], line["done"], line["share"], line["failures"]) == ("machine03", 0, 0, 1)
 
@@ -64,21 +64,21 @@ def test_a_machine_that_only_fails_is_on_the_scoreboard(url: str) -> None:
 @pytest.mark.parametrize("point", [(float("nan"), 5), (-1, 5), (1e300, 5), (5, float("inf")), (700_000, 5)])
 def test_a_row_off_the_grid_counts_but_is_not_drawn(url: str, point: tuple[float, float]) -> None:
     squares.add(url, "machine01", point, (699_999.9, 1_299_999.9))
-    assert (scoreboard.look(url)["done"], drawn(url)) == (2, 1)
+    assert (wall.scoreboard(url)["done"], drawn(url)) == (2, 1)
 
 
 @pytest.mark.parametrize("codes", [["SEA", "ENG"], ["ENG", "SEA"]])
 def test_land_goes_before_sea_in_one_square(url: str, codes: list[str]) -> None:
     for code in codes:
         squares.add(url, "machine01", EDINBURGH, code=code)
-    assert list(scoreboard.squares(url, "nation")) == ["ENG"]
+    assert list(wall.squares(url, "nation")) == ["ENG"]
 
 
 @pytest.mark.parametrize("ago", [(5, 60, 20), (20, 60, 5)])
 def test_the_latest_machine_has_a_square(url: str, ago: tuple[int, int, int]) -> None:
     for name, seconds in zip(("machine01", "machine01", "machine02"), ago, strict=True):
         squares.add(url, name, EDINBURGH, ago=seconds)
-    found = scoreboard.squares(url, "machine")
+    found = wall.squares(url, "machine")
     assert {name: its.tolist() for name, its in found.items()} == {
         "machine01" if ago[0] < ago[2] else "machine02": [673 * 700 + 325]
     }
@@ -94,7 +94,7 @@ def test_the_wall_says_what_is_away_and_shows_the_rest(url: str, monkeypatch: py
         away = "RabbitMQ does not answer. This page goes on by itself."
         seen = wall.look()
         assert (seen["trouble"], seen["waiting"], seen["done"]) == (away, None, 100)
-        outage.setattr(site, "database_url", "postgresql://127.0.0.1:9/none")
+        outage.setattr(site, "database_url", "postgresql+psycopg://127.0.0.1:9/none")
         seen = wall.look()
         assert seen["trouble"] == f"{away} PostGIS does not answer. This page goes on by itself."
         assert "done" not in seen, "so that the page keeps its figures"

@@ -18,8 +18,8 @@ from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import OperationalError as DatabaseError
 
-from workshop import settings
-from workshop.database import execute
+from workshop import db, settings
+from workshop.database import among, execute
 from workshop.delivery import publisher
 from workshop.delivery.guard import fault
 from workshop.delivery.presence import LIVING
@@ -44,10 +44,6 @@ _FOUND = sa.text("""
     ORDER BY attempt
 """).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
 """All that the database knows of some tasks, for whoever may read its tables."""
-
-_OTHERS = sa.text("""
-    SELECT task_id FROM geopython.grid_squares WHERE worker <> 'direct' EXCEPT SELECT unnest(:ids)
-""").bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
 
 
 @dataclass(frozen=True)
@@ -79,7 +75,7 @@ class DeadLetter:
     reason : str
         Why it is here, as the worker wrote that put it here; empty if RabbitMQ did.
     at : str
-        When it became a dead letter (UTC, ISO 8601); empty if nobody said.
+        Since when, as that worker wrote (UTC, ISO 8601).
     """
 
     id: str
@@ -205,20 +201,18 @@ class Ledger:
         """
         before = self.waiting
         reports, complete = _ask_workers()
-        self.letters = letters({name for report in reports for name in report["tasks"]} or None)
+        self.letters = letters({name for each in reports for name in each["tasks"]} or None)
         self.waiting = tasks_in_queue(settings.broker_url())
         self._read([id for id in self._tasks if id not in self.rows])
         left = self._tasks.keys() - self.rows.keys()
         self.dead = {each.id: each.fault or each.reason for each in self.letters if each.id in left}
         self.dead |= {line.task_id: line.error for line in self.failures if line.task_id in self.dead}
-        held = {id: due for report in reports for id, due in report["held"].items()}
-        self.held = {id: due for id, due in held.items() if id in left}
-        self.paused = max((report["paused"] for report in reports), default=0)
         self.open = {id: task for id, task in self.open.items() if id not in self.dead}
+        self.held = {id: due for each in reports for id, due in each["held"].items() if id in left}
+        self.paused = max((each["paused"] for each in reports), default=0)
         certain = complete and not (before or self.waiting)
         nowhere = left - self.dead.keys() - self.held.keys() if certain else set()
-        doubtful = nowhere & self._nowhere
-        lost = [self._tasks[id] for id in self._tasks if id in doubtful]
+        lost = [task for id, task in self._tasks.items() if id in nowhere and id in self._nowhere]
         self.missing = [task for task in lost if task.confirmed]
         self.unknown = [task for task in lost if not task.confirmed]
         self._nowhere = nowhere
@@ -254,8 +248,11 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
         now.search()
     if tasks is None:
         ours = {task.id for task in (*now.published, *now.unsent)}
-        rows = {str(id) for (id,) in execute(_OTHERS, {"ids": uuids(ours)})}
-        now.strangers = rows | ({each.id for each in now.letters if not each.fault} - ours)
+        others = sa.select(db.GridSquare.task_id).where(
+            db.GridSquare.worker != "direct", ~among(db.GridSquare.task_id, uuids(ours))
+        )
+        now.strangers = set(map(str, execute(others).scalars()))
+        now.strangers |= {each.id for each in now.letters if not each.fault} - ours
     return now
 
 
@@ -274,7 +271,13 @@ def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
     """
     now, since, before = _begin(tasks), time.monotonic(), None
     while True:
-        news = _update(now)
+        try:
+            news = now.look()
+            if not news or not now.open:
+                now.search()
+            now.answered = True
+        except (OSError, AMQPError, BrokerError, DatabaseError):
+            news = now.answered = False
         seen = (len(now.rows), len(now.log), len(now.dead), set(now.held))
         if now.answered and (seen != before or now.paused or 0 < now.soonest <= FAR):
             since, before = time.monotonic(), seen
@@ -286,19 +289,6 @@ def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
 
 def _begin(tasks: Sequence[Published]) -> Ledger:
     return Ledger([task for task in tasks if not task.unsent], [task for task in tasks if task.unsent])
-
-
-def _update(now: Ledger) -> bool:
-    """Bring a ledger up to date, if all services answer; return whether there is news."""
-    try:
-        news = now.look()
-        if not news or not now.open:
-            now.search()
-    except (OSError, AMQPError, BrokerError, DatabaseError):
-        now.answered = False
-        return False
-    now.answered = True
-    return news
 
 
 def tasks_in_queue(broker_url: str) -> int:
@@ -348,16 +338,9 @@ def letters(known: Container[str] | None = None, broker_url: str | None = None) 
         while (raw := channel.basic_get(DEAD.name)) is not None:
             message = channel.message_to_python(raw)
             headers = message.headers if isinstance(message.headers, dict) else {}
-            id, reason = (str(headers.get(key) or "") for key in ("id", REASON))
-            found.append(DeadLetter(id, fault(message, known) or "", reason, _since(headers)))
+            id, reason, at = (str(headers.get(key) or "") for key in ("id", REASON, SINCE))
+            found.append(DeadLetter(id, fault(message, known) or "", reason, at))
     return found  # the channel was closed without an acknowledgement, so RabbitMQ has put all back
-
-
-def _since(headers: dict[str, Any]) -> str:
-    try:
-        return str(headers.get(SINCE) or headers["x-death"][0]["time"].isoformat())
-    except (KeyError, IndexError, TypeError, AttributeError):  # someone else put it here
-        return ""
 
 
 def requeue(tasks: Sequence[Published]) -> int:

@@ -62,20 +62,14 @@ def kept_connection(broker_url: str) -> Iterator[Connection]:
     wanted = Connection(broker_url, connect_timeout=3, transport_options=options)
     with pools.connections[wanted].acquire(block=True) as connection:
         try:
-            if connection.connected:
-                _revive(connection)
             connection.ensure_connection(max_retries=0)
+            try:
+                connection.drain_events(timeout=0)
+            except TimeoutError:  # it lives, and has nothing to say
+                pass
+            except connection.recoverable_connection_errors:
+                connection.collect()
             yield connection
         except BaseException:
-            connection.collect()  # what RabbitMQ still says would be taken for an answer to something else
+            connection.collect()  # its late answer would be taken for that to another question
             raise
-
-
-def _revive(connection: Connection) -> None:
-    """Forget a connection that has died meanwhile."""
-    try:
-        connection.drain_events(timeout=0)
-    except TimeoutError:
-        pass  # nothing was said: it lives
-    except connection.recoverable_connection_errors:
-        connection.collect()
