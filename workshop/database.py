@@ -38,8 +38,23 @@ def unavailable(error: Exception) -> Exception:
     return error
 
 
-def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.CursorResult:
-    """Send one statement; if its connection turns out to be dead, once more on a fresh one."""
+def execute(statement: sa.Executable | str, values: dict[str, Any] | None = None) -> sa.Result:
+    """Send one statement and read its rows; if its connection turns out to be dead, once more on a fresh one.
+
+    So it may be done twice: what is written needs a key, and ``ON CONFLICT DO NOTHING``.
+
+    Parameters
+    ----------
+    statement : sqlalchemy.Executable or str
+        As text it is sent as it is, in psycopg's own style: for the one statement that each task sends.
+    values : dict, optional
+        The values of its parameters.
+
+    Returns
+    -------
+    sqlalchemy.Result
+        All its rows. They stay, as its connection may be at other work by then.
+    """
     try:
         try:
             result = _send(statement, values)
@@ -59,10 +74,12 @@ def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElem
     return column == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
 
 
-def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.CursorResult:
+def _send(statement: sa.Executable | str, values: dict[str, Any] | None) -> sa.Result:
     with engine().connect() as connection:
+        send = connection.exec_driver_sql if isinstance(statement, str) else connection.execute
         try:
-            return connection.execute(statement, values)
+            result = send(statement, values)
+            return result.freeze()() if result.returns_rows else result
         except sa.exc.SQLAlchemyError:
             raise
         except BaseException:

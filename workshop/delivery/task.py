@@ -42,7 +42,8 @@ class Task(celery.Task):
             return super().__call__(*args, **kwargs)
         database.outage.set(None)
         try:
-            result = self.run(*args, **kwargs)
+            with settings.steady():
+                result = self.run(*args, **kwargs)
         except (Retry, Reject):
             raise
         except SystemExit as error:
