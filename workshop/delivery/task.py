@@ -1,5 +1,6 @@
 """The Celery task class beneath `workshop.tasks.AppBaseTask`: what holds whatever a task's own code does."""
 
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
@@ -7,7 +8,7 @@ from typing import Any
 
 import celery
 from celery.exceptions import Reject, Retry
-from celery.signals import worker_init, worker_process_init
+from celery.signals import worker_before_create_process, worker_init, worker_process_init
 from celery.utils import uuid
 from celery.utils.log import get_task_logger
 from kombu import pools
@@ -125,6 +126,13 @@ def _stay(**_: Any) -> None:
     except WorkshopError as error:  # Celery would go on after it, and each task would fail
         raise SystemExit(f"Error: {error}") from None
     keep_database()
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: Any) -> None:
+    """Keep the collector off all that processes share: what it touches, each of them has for itself."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect
