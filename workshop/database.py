@@ -1,8 +1,11 @@
 """How statements get to the database: without waste, past a dead connection, with a note of outages."""
 
+from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -69,6 +72,53 @@ def execute(statement: sa.Executable | str, values: dict[str, Any] | None = None
     return result
 
 
+@dataclass(eq=False)
+class _Row:
+    values: dict[str, Any]
+    written: bool | None = None
+
+
+class Joined:
+    """Joins the rows that several threads of one process write at the same time into one statement.
+
+    Whose turn it is writes all that lies there by then: its own row and those of the threads that wait for
+    their turn. So nobody waits for others to come, no statement has more rows than there are threads, and a
+    thread that is alone writes alone.
+
+    Parameters
+    ----------
+    write : callable
+        Writes rows, all of them or none. To write one again must change nothing.
+    """
+
+    def __init__(self, write: Callable[[list[dict[str, Any]]], None]) -> None:
+        self._write, self._turn = write, Lock()
+        self._waiting: deque[_Row] = deque()
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write a row; what is wrong with others that it was joined with is no concern of it."""
+        mine = _Row(values)
+        self._waiting.append(mine)
+        with self._turn:
+            if mine.written is None:
+                self._write_all()
+        if not mine.written:
+            self._write([values])
+
+    def _write_all(self) -> None:
+        rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        written = False
+        try:
+            self._write([row.values for row in rows])
+            written = True
+        except Exception:
+            if len(rows) == 1:
+                raise
+        finally:
+            for row in rows:
+                row.written = written
+
+
 def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElement[bool]:
     """Return the condition that a task is one of those; as one value, however many they are."""
     return column == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
@@ -76,9 +126,11 @@ def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElem
 
 def _send(statement: sa.Executable | str, values: dict[str, Any] | None) -> sa.Result:
     with engine().connect() as connection:
-        send = connection.exec_driver_sql if isinstance(statement, str) else connection.execute
         try:
-            result = send(statement, values)
+            if isinstance(statement, str):
+                result = connection.exec_driver_sql(statement, values)
+            else:
+                result = connection.execute(statement, values)
             return result.freeze()() if result.returns_rows else result
         except sa.exc.SQLAlchemyError:
             raise
@@ -123,6 +175,7 @@ def _engine(url: str) -> sa.Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
+        max_overflow=-1,  # however many threads a worker has, none waits for another's connection
         connect_args={
             "connect_timeout": 3,
             "tcp_user_timeout": 4000,

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from workshop.database import execute, unavailable
+from workshop.database import Joined, execute, unavailable
 
 CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
 """England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""
@@ -98,6 +98,8 @@ class BoundaryMissing(Exception):
 def store_square(**values: Any) -> None:
     """Write the square of one task, unless this task has written it before.
 
+    Threads that do so at the same time share one statement.
+
     Parameters
     ----------
     **values
@@ -108,6 +110,13 @@ def store_square(**values: Any) -> None:
     BoundaryMissing
         If `uk_boundary` is empty. That is a fault of the set-up, not of the task.
     """
-    stored = execute(STORE_SQUARES, {"squares": json.dumps([values], default=str)}).first()
+    _squares.write(values)
+
+
+def _store(squares: list[dict[str, Any]]) -> None:
+    stored = execute(STORE_SQUARES, {"squares": json.dumps(squares, default=str)}).first()
     if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
         raise unavailable(BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up"))
+
+
+_squares = Joined(_store)

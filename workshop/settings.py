@@ -37,7 +37,8 @@ SETTINGS: dict[str, Number | Text] = {
     "seed": Number(kind=int),
     "workers": Number(1, 20, int),  # of this machine
     "stopped": Number(0, 1, int),  # 1 while it is reset, without workers
-    "processes": Number(1, 64, int),  # of each worker
+    "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
+    "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
     "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
     "haste": Number(1, 1000),  # how much sooner retries come, for tests

@@ -27,6 +27,8 @@ def write_task_log(state: str, error: BaseException) -> None:
     error : BaseException
         What ended the attempt.
     """
+    if isinstance(error, MemoryError):
+        return  # as after the loss of a process, the worker gives the task back, and says when that is enough
     attempt = current_attempt()
     text = f"{type(error).__name__}: {error}".partition("\n[SQL: ")[0][:2000].replace("\0", "")
     line = {

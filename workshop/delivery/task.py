@@ -4,6 +4,7 @@ import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from threading import current_thread, main_thread
 from typing import Any
 
 import celery
@@ -51,6 +52,10 @@ class Task(celery.Task):
             if isinstance(error.code, int) and error.code < 0:
                 raise  # a signal, such as that of the hard time limit
             raise RuntimeError(f"The task called exit({error.code or ''})") from error
+        except MemoryError as error:
+            if current_thread() is main_thread():
+                raise  # its process ends, and the worker counts that
+            raise Reject("its thread found no memory", requeue=True) from error
         except Exception:
             self._give_back_after_outage()
             raise
