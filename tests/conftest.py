@@ -52,7 +52,10 @@ _SHARED = {
         *("classroom/test_attacks", "classroom/test_fill", "classroom/test_guest", "classroom/test_join"),
         *("classroom/test_preflight", "classroom/test_wall", "classroom/test_reset_services"),
     ),
-    "breakable": ("integration/test_breaking", "integration/test_outages", "integration/test_producer"),
+    "breakable": (
+        *("integration/test_breaking", "integration/test_fast"),
+        *("integration/test_outages", "integration/test_producer"),
+    ),
     "all_services": ("integration/test_stack", "browser/test_lab", "notebooks/test_notebooks"),
     "one_attendee": (
         *("challenges/test_challenge_1", "challenges/test_challenge_2"),

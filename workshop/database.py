@@ -1,8 +1,11 @@
 """How statements get to the database: without waste, past a dead connection, with a note of outages."""
 
+from collections import deque
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +41,23 @@ def unavailable(error: Exception) -> Exception:
     return error
 
 
-def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.CursorResult:
-    """Send one statement; if its connection turns out to be dead, once more on a fresh one."""
+def execute(statement: sa.Executable | str, values: dict[str, Any] | None = None) -> sa.Result:
+    """Send one statement and read its rows; if its connection turns out to be dead, once more on a fresh one.
+
+    So it may be done twice: what is written needs a key, and ``ON CONFLICT DO NOTHING``.
+
+    Parameters
+    ----------
+    statement : sqlalchemy.Executable or str
+        As text it is sent as it is, in psycopg's own style: for the one statement that each task sends.
+    values : dict, optional
+        The values of its parameters.
+
+    Returns
+    -------
+    sqlalchemy.Result
+        All its rows. They stay, as its connection may be at other work by then.
+    """
     try:
         try:
             result = _send(statement, values)
@@ -54,15 +72,66 @@ def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> s
     return result
 
 
+@dataclass(eq=False)
+class _Row:
+    values: dict[str, Any]
+    written: bool | None = None
+
+
+class Joined:
+    """Joins the rows that several threads of one process write at the same time into one statement.
+
+    Whose turn it is writes all that lies there by then: its own row and those of the threads that wait for
+    their turn. So nobody waits for others to come, no statement has more rows than there are threads, and a
+    thread that is alone writes alone.
+
+    Parameters
+    ----------
+    write : callable
+        Writes rows, all of them or none. To write one again must change nothing.
+    """
+
+    def __init__(self, write: Callable[[list[dict[str, Any]]], None]) -> None:
+        self._write, self._turn = write, Lock()
+        self._waiting: deque[_Row] = deque()
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Write a row; what is wrong with others that it was joined with is no concern of it."""
+        mine = _Row(values)
+        self._waiting.append(mine)
+        with self._turn:
+            if mine.written is None:
+                self._write_all()
+        if not mine.written:
+            self._write([values])
+
+    def _write_all(self) -> None:
+        rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
+        written = False
+        try:
+            self._write([row.values for row in rows])
+            written = True
+        except Exception:
+            if len(rows) == 1:
+                raise
+        finally:
+            for row in rows:
+                row.written = written
+
+
 def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElement[bool]:
     """Return the condition that a task is one of those; as one value, however many they are."""
     return column == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
 
 
-def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.CursorResult:
+def _send(statement: sa.Executable | str, values: dict[str, Any] | None) -> sa.Result:
     with engine().connect() as connection:
         try:
-            return connection.execute(statement, values)
+            if isinstance(statement, str):
+                result = connection.exec_driver_sql(statement, values)
+            else:
+                result = connection.execute(statement, values)
+            return result.freeze()() if result.returns_rows else result
         except sa.exc.SQLAlchemyError:
             raise
         except BaseException:
@@ -106,6 +175,7 @@ def _engine(url: str) -> sa.Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
+        max_overflow=-1,  # however many threads a worker has, none waits for another's connection
         connect_args={
             "connect_timeout": 3,
             "tcp_user_timeout": 4000,

@@ -4,16 +4,16 @@ Open the tables in QGIS or pgAdmin: each has a primary key, and each geometry a 
 All geometries are on the British National Grid, EPSG:27700, in metres.
 """
 
+import json
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 from geoalchemy2 import Geometry, WKBElement
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from workshop.database import execute, unavailable
+from workshop.database import Joined, execute, unavailable
 
 CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
 """England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""
@@ -55,11 +55,15 @@ class GridSquare(Base):
 
 
 class TaskLog(Base):
-    """One retry, with the seconds it named to wait, or one final failure."""
+    """One retry, with the seconds it named to wait, or one final failure.
+
+    An attempt that was delivered again, or whose line was sent twice, has one line.
+    """
 
     __tablename__ = "task_log"
+    __table_args__ = (sa.UniqueConstraint("task_id", "state", "attempt"),)
     id: Mapped[int] = mapped_column(sa.Identity(), primary_key=True)
-    task_id: Mapped[UUID] = mapped_column(index=True)
+    task_id: Mapped[UUID]
     state: Mapped[str] = mapped_column(sa.CheckConstraint("state IN ('RETRY', 'FAILURE')"))
     attempt: Mapped[int]
     error: Mapped[str]
@@ -69,26 +73,22 @@ class TaskLog(Base):
     at: Mapped[datetime] = mapped_column(server_default=sa.func.now(), index=True)
 
 
-def nation_at(x: sa.ColumnElement, y: sa.ColumnElement) -> sa.ColumnElement[str]:
-    """Return the SQL for the nation's code at a point in metres (EPSG:27700), or SEA."""
-    point = sa.func.ST_SetSRID(sa.func.ST_Point(x, y), 27700)
-    nation = sa.select(sa.func.min(UkBoundary.code)).where(sa.func.ST_Intersects(UkBoundary.geom, point))
-    return sa.func.coalesce(nation.scalar_subquery(), "SEA")
-
-
-_columns = GridSquare.__table__.columns
-_names = ("task_id", "grid_ref", "x", "y", "geom", "worker", "attempt")
-_sent = {name: sa.bindparam(name, type_=_columns[name].type) for name in _names}
-_row = sa.select(nation_at(_sent["x"], _sent["y"]), *_sent.values()).where(
-    sa.exists(sa.select(UkBoundary.code))
-)
-STORE_SQUARE = (
-    insert(GridSquare)
-    .from_select(["style_cat", *_sent], _row)
-    .on_conflict_do_nothing()
-    .returning(GridSquare.task_id)
-)
-"""Finds the nation and writes the row, in one round trip; a task that ran before changes nothing."""
+STORE_SQUARES = """
+    INSERT INTO geopython.grid_squares (task_id, grid_ref, style_cat, x, y, geom, worker, attempt)
+    SELECT task_id, grid_ref, coalesce(nation, 'SEA'), x, y, square, worker, attempt
+    FROM json_to_recordset(%(squares)s) AS sent
+           (task_id uuid, grid_ref text, x float8, y float8, worker text, attempt int),
+         ST_SetSRID(ST_Point(x, y), 27700) AS point,
+         LATERAL (SELECT floor(x / 1000) * 1000 AS west, floor(y / 1000) * 1000 AS south) AS corner,
+         ST_MakeEnvelope(west, south, west + 1000, south + 1000, 27700) AS square,
+         LATERAL (SELECT min(code) AS nation FROM geopython.uk_boundary
+                  WHERE ST_Intersects(geom, point)) AS there
+    WHERE EXISTS (SELECT FROM geopython.uk_boundary)
+    ORDER BY task_id
+    ON CONFLICT DO NOTHING
+    RETURNING task_id
+"""
+"""Finds the nation of each square and writes its row, in one round trip; what ran before changes nothing."""
 
 
 class BoundaryMissing(Exception):
@@ -98,16 +98,25 @@ class BoundaryMissing(Exception):
 def store_square(**values: Any) -> None:
     """Write the square of one task, unless this task has written it before.
 
+    Threads that do so at the same time share one statement.
+
     Parameters
     ----------
     **values
-        task_id, grid_ref, x and y (metres, EPSG:27700), geom (the square), worker and attempt.
+        task_id, grid_ref, x and y (metres, EPSG:27700), worker and attempt.
 
     Raises
     ------
     BoundaryMissing
         If `uk_boundary` is empty. That is a fault of the set-up, not of the task.
     """
-    stored = execute(STORE_SQUARE, values).first()
+    _squares.write(values)
+
+
+def _store(squares: list[dict[str, Any]]) -> None:
+    stored = execute(STORE_SQUARES, {"squares": json.dumps(squares, default=str)}).first()
     if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
         raise unavailable(BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up"))
+
+
+_squares = Joined(_store)

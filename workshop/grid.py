@@ -1,4 +1,4 @@
-"""Points and squares on the British National Grid (EPSG:27700), with Ordnance Survey's own `osbng`.
+"""Points on the British National Grid (EPSG:27700), with Ordnance Survey's own `osbng`.
 
 A point is an easting `x` and a northing `y` in metres. The 1 km square around it has a reference of
 two letters and four digits: the point (325200, 673500), in Edinburgh, lies in ``NT2573``.
@@ -6,10 +6,8 @@ two letters and four digits: the point (325200, 673500), in Edinburgh, lies in `
 
 import warnings
 
-from shapely import Polygon
-
 with warnings.catch_warnings():  # osbng turns on every warning of the program that imports it
-    from osbng import BNGReference, xy_to_bng
+    from osbng import xy_to_bng
 
 CRS = 27700
 """The EPSG code of the British National Grid."""
@@ -61,33 +59,8 @@ def reference(x: float, y: float) -> str:
     ValueError
         If the point is not on the grid; see `check_point`.
     """
-    return _square_around(x, y).bng_ref_compact
-
-
-def square(x: float, y: float) -> Polygon:
-    """Return the 1 km square that a point lies in. Its south and west edges belong to it.
-
-    Parameters
-    ----------
-    x, y : float
-        Easting and northing in metres (EPSG:27700).
-
-    Returns
-    -------
-    Polygon
-        Four corners in metres (EPSG:27700), each a multiple of 1000.
-
-    Raises
-    ------
-    ValueError
-        If the point is not on the grid; see `check_point`.
-    """
-    return _square_around(x, y).bng_to_grid_geom()
-
-
-def _square_around(x: float, y: float) -> BNGReference:
     check_point(x, y)
-    return xy_to_bng(x, y, "1km")
+    return xy_to_bng(x, y, "1km").bng_ref_compact
 
 
 def _shown(value: object) -> str:

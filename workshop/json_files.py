@@ -28,14 +28,6 @@ def read(path: Path) -> dict[str, Any]:
     return deepcopy(_content(path))
 
 
-def look_up(path: Path, key: str) -> Any:
-    """Return a number or a text from a file; None where it or the file is missing.
-
-    It costs a look at the file's time and no more, as each task does this.
-    """
-    return _content(path).get(key)
-
-
 def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
     """Write a file as a whole, or not at all; only this user can read it.
 

@@ -3,8 +3,6 @@
 import time
 from hashlib import sha256
 
-from geoalchemy2.shape import from_shape
-
 from workshop import db, grid, settings
 from workshop.delivery.attempt import current_attempt
 
@@ -37,7 +35,8 @@ def geoprocess(x: float, y: float) -> str:
     """
     grid.check_point(x, y)
     attempt = current_attempt()
-    time.sleep(settings.pace() / 1000)
+    if pace := settings.pace():
+        time.sleep(pace / 1000)
 
     if is_faulty(x, y, attempt.errors):
         raise ServiceError(f"No answer for ({x}, {y}) at attempt {attempt.number}")
@@ -48,7 +47,6 @@ def geoprocess(x: float, y: float) -> str:
         grid_ref=reference,
         x=x,
         y=y,
-        geom=from_shape(grid.square(x, y), srid=grid.CRS),
         worker=attempt.worker,
         attempt=attempt.number,
     )

@@ -11,16 +11,21 @@ The first source that has a value wins:
 6. the defaults below. The addresses have none: other programs on this machine are not the course's.
 
 The first two and ``stack.json`` are in the folder `workshop.state_folder.state_dir`, usually ``.workshop``
-beside the notebooks.
+beside the notebooks. Each is written as a whole and put in place of the one before, which gives the folder
+another time: so one look at that is enough to know that nothing was changed.
 """
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from pathlib import Path
 from typing import Any
 
+from workshop import json_files
 from workshop.errors import WorkshopError
-from workshop.json_files import changing, look_up
+from workshop.json_files import changing
 from workshop.kinds import Number, Text
 from workshop.state_folder import CHALLENGE, read, state_dir, write
 
@@ -32,7 +37,8 @@ SETTINGS: dict[str, Number | Text] = {
     "seed": Number(kind=int),
     "workers": Number(1, 20, int),  # of this machine
     "stopped": Number(0, 1, int),  # 1 while it is reset, without workers
-    "processes": Number(1, 64, int),  # of each worker
+    "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
+    "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
     "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
     "haste": Number(1, 1000),  # how much sooner retries come, for tests
@@ -40,6 +46,17 @@ SETTINGS: dict[str, Number | Text] = {
 """What can be set, and what each value can be."""
 
 DEFAULTS = {"fault_rate": 0.0, "pace": 0}
+
+_TICK = 50_000_000
+"""Nanoseconds; the clock of a file system stands still for less. Two changes in one tick look like one."""
+
+_Contents = dict[str, dict[str, Any]]
+"""What each file holds, by its name."""
+
+_read_before: dict[Path, tuple[int, _Contents]] = {}
+"""The latest contents of each state folder, with the folder's time."""
+
+_steady: ContextVar[_Contents | None] = ContextVar("steady", default=None)
 
 
 def broker_url() -> str:
@@ -144,14 +161,39 @@ def changed(**values: Any) -> Iterator[None]:
         change(**before)
 
 
+@contextmanager
+def steady() -> Iterator[None]:
+    """Look at the files once for all that is asked within: a task costs one look, and meets one state."""
+    before = _steady.set(_contents())
+    try:
+        yield
+    finally:
+        _steady.reset(before)
+
+
+def _contents() -> _Contents:
+    """Return what the files hold; they are read again if one of them may have been replaced."""
+    state, changed = state_dir(), 0
+    with suppress(FileNotFoundError):
+        changed = state.stat().st_mtime_ns
+    at, contents = _read_before.get(state, (None, {}))
+    if at == changed:
+        return contents
+    contents = {name: read(name) for name in ("joined.json", "settings.json", "stack.json")}
+    contents[CHALLENGE.name] = json_files.read(CHALLENGE)
+    if time.time_ns() - changed > _TICK:
+        _read_before[state] = changed, contents
+    return contents
+
+
 def _sources(name: str) -> Iterator[tuple[str, Any]]:
     """Yield where a setting may stand, and what stands there or None; what counts first comes first."""
-    state, variable = state_dir(), f"WORKSHOP_{name.upper()}"
-    for file in (state / "joined.json", state / "settings.json"):
-        yield f"{name} in {file.name}", look_up(file, name)
+    contents, variable = _steady.get() or _contents(), f"WORKSHOP_{name.upper()}"
+    for file in ("joined.json", "settings.json"):
+        yield f"{name} in {file}", contents[file].get(name)
     yield variable, os.environ.get(variable) or None
-    for file in (state / "stack.json", CHALLENGE):
-        yield f"{name} in {file.name}", look_up(file, name)
+    for file in ("stack.json", CHALLENGE.name):
+        yield f"{name} in {file}", contents[file].get(name)
     yield name, DEFAULTS.get(name)
 
 

@@ -140,9 +140,13 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
 @services.command()
 @click.argument("workers", type=click.IntRange(1, 20))
 @click.option("--processes", "-c", type=click.IntRange(1, 64), help="Tasks side by side in each worker.")
-def scale(workers: int, processes: int | None) -> None:
-    """Run WORKERS workers on this machine."""
-    control.scale(workers, processes)
+@click.option("--fast", is_flag=True, help="Threads of one process, for many short tasks that you trust.")
+def scale(workers: int, processes: int | None, fast: bool) -> None:
+    """Run WORKERS workers on this machine.
+
+    With --fast they have no time limits, and a task that kills its process comes back for ever.
+    """
+    control.scale(workers, processes, fast)
     echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
 
 

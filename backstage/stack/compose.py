@@ -17,7 +17,7 @@ import psycopg
 from amqp.exceptions import AMQPError
 from kombu.exceptions import OperationalError
 
-from backstage.stack import plan
+from backstage.stack import plan, workers
 from backstage.stack.environment import of_child
 from backstage.stack.service import Service, Status
 from backstage.stack.site import Site, new_site
@@ -137,7 +137,7 @@ def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
 
 
 def _right_ones(alive: dict[str, str]) -> set[str]:
-    """Return the workers that run the code as saved, unless it does not compile, and as many tasks as wished.
+    """Return the workers that run the code as saved, unless it does not compile, and their tasks as wished.
 
     At a central nobody can be asked how many that are.
     """
@@ -147,7 +147,11 @@ def _right_ones(alive: dict[str, str]) -> set[str]:
     processes, answers = settings.get("processes") or plan.usual_processes(), {}
     with suppress(OSError, OperationalError, AMQPError):  # the broker may be away
         answers = ask(settings.broker_url(), "stats", timeout=1, limit=len(alive))
-    numbers = {
-        name: answer["pool"]["max-concurrency"] for name, answer in answers.items() if "pool" in answer
+    pools = {name: answer["pool"] for name, answer in answers.items() if "pool" in answer}
+    running = {name: (pool["implementation"], pool["max-concurrency"]) for name, pool in pools.items()}
+    usual = "celery.concurrency.prefork:TaskPool"
+    fast = settings.get("profile") == workers.FAST
+    wanted = "celery.concurrency.thread:TaskPool" if fast else usual, processes
+    return {
+        name for name in saved if running.get(name) == (wanted if name.startswith("worker") else (usual, 1))
     }
-    return {name for name in saved if numbers.get(name) == (processes if name.startswith("worker") else 1)}

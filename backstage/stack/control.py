@@ -14,6 +14,7 @@ from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, say_news, services, until
 from backstage.stack.supervisor import Supervisor
+from backstage.stack.workers import FAST
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -170,7 +171,7 @@ def add(names: tuple[str, ...]) -> list[str]:
     return missing
 
 
-def scale(workers: int | None, processes: int | None = None) -> None:
+def scale(workers: int | None, processes: int | None = None, fast: bool = False) -> None:
     """Change how many workers this machine runs, and wait until they are ready.
 
     Parameters
@@ -179,6 +180,9 @@ def scale(workers: int | None, processes: int | None = None) -> None:
         How many workers; None for one.
     processes : int, optional
         How many tasks each of them runs side by side; None for one per core, and at most 8.
+    fast : bool
+        Whether they run them in threads of one process, see `backstage.stack.workers.worker`: faster, without
+        time limits.
 
     Raises
     ------
@@ -188,8 +192,8 @@ def scale(workers: int | None, processes: int | None = None) -> None:
         or if the workers are not ready in time.
     """
     require_workers()
-    plan.require_sessions(workers or 1, processes or plan.usual_processes())
-    settings.change(workers=workers, processes=processes)
+    plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
+    settings.change(workers=workers, processes=processes, profile=FAST if fast else None)
     settle()
 
 

@@ -73,8 +73,13 @@ def wishes() -> dict[str, Any]:
     return files | {"address": open_to_others(), "flower": flower, "rehearsed": workers.rehearsed()}
 
 
-def usual_processes() -> int:
-    """Return how many processes a worker has at first: one per core that it may use, and at most 8."""
+def usual_processes(fast: bool = False) -> int:
+    """Return how many processes a worker has at first: one per core that it may use, and at most 8.
+
+    In the fast profile it is threads, as most of them wait for the database: 8.
+    """
+    if fast or settings.get("profile") == workers.FAST:
+        return _MOST
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     return int(os.environ.get("WORKSHOP_PROCESSES") or min(cores, _MOST))
 

@@ -1,5 +1,6 @@
 """A machine of a central means harm: what it tries with its account is refused, and its own work is not."""
 
+import json
 import socket
 import urllib.error
 import urllib.request
@@ -13,7 +14,6 @@ import psycopg
 import pytest
 from celery import Celery
 from kombu import Connection
-from sqlalchemy import create_engine
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
@@ -22,7 +22,7 @@ from backstage.stack.postgis import SESSIONS
 from backstage.stack.status import running_site
 from tests.classroom.opened import beyond, broker, database
 from tests.conftest import wait_for
-from workshop import db, grid
+from workshop import db
 
 
 @pytest.fixture
@@ -67,19 +67,16 @@ def test_a_machine_is_seen(card: Card) -> None:
 
 def store(card: Card, worker: str) -> None:
     """Write a row as a task does, and say that it is another's."""
-    engine = create_engine(card.database.url, isolation_level="AUTOCOMMIT")
     values = {
-        "task_id": uuid4(),
+        "task_id": str(uuid4()),
         "grid_ref": "NT2573",
         "x": 325_200,
         "y": 673_500,
         "worker": worker,
         "attempt": 1,
     }
-    with engine.connect() as connection:
-        square = f"SRID={grid.CRS};{grid.square(325_200, 673_500).wkt}"
-        assert connection.execute(db.STORE_SQUARE, values | {"geom": square}).first()
-    engine.dispose()
+    with database(card) as connection:
+        assert connection.execute(db.STORE_SQUARES, {"squares": json.dumps([values])}).fetchall()
 
 
 def test_a_row_names_the_account_whatever_it_claims(cards: list[Card]) -> None:

@@ -2,8 +2,9 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event, Thread
 from uuid import uuid4
 
 import psutil
@@ -111,3 +112,26 @@ def no_nations() -> Iterator[None]:
     finally:
         for code, name, geom in nations:
             execute(sa.insert(db.UkBoundary), {"code": code, "name": name, "geom": geom})
+
+
+@contextmanager
+def gone(machine: Machine, name: str) -> Iterator[None]:
+    """Kill a service, and again whenever its supervisor has brought it back, until the end."""
+    before, over = machine.service(name)["pid"], Event()
+
+    def keep_down() -> None:
+        while not over.wait(0.02):
+            with suppress(psutil.NoSuchProcess, FileNotFoundError):
+                psutil.Process(machine.service(name)["pid"]).kill()
+
+    main = psutil.Process(before)
+    main.kill()
+    psutil.wait_procs([main], timeout=5)
+    thread = Thread(target=keep_down)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+        until_ready(machine, name, before)

@@ -3,10 +3,8 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from threading import Event, Thread
+from contextlib import contextmanager
 
-import psutil
 import psycopg
 import pytest
 
@@ -15,6 +13,7 @@ from tests.integration.machine import Machine, frozen
 from tests.integration.own_stack import (
     all_at_the_first_attempt,
     done,
+    gone,
     kill,
     refusal,
     send,
@@ -43,29 +42,6 @@ def said(machine) -> Callable[[str], bool]:
     log = machine.state / "logs" / "worker1.log"
     before = log.stat().st_size
     return lambda text: text.encode() in log.read_bytes()[before:]
-
-
-@contextmanager
-def gone(machine: Machine, name: str) -> Iterator[None]:
-    """Kill a service, and again whenever its supervisor has brought it back, until the end."""
-    before, over = machine.service(name)["pid"], Event()
-
-    def keep_down() -> None:
-        while not over.wait(0.02):
-            with suppress(psutil.NoSuchProcess, FileNotFoundError):
-                psutil.Process(machine.service(name)["pid"]).kill()
-
-    main = psutil.Process(before)
-    main.kill()
-    psutil.wait_procs([main], timeout=5)
-    thread = Thread(target=keep_down)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-        until_ready(machine, name, before)
 
 
 def test_an_outage_of_the_database(machine, said):

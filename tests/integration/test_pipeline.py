@@ -1,11 +1,13 @@
 """One task is one row: the whole way of a point, through a real RabbitMQ, worker and PostGIS."""
 
+import json
 import random
 import subprocess
 from uuid import UUID, uuid4
 
 import geopandas
 import pytest
+import shapely
 import sqlalchemy as sa
 
 from backstage.stack import workers
@@ -63,23 +65,28 @@ def rows_of(worker: str) -> int:
     return execute(sa.select(sa.func.count()).where(square.worker == worker)).scalar_one()
 
 
-def test_nations_agree_with_geopandas():
-    """The statement finds the same nation as GeoPandas for 20,000 points."""
+def test_nations_and_squares_agree_with_geopandas():
+    """The statement that each task sends, for 20,000 points."""
     chance = random.Random(27700)
     table = [(chance.uniform(0, 700_000), chance.uniform(0, 1_300_000)) for _ in range(20_000)]
-    points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(*zip(*table, strict=True)), crs=27700)
+    rows = store([{"task_id": uuid4(), "x": x, "y": y} for x, y in table])
+    points = geopandas.GeoDataFrame(geometry=geopandas.points_from_xy(rows.x, rows.y), crs=27700)
     expected = points.sjoin(maps.read_boundary(), how="left").sort_values("code")
     expected = expected[~expected.index.duplicated()].sort_index().code.fillna("SEA")
-    found = [code for start in range(0, 20_000, 2000) for code in nations_at(table[start : start + 2000])]
-    assert found == list(expected)
-    assert set(found) == set(db.CODES)
+    assert list(rows.style_cat) == list(expected)
+    assert set(rows.style_cat) == set(db.CODES)
+    west, south = rows.x // 1000 * 1000, rows.y // 1000 * 1000
+    squares = shapely.box(west, south, west + 1000, south + 1000)
+    assert shapely.equals(rows.geom, squares).all()
 
 
-def nations_at(points: list[tuple[float, float]]) -> list[str]:
-    xs, ys = (sa.literal(list(axis), sa.ARRAY(sa.Float)) for axis in zip(*points, strict=True))
-    point = sa.func.unnest(xs, ys).table_valued("x", "y", with_ordinality="n").render_derived()
-    statement = sa.select(db.nation_at(point.c.x, point.c.y)).select_from(point).order_by(point.c.n)
-    return list(execute(statement).scalars())
+def store(squares: list[dict[str, object]]) -> geopandas.GeoDataFrame:
+    """Write squares as tasks do, and read them."""
+    same = {"grid_ref": "NT2573", "worker": "test@test", "attempt": 1}
+    for start in range(0, len(squares), 500):
+        rows = [square | same for square in squares[start : start + 500]]
+        execute(db.STORE_SQUARES, {"squares": json.dumps(rows, default=str)})
+    return maps.read_squares([square["task_id"] for square in squares])
 
 
 @pytest.mark.parametrize(

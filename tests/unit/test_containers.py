@@ -52,7 +52,10 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             return "nobody answers" if service.name == silent else None
 
         def stats(*_: Any, **__: Any) -> dict[str, Any]:
-            return {name: {"pool": {"max-concurrency": number}} for name, (_, number) in living.items()}
+            pool = {"implementation": "celery.concurrency.prefork:TaskPool"}
+            return {
+                name: {"pool": pool | {"max-concurrency": number}} for name, (_, number) in living.items()
+            }
 
         monkeypatch.setattr(Service, "trouble", trouble)
         monkeypatch.setattr(compose, "living", lambda url: {name: code for name, (code, _) in living.items()})
@@ -101,6 +104,14 @@ def test_a_worker_is_ready_once_it_runs_what_is_wished(
 ) -> None:
     services(**living)
     assert status.services()["worker1@a" if living else "worker1"] == expected
+
+
+def test_a_worker_with_processes_is_not_ready_where_threads_are_wished(services: Answering) -> None:
+    services(worker1_at_a=(SAVED, 8))
+    settings.change(processes=8)
+    assert status.services()["worker1@a"] == "ready"
+    settings.change(processes=8, profile="fast")
+    assert status.services()["worker1@a"] == "starting"
 
 
 def test_a_worker_whose_code_does_not_compile_is_still_the_one_before(

@@ -3,11 +3,13 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
+import amqp
 import pytest
 from kombu import Message
+from kombu.compression import compress, decompress
 
 from tests.messages import MALFORMED, NAME, body, message
-from workshop.delivery.guard import fault
+from workshop.delivery.guard import Packed, fault
 
 
 def fault_of(parts, known=(NAME,)):
@@ -52,3 +54,14 @@ def test_wrong_arguments_are_the_task_s_own_affair(args):
 def test_without_a_list_of_names_any_of_the_course_passes():
     assert fault_of(message(task="workshop.tasks.mine"), known=None) is None
     assert "UNKNOWN-TASK" in fault_of(message(task="os.system"), known=None)
+
+
+def test_a_packed_body_stays_packed():
+    """However large it would become; and who packs something here can unpack it yet."""
+    body, packing = compress(b"0" * 10_000_000, "gzip")
+    headers = {"task": NAME, "compression": packing}
+    delivered = amqp.Message(body, application_headers=headers)
+    delivered.delivery_info = {"delivery_tag": 1}
+    message = Packed(delivered)
+    assert (message.body, message.headers) == (body, {"task": NAME, "compression": packing})
+    assert decompress(body, packing) == b"0" * 10_000_000

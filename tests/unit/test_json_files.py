@@ -21,7 +21,6 @@ def test_who_changes_what_was_read_changes_nobody_elses(file: Path) -> None:
     mine["services"]["lab"]["state"] = "broken"
     mine["pace"] = 20
     assert json_files.read(file) == {"services": {"lab": {"state": "ready"}}}
-    assert json_files.look_up(file, "pace") is None
 
 
 def test_threads_that_write_one_file_never_meet(file: Path) -> None:

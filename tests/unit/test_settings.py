@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from backstage.stack.process import born
-from tests.conftest import workshop
+from tests.conftest import wait_for, workshop
 from workshop import settings, state_folder
 from workshop.delivery import recorder
 from workshop.errors import WorkshopError
@@ -193,6 +193,20 @@ def test_a_change_is_seen_at_once() -> None:
     for number in range(500):
         settings.change(pace=number)
         assert settings.pace() == number
+
+
+def test_a_task_looks_once_and_meets_one_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it asks for costs one look at the state folder, however much that is."""
+    settings.change(pace=20)
+    state, looked, true_stat = state_folder.state_dir(), [], os.stat
+    wait_for(lambda: settings.pace() and state in settings._read_before, 5, "files that are old enough")
+    monkeypatch.setattr(os, "stat", lambda path, **options: looked.append(path) or true_stat(path, **options))
+    with settings.steady():
+        assert (settings.pace(), settings.fault_rate()) == (20, 0)
+        assert looked == [state]
+        settings.change(pace=30)
+        assert settings.pace() == 20
+    assert settings.pace() == 30
 
 
 @pytest.mark.posix

@@ -3,7 +3,9 @@
 `workshop.tasks` names this module in ``config_from_object``. Celery's own names are kept.
 """
 
-from workshop import settings
+import os
+
+from workshop import settings, state_folder
 from workshop.delivery.topology import SQUARES
 
 # Where messages go.
@@ -33,9 +35,13 @@ broker_connection_timeout = 3
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None
 
-# Flower listens to these events, of all machines. They go to an exchange that every RabbitMQ has from the
-# start, so that nobody needs the right to declare it, which would be the right to delete it too.
-worker_send_task_events = True
+# Flower listens to these events, of all machines; a Flower that starts later switches them on itself, but at
+# a central, where it may not. They cost about as much as a task. They go to an exchange that every RabbitMQ
+# has from the start, so that nobody needs the right to declare it, which would be the right to delete it too.
+_watched = (
+    "flower" in state_folder.services() or "WORKSHOP_PUBLISHED" in os.environ
+)  # in containers it always is
+worker_send_task_events = _watched or settings.joined()
 event_exchange = "amq.topic"
 
 # Checks ask this machine's own workers for a report. At a central queue nobody commands anyone's worker.

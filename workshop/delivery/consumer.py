@@ -12,7 +12,7 @@ from celery.utils.log import get_logger
 from kombu import Connection, Message
 
 from workshop.delivery.dead import bury
-from workshop.delivery.guard import fault
+from workshop.delivery.guard import Packed, fault
 
 _logger = get_logger(__name__)
 
@@ -40,6 +40,7 @@ class Consumer(celery.worker.consumer.Consumer):
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
         receive = super().create_task_handler(*args, **options)
+        self.task_consumer.channel.Message = Packed
         _make_room(self)
 
         def receive_guarded(message: Message) -> None:

@@ -12,14 +12,25 @@ from typing import Any
 from uuid import UUID
 
 from celery.app.task import Context
-from kombu import Message, compression
-
-# kombu would unpack a body before anyone can look at it: a kilobyte may become a gigabyte.
-for _packing in compression.encoders():
-    compression.register(None, lambda body: body, _packing)
+from kombu import Message
+from kombu.transport import pyamqp
 
 LARGEST = 64 * 1024
 FARTHEST = timedelta(days=1)
+
+
+class Packed(pyamqp.Message):
+    """A message as it was delivered; a channel whose `Message` it is makes no others.
+
+    kombu would unpack a body before anyone can look at it: a kilobyte may become a gigabyte.
+    """
+
+    def __init__(self, delivered: Any, channel: Any = None, **options: Any) -> None:
+        headers = delivered.properties.get("application_headers") or {}
+        packing = headers.pop("compression", None)
+        super().__init__(delivered, channel, **options)
+        if packing is not None:
+            self.headers["compression"] = packing
 
 
 def fault(message: Message, known: Container[str] | None = None) -> str | None:

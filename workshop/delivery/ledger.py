@@ -21,7 +21,7 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from workshop import db, settings
 from workshop.database import among, execute
 from workshop.delivery import publisher
-from workshop.delivery.guard import fault
+from workshop.delivery.guard import Packed, fault
 from workshop.delivery.presence import LIVING
 from workshop.delivery.record import Published, published, uuids
 from workshop.delivery.report import ask_workers
@@ -336,7 +336,7 @@ def letters(known: Container[str] | None = None, broker_url: str | None = None) 
     url, found = broker_url or settings.broker_url(), []
     with changing(state_dir() / "dead"), kept_connection(url) as connection, connection.channel() as channel:
         while (raw := channel.basic_get(DEAD.name)) is not None:
-            message = channel.message_to_python(raw)
+            message = Packed(raw, channel)
             headers = message.headers if isinstance(message.headers, dict) else {}
             id, reason, at = (str(headers.get(key) or "") for key in ("id", REASON, SINCE))
             found.append(DeadLetter(id, fault(message, known) or "", reason, at))

@@ -2,7 +2,7 @@
 
 import logging
 
-from sqlalchemy import insert
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from workshop import db
@@ -16,7 +16,7 @@ ASKED = " (it had asked for a retry)"
 
 
 def write_task_log(state: str, error: BaseException) -> None:
-    """Add a line about the running attempt to the table `task_log`.
+    """Add a line about the running attempt to the table `task_log`, unless it is there.
 
     The log never changes what becomes of a task: if the line can't be written, the worker's own log says so.
 
@@ -27,6 +27,8 @@ def write_task_log(state: str, error: BaseException) -> None:
     error : BaseException
         What ended the attempt.
     """
+    if isinstance(error, MemoryError):
+        return  # as after the loss of a process, the worker gives the task back, and says when that is enough
     attempt = current_attempt()
     text = f"{type(error).__name__}: {error}".partition("\n[SQL: ")[0][:2000].replace("\0", "")
     line = {
@@ -38,6 +40,6 @@ def write_task_log(state: str, error: BaseException) -> None:
         "countdown": attempt.countdown,
     }
     try:
-        execute(insert(db.TaskLog), line)
+        execute(insert(db.TaskLog).on_conflict_do_nothing(), line)
     except SQLAlchemyError as problem:
         _logger.error("Could not write %s to task_log: %s", line, problem)

@@ -9,7 +9,6 @@ from typing import Any
 from celery import Celery
 from celery.worker import state as worker_state
 from celery.worker.control import control_command, inspect_command
-from celery.worker.request import Request
 
 from workshop import settings
 from workshop.delivery.request import given_back
@@ -25,11 +24,11 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
     ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run.
     """
     now = datetime.now(UTC)
-    held = {request.id: 0.0 for request in list(worker_state.reserved_requests)}
-    for waiting in list(state.consumer.timer.schedule.queue):
-        if isinstance(request := next(iter(waiting.entry.args), None), Request):
-            held[request.id] = max(0.0, (request.eta - now).total_seconds())
-    held |= {id: max(0.0, due - time.monotonic()) for id, due in given_back.items()}
+    held = {
+        id: max(0.0, (request.eta - now).total_seconds()) if request.eta else 0.0
+        for id, request in list(worker_state.requests.items())  # threads change it meanwhile
+    }
+    held |= {id: max(0.0, due - time.monotonic()) for id, due in list(given_back.items())}
     return {
         "since": _since,
         "tasks": [name for name in state.app.tasks if not name.startswith("celery.")],
@@ -40,11 +39,15 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
 
 @control_command()
 def course_kill_process(state: Any, **_: Any) -> int | None:
-    """Kill one of this worker's processes in the middle of a task; return its number, if one has a task."""
-    pid = next((request.worker_pid for request in worker_state.active_requests if request.worker_pid), None)
-    if pid:
+    """Kill one of this worker's processes in the middle of a task; return its number, if one has a task.
+
+    In the fast profile there is none but the worker itself, which is not killed.
+    """
+    busy = {request.worker_pid for request in list(worker_state.requests.values())} - {None, os.getpid()}
+    for pid in sorted(busy)[:1]:
         os.kill(pid, signal.SIGKILL)
-    return pid
+        return pid
+    return None
 
 
 def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[str, Any]]:

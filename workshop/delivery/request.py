@@ -109,7 +109,7 @@ class Request(celery.worker.request.Request):
         _logger.warning("Task %s goes back to the queue in %.1f s: %s", self.id, pause, why)
         given_back[self.id] = time.monotonic() + pause
         hub: Any = get_event_loop()
-        hub.call_later(pause, self._put_back)
+        hub.call_soon(hub.call_later, pause, self._put_back)  # all that another thread may ask of it
 
     def _put_back(self) -> None:
         given_back.pop(self.id, None)

@@ -1,13 +1,15 @@
 """The Celery task class beneath `workshop.tasks.AppBaseTask`: what holds whatever a task's own code does."""
 
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
+from threading import current_thread, main_thread
 from typing import Any
 
 import celery
 from celery.exceptions import Reject, Retry
-from celery.signals import worker_init, worker_process_init
+from celery.signals import worker_before_create_process, worker_init, worker_process_init
 from celery.utils import uuid
 from celery.utils.log import get_task_logger
 from kombu import pools
@@ -42,13 +44,18 @@ class Task(celery.Task):
             return super().__call__(*args, **kwargs)
         database.outage.set(None)
         try:
-            result = self.run(*args, **kwargs)
+            with settings.steady():
+                result = self.run(*args, **kwargs)
         except (Retry, Reject):
             raise
         except SystemExit as error:
             if isinstance(error.code, int) and error.code < 0:
                 raise  # a signal, such as that of the hard time limit
             raise RuntimeError(f"The task called exit({error.code or ''})") from error
+        except MemoryError as error:
+            if current_thread() is main_thread():
+                raise  # its process ends, and the worker counts that
+            raise Reject("its thread found no memory", requeue=True) from error
         except Exception:
             self._give_back_after_outage()
             raise
@@ -124,6 +131,13 @@ def _stay(**_: Any) -> None:
     except WorkshopError as error:  # Celery would go on after it, and each task would fail
         raise SystemExit(f"Error: {error}") from None
     keep_database()
+
+
+@worker_before_create_process.connect
+def _share_memory(**_: Any) -> None:
+    """Keep the collector off all that processes share: what it touches, each of them has for itself."""
+    gc.collect()
+    gc.freeze()
 
 
 @worker_process_init.connect
