@@ -149,11 +149,7 @@ def test_a_class_begins_where_the_end_of_a_rehearsal_was_interrupted(own: Machin
     assert names(own) == {card.central}, "the squares of a class stay"
 
 
-def test_it_says_what_is_missing(own: Machine, monkeypatch: pytest.MonkeyPatch):
+def test_it_says_what_is_missing(own: Machine):
     with pytest.raises(WorkshopError, match="workshop up"):
         rehearsal.rehearse()
-    monkeypatch.setenv("WORKSHOP_PUBLISHED", "lab=8888")
-    with pytest.raises(WorkshopError, match="workshop scale 3"):
-        rehearsal.rehearse()
-    monkeypatch.delenv("WORKSHOP_PUBLISHED")
     assert CentralConfig.read() is None
