@@ -30,7 +30,6 @@ PROGRAMS = (
 FILES = {
     MARK: "says that this folder is the course's: it may be made private, and removed",
     "lock": "held by who starts, runs or stops the services",
-    "up-*.lock": "held by the program of a container",
     "once.lock": "held by who runs what a machine runs once, such as the periodic tasks",
     "token.json": "this stack's password",
     "stack.json": "the supervisor's: what runs, where, and how it is",

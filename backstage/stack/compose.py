@@ -29,9 +29,6 @@ from workshop.delivery.presence import code_digest, living
 from workshop.delivery.report import ask
 from workshop.errors import WorkshopError
 
-PARTS = ("flower", "lab", "worker")
-"""The containers that run the course's own image."""
-
 _PATIENCE = 60
 """Seconds that PostGIS and RabbitMQ have; then Docker starts this container again."""
 
