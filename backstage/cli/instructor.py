@@ -152,17 +152,21 @@ def wall(port: int, browser: bool) -> None:
 @class_.command()
 @click.argument("what", required=False, type=click.Choice(["stop"]))
 @click.option("--machines", type=click.IntRange(1, 100), default=12, show_default=True, help="How many.")
+@answering()
 def rehearse(what: str | None, machines: int) -> None:
     """Run a central and machines on this one, to try it.
 
-    They end with Ctrl-C, or `workshop class rehearse stop`.
+    They end with `workshop class rehearse stop`, or with the services.
     """
     from backstage.classroom import rehearsal
 
     if what:
         rehearsal.stop(echo)
-    else:
-        rehearsal.run(machines, echo)
+        return
+    card = rehearsal.rehearse(machines, echo)
+    echo(f"{machines} machines work for the central at {card.host}. Next: workshop class fill")
+    echo(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
+    echo("The end of it: workshop class rehearse stop")
 
 
 @class_.command()
