@@ -15,13 +15,10 @@ from backstage.classroom import branches, clearing, work
 from backstage.stack import control
 from backstage.stack.jupyterlab import RESETS
 from backstage.stack.status import running
+from backstage.stack.texts import words
 from workshop import settings, state_folder
 
 Say = Callable[[str], None]
-
-_NEXT = """\
-Next: open {notebook}
-What is open in JupyterLab still shows the old work: load the page again (F5), then Kernel, Restart Kernel."""
 
 
 def prospect(level: Level) -> str:
@@ -86,7 +83,7 @@ def reset(level: Level, say: Say) -> None:
         control.settle()
         say("The worker is ready with the new code.")
     progress.note(level.challenge, "reset")
-    say(_NEXT.format(notebook=source.notebook_of(level.challenge)))
+    say(words("after-reset", notebook=source.notebook_of(level.challenge)))
 
 
 def _replace(level: Level, say: Say) -> None:

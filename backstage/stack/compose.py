@@ -23,6 +23,7 @@ from backstage.stack.service import Service, Status
 from backstage.stack.site import Site, new_site
 from backstage.stack.status import until
 from backstage.stack.supervisor import Supervisor
+from backstage.stack.texts import words
 from backstage.stack.watch import syntax_error
 from workshop import settings, state_folder
 from workshop.delivery.presence import code_digest, living
@@ -42,7 +43,8 @@ def prepare() -> None:
         If this user may not write in the course's folder, or if a service does not answer.
     """
     if not os.access(state_folder.ROOT, os.W_OK):
-        raise WorkshopError(_not_writable())
+        own = {"user": os.getuid(), "group": os.getgid()}
+        raise WorkshopError(words("not-writable", owner=state_folder.ROOT.stat(), **own))
     settings.check()
     site = new_site()
     for service in (plan.service("postgis"), plan.service("rabbitmq")):
@@ -74,16 +76,6 @@ def run(part: str, say: Callable[[str], None]) -> None:
     service = plan.service(part)
     command = service.command(site)
     os.execve(command[0], command, of_child(service.environment(site)))
-
-
-def _not_writable() -> str:
-    owner = state_folder.ROOT.stat()
-    return (
-        f"The course's folder belongs to user {owner.st_uid}, group {owner.st_gid}. This container runs as\n"
-        f"user {os.getuid()}, group {os.getgid()}, who can't write there.\n"
-        "Next: write these two lines into the file .env beside docker-compose.yml:\n"
-        f"COURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\nThen: docker compose up --build"
-    )
 
 
 def running() -> dict[str, Any]:

@@ -4,8 +4,8 @@ from psycopg import sql
 from sqlalchemy import Connection, Table, create_engine, inspect, text
 
 from backstage.stack.postgis import connect
-from backstage.stack.service import START_AFRESH
 from backstage.stack.site import Site
+from backstage.stack.texts import words
 from workshop import db
 from workshop.data import BOUNDARY
 from workshop.errors import WorkshopError
@@ -69,5 +69,5 @@ def _refuse_older(connection: Connection, table: Table) -> None:
             f"The table {table} was made by an older version of the course: it has no column "
             f"{', '.join(missing)}. Nothing was changed.\n",
             "start that version once more and save the rows that you need, such as with QGIS. "
-            f"{START_AFRESH}",
+            + words("start-afresh"),
         )
