@@ -8,13 +8,13 @@ from contextlib import suppress
 import click
 
 from backstage.challenges import source
+from backstage.challenges.doctor import examine
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
 from backstage.stack import containers, control, plan, remote, shutdown, workers
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.central_config import open_to_others
-from backstage.stack.doctor import examine
 from backstage.stack.lock import AlreadyRunning
 from workshop import state_folder
 from workshop.errors import WorkshopError

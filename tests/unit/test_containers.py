@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 from filelock import FileLock
 
+from backstage.challenges import doctor
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.cli import main
-from backstage.stack import compose, containers, doctor, jupyterlab, plan, shutdown, status
+from backstage.stack import compose, containers, jupyterlab, plan, shutdown, status
 from backstage.stack.central_config import new_id
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site, new_site
