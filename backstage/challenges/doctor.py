@@ -1,4 +1,7 @@
-"""Looks for what keeps the course from running on this machine, and says what to do."""
+"""Looks for what keeps the course from running on this machine, and says what to do.
+
+What services and workers lack it asks as a check does, see `backstage.challenges.health`.
+"""
 
 import os
 import shutil
@@ -7,10 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from backstage.stack import binaries, containers, plan, remote
-from backstage.stack.site import Site
-from backstage.stack.status import elsewhere, running, running_site
-from backstage.stack.watch import syntax_error
+from backstage.challenges import health
+from backstage.stack import binaries, containers
+from backstage.stack.status import elsewhere, statuses
 from workshop import state_folder
 
 ENOUGH_DISK = 500_000_000
@@ -44,17 +46,12 @@ def examine() -> Iterator[Finding]:
     yield from _folder()
     for text in elsewhere():
         yield Finding(True, text)
-    if trouble := remote.trouble():
-        yield Finding(False, trouble, f"ask your instructor whether it runs; {remote.WAY_BACK}")
-    if problem := syntax_error():
-        yield Finding(False, f"the code does not compile: {problem}", "mend that line and save the file")
-    site, stack = running_site(), running()
-    if site is None or stack is None:
-        yield Finding(False, "the services are not running", "make lab, or workshop up")
-        return
-    for name, status in stack["services"].items():
-        yield _service(site, name, status["machine"], status["message"])
-    yield _boundary()
+    if verdict := health.environment():
+        yield Finding(False, *verdict.text.split("\nNext: "))
+    for name, status in statuses().items():
+        good, message = status["state"] == "ready", status["message"]
+        seen = f"{name} is {status['state']}{f': {message}' if message else ''}"
+        yield Finding(good, seen, f"workshop logs {name}")
 
 
 def _programs() -> Iterator[Finding]:
@@ -73,24 +70,3 @@ def _folder() -> Iterator[Finding]:
     yield Finding(True, f"data and logs are in {folder}{note}")
     free = shutil.disk_usage(folder).free
     yield Finding(free > ENOUGH_DISK, f"{free / 1e9:.1f} GB of disk are free", "make room on the disk")
-
-
-def _service(site: Site, name: str, place: str, message: str) -> Finding:
-    trouble = plan.service(name, place).trouble(site)
-    if trouble:
-        return Finding(False, f"{name} does not answer: {message or trouble}", f"workshop logs {name}")
-    return Finding(True, f"{name} answers{f' ({message})' if message else ''}")
-
-
-def _boundary() -> Finding:
-    try:  # slow to import, and attendees may have a mistake in it
-        from sqlalchemy import func, select
-
-        from workshop import db
-        from workshop.database import execute
-
-        nations = execute(select(func.count(db.UkBoundary.code))).scalar()
-    except Exception as error:
-        reason = str(error).splitlines()[0]
-        return Finding(False, f"the table uk_boundary can't be read: {reason}", "workshop logs postgis")
-    return Finding(nations == 5, f"uk_boundary has {nations} nations of 5", "workshop down, then workshop up")

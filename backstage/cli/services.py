@@ -8,7 +8,6 @@ from contextlib import suppress
 import click
 
 from backstage.challenges import source
-from backstage.challenges.doctor import examine
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
 from backstage.stack import containers, control, plan, remote, shutdown, workers
@@ -148,12 +147,14 @@ def scale(workers: int, processes: int | None) -> None:
 @services.command()
 def doctor() -> None:
     """Say whether this machine is ready, or what to do."""
+    from backstage.challenges.doctor import examine  # slow to import, as it looks at tables
+
     first = None
     for finding in examine():
         echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
         first = first or (None if finding.good else finding)
     if first:
-        echo(f"NOT READY: {first.text}. Next: {first.next_step}")
+        echo(f"NOT READY: {first.text.rstrip('.')}. Next: {first.next_step}")
         sys.exit(terminal.EXIT_ENVIRONMENT)
     echo("READY")
 
