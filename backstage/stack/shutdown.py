@@ -22,10 +22,7 @@ _IN_A_CONTAINER = (
     "The services run in containers, and this is one of them.\n"
     "Next: in a terminal of your own computer, in the course's folder: docker compose down"
 )
-_OWN = (state_folder.MARK, "lock")
-"""What stays in a state folder as long as anything else does."""
-
-_KEPT = "course"
+_KEPT = (state_folder.MARK, "lock", "course")
 _LEFT = "Other files there stay, and in course/ the fresh copy of the course, for resets."
 
 
@@ -76,17 +73,15 @@ def down(say: Say, purge: bool = False) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove what the course wrote into a state folder, but for what marks it as the course's."""
+    """Remove what the course wrote into a state folder, but for what marks it, and the copy for resets."""
     for pattern in state_folder.FILES:
         for path in folder.glob(pattern.rstrip("/")):
-            if path.name in (_KEPT, *_OWN):
+            if path.name in _KEPT:
                 continue
             if pattern.endswith("/"):
                 shutil.rmtree(path, ignore_errors=True)
             elif path.is_file():
                 path.unlink(missing_ok=True)
-    with suppress(OSError):  # there is none, or a person's files are in it
-        (folder / "logs").rmdir()
 
 
 def end_leftovers(say: Say) -> None:
