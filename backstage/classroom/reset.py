@@ -66,19 +66,17 @@ def reset(level: Level, say: Say) -> None:
     if settings.joined():
         (state_folder.state_dir() / "joined.json").unlink()
         say("This machine left the central queue. Nothing there is touched.")
-    had_workers = False
-    try:
-        if running():
+    stack = running()
+    had_workers = stack and control.has_workers()
+    with settings.changed(workers=0):
+        if stack:
             say("Waiting until the worker has ended what it does ...")
-            had_workers = control.stop_workers()
+            control.settle(seconds=75)
         if site := clearing.own():
             clearing.clear(site)
             say("Squares, log and queues are empty.")
         _replace(level, say)
-        clearing.forget_settings()
-    finally:
-        if settings.get("stopped"):
-            settings.change(stopped=None)
+    clearing.forget_settings()
     if had_workers:
         control.settle()
         say("The worker is ready with the new code.")

@@ -163,7 +163,7 @@ def add(names: tuple[str, ...]) -> list[str]:
     missing = [name for name in names or plan.NAMES if not any(each.startswith(name) for each in there)]
     if missing:
         if "worker" in missing:
-            settings.change(stopped=None)  # a killed reset left it
+            settings.change(workers=None)  # a killed reset left none
         added = state_folder.read("parts.json").get("added", [])
         state_folder.write("parts.json", {"added": added + missing})
         settle(tuple(missing))
@@ -193,28 +193,21 @@ def scale(workers: int | None, processes: int | None = None) -> None:
     settle()
 
 
-def require_workers() -> None:
-    """Raise `WorkshopError` if the stack is not running, or runs without workers."""
-    if not any(name.startswith("worker") for name in services()):
-        raise WorkshopError("The services were started without workers.", "workshop up worker")
-
-
-def stop_workers(patience: float = 75) -> bool:
-    """Let all workers end what they do and stop; return whether there were any.
-
-    Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. There are
-    workers again when the setting ``stopped`` is taken back.
+def has_workers() -> bool:
+    """Return whether this machine runs workers.
 
     Raises
     ------
     WorkshopError
-        If the stack is not running,
-        or if they do not stop within `patience` seconds.
+        If the stack is not running.
     """
-    had_workers = any(name.startswith("worker") for name in services())
-    settings.change(stopped=1)
-    settle(seconds=patience)
-    return had_workers
+    return any(name.startswith("worker") for name in services())
+
+
+def require_workers() -> None:
+    """Raise `WorkshopError` if the stack is not running, or runs without workers."""
+    if not has_workers():
+        raise WorkshopError("The services were started without workers.", "workshop up worker")
 
 
 def settle(of: tuple[str, ...] = ("worker",), seconds: float = 60) -> None:

@@ -40,8 +40,8 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     """
     names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [name for name in names if name in _FIXED]
-    if "worker" in names and not settings.get("stopped"):
-        count = settings.get("workers") or 1
+    if "worker" in names:
+        count = settings.get("workers")
         require_sessions(count, settings.get("processes") or usual_processes())
         wanted += [f"worker{number}" for number in range(1, count + 1)]
     if {"rabbitmq", "worker"} & {*names} and (central := opened()):

@@ -138,7 +138,7 @@ def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan.services(("postgis", "rabbitmq", "worker", "periodic"))
     assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2", "periodic"}
     assert all(name == service.name for name, service in wanted.items())
-    monkeypatch.setattr(settings, "get", {"stopped": 1}.get)
+    monkeypatch.setattr(settings, "get", {"workers": 0}.get)
     assert set(plan.services(("rabbitmq", "worker"))) == {"rabbitmq"}
 
 
