@@ -31,7 +31,7 @@ def prospect(level: Level) -> str:
     """
     source.keep_copy()
     if git.is_used():
-        branches.refuse_if_stuck(f"challenge-{level.challenge}")
+        branches.refuse_if_stuck()
     require_access(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
     own = _own(level)
     work.require_room(own)
