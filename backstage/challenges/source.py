@@ -10,9 +10,6 @@ from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
 
-_LARGEST = 50_000_000
-"""Bytes; a larger file in a download is a person's own, and no part of the course."""
-
 
 def marked() -> Files:
     """Return the files of the marked source; see `find`."""
@@ -78,7 +75,7 @@ def keep_copy() -> None:
     if git.is_used() or (ROOT / NOTE).exists() or _copy().exists():
         return
     draft = _copy().with_name(f".course.{os.getpid()}")
-    copy([path for path in course_names(ROOT) if (ROOT / path).lstat().st_size <= _LARGEST], ROOT, draft)
+    copy(course_names(ROOT), ROOT, draft)
     draft.rename(_copy())
 
 
