@@ -11,7 +11,7 @@ def _texts() -> dict[str, str]:
     return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
-def words(name: str, **values: Any) -> str:
+def words(name: str, /, **values: Any) -> str:
     """Return a text.
 
     Parameters
