@@ -6,6 +6,7 @@ from pathlib import Path
 from backstage.challenges import git
 from backstage.challenges.source import find, is_source
 from backstage.challenges.starters import CHALLENGES, Level, course
+from backstage.stack.texts import refusal
 from workshop.errors import WorkshopError
 
 _MADE_BY = "Made by: workshop"
@@ -63,10 +64,7 @@ def refuse_if_stuck() -> None:
     """
     folder = Path(git.line("rev-parse", "--absolute-git-dir"))
     if any((folder / name).exists() for name in _HALF_DONE) or git.names("ls-files", "--unmerged", "-z"):
-        raise WorkshopError(
-            "A merge, a rebase or the like is not finished here. Nothing was changed.",
-            "git status, which says how to end it",
-        )
+        raise refusal("half-done")
 
 
 def stand_on(level: Level) -> list[str]:

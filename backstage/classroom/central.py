@@ -17,6 +17,7 @@ from backstage.stack import accounts, containers, control, workers
 from backstage.stack.central_config import FILE, HOST, CentralConfig, new_id, open_to_others, opened
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, parts_of
 from workshop.errors import WorkshopError
@@ -52,10 +53,7 @@ def start(
         If the central does not open, or is open otherwise than wished.
     """
     if address != HOST and containers.inside():
-        raise WorkshopError(
-            "A class's central is not for containers: no other machine reaches them.\n",
-            "start it where the course runs without Docker; or try it alone: workshop class rehearse",
-        )
+        raise refusal("class-in-containers")
     require_own(address)
     before = opened()
     if not before:  # what a rehearsal left that was interrupted
@@ -182,10 +180,7 @@ def with_machines(central: CentralConfig, number: int) -> CentralConfig:
 def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:
     if (central.address, bool(central.flower)) != (address, flower):
         shows = "with" if central.flower else "without"
-        raise WorkshopError(
-            f"A central is open already, at {central.address} and {shows} Flower.\n",
-            "workshop class stop, then start it again. All machines need new cards then",
-        )
+        raise refusal("open-otherwise", address=central.address, shows=shows)
 
 
 def require_open() -> CentralConfig:

@@ -10,6 +10,7 @@ from kombu import Connection
 
 from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
@@ -125,11 +126,7 @@ def _lock(database: psycopg.Connection, tables: list[str]) -> None:
             f"{f', since {since:%H:%M:%S}' if since else ''}"
             for name, pid, user, since in holders
         )
-        raise WorkshopError(
-            f"The tables can't be emptied, as others have open transactions in them:\n{named}\n"
-            "Nothing was changed.",
-            "end the edit session or close the table in QGIS, or end that program, then the same again",
-        ) from None
+        raise refusal("tables-held", holders=named) from None
 
 
 def forget_settings() -> None:

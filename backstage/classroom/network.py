@@ -11,8 +11,8 @@ import psutil
 
 from backstage.stack import cloud, containers
 from backstage.stack.site import HOST
-from backstage.stack.texts import words
-from workshop.errors import WorkshopError, WrongUse
+from backstage.stack.texts import refusal, words
+from workshop.errors import WrongUse
 
 
 def the_address() -> str:
@@ -25,15 +25,10 @@ def the_address() -> str:
     """
     found = addresses()
     if not found:
-        raise WorkshopError(
-            f"This machine has no address but {HOST}, so no other machine can reach it.\n",
-            f"connect it to a network, or try it alone: workshop class start --address {HOST}",
-        )
+        raise refusal("no-address", here=HOST)
     if len(found) > 1:
-        raise WorkshopError(
-            f"This machine has {len(found)} addresses: {', '.join(found)}.\n",
-            f"choose the one in the class's network: workshop class start --address {found[0]}",
-        )
+        several = {"number": len(found), "addresses": ", ".join(found), "first": found[0]}
+        raise refusal("several-addresses", **several)
     return found[0]
 
 

@@ -10,8 +10,8 @@ from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.stack import control, workers
 from backstage.stack.central_config import opened
+from backstage.stack.texts import refusal
 from workshop import json_files, settings, state_folder
-from workshop.errors import WorkshopError
 
 _HOURS = 24 * 14
 
@@ -40,10 +40,7 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
     """
     before = opened()
     if before and not workers.rehearsed():
-        raise WorkshopError(
-            "A central is open on this machine already, and others may have its cards.\n",
-            "join it with one of them (workshop class cards), or workshop class stop, then again",
-        )
+        raise refusal("open-for-others")
     if not before or len(before.passwords) != machines + 1:
         stop(say)
         _begin(machines, say)

@@ -14,6 +14,7 @@ from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, say_news, services, until
 from backstage.stack.supervisor import Supervisor
+from backstage.stack.texts import refusal
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
@@ -73,18 +74,12 @@ def _begin(say: Say) -> None:
 def _refuse_this_machine() -> None:
     """Raise `WorkshopError` if the services can't run here."""
     if state_folder.WINDOWS:
-        raise WorkshopError(
-            "On Windows the services run in Docker or in WSL2.",
-            "docker compose up --build, or the same command in WSL2",
-        )
+        raise refusal("windows")
     state = state_folder.state_dir()
     if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
         os.environ["WORKSHOP_STATE"] = str(state)
     if (free := shutil.disk_usage(state).free) < _ROOM:
-        raise WorkshopError(
-            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
-            "make room, or set WORKSHOP_STATE to a folder on another disk",
-        )
+        raise refusal("no-room", folder=state, free=free / 1e6, needed=_ROOM / 1e6)
 
 
 def up_detached(names: tuple[str, ...], say: Say) -> None:

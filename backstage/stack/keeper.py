@@ -167,12 +167,8 @@ class Keeper:
         if isinstance(error, WorkshopError):
             return str(error)
         log = self.site.log(self.service.name)
-        said = (
-            f"{self.service.name} did not start: {in_words(error)}\n"
-            f"The last lines of {log}:\n{logs.tail(log)}\n"
-            "Everything is stopped. Next: mend what these lines name, then workshop up.\n"
-            f"More of them: workshop logs {self.service.name}. What else is wrong here: workshop doctor"
-        )
+        reason, lines = in_words(error), logs.tail(log)
+        said = words("did-not-start", name=self.service.name, reason=reason, log=log, lines=lines)
         spoilt = logs.tell_of_spoilt_data(log)
         return f"{said}\nIts data can't be read. {words('start-afresh')}" if spoilt else said
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -37,10 +38,7 @@ def only_one() -> Iterator[None]:
     except Timeout:
         raise AlreadyRunning from None
     except OSError as error:
-        raise WorkshopError(
-            f"The folder {path.parent} can't be locked ({error.strerror}), as on some network drives.",
-            "set WORKSHOP_STATE to a folder on a disk of this computer",
-        ) from error
+        raise refusal("no-locks", folder=path.parent, reason=error.strerror) from error
     try:
         yield
     finally:

@@ -7,8 +7,8 @@ from typing import Any
 from backstage.stack import jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import Service
+from backstage.stack.texts import refusal
 from workshop import settings, state_folder
-from workshop.errors import WorkshopError
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
@@ -84,9 +84,5 @@ def require_sessions(workers: int, processes: int) -> None:
     own = not settings.joined()
     there, reserved = (postgis.OWN_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
     if (wanted := workers * (processes + 1)) > there - reserved:  # one is the worker's sign of life
-        raise WorkshopError(
-            f"Workers x (processes + 1): {workers} x {processes + 1} = {wanted} sessions at "
-            f"PostGIS, more than the {there - reserved} that it has for them ({there} in all, {reserved} for "
-            "notebooks and maps).\n",
-            "ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES",
-        )
+        seen = {"workers": workers, "each": processes + 1, "wanted": wanted, "left": there - reserved}
+        raise refusal("too-many-sessions", there=there, reserved=reserved, **seen)

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from backstage.stack.environment import of_child
-from workshop.errors import WorkshopError
+from backstage.stack.texts import refusal
 
 # `access` sees that right too, with which PostgreSQL looks for its programs.
 _REACH = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
@@ -33,10 +33,7 @@ def run_as() -> list[str]:
     try:
         subprocess.run([*way, "true"], env=of_child(), capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
-        raise WorkshopError(
-            "PostgreSQL refuses root, and root can't become an ordinary user here.",
-            "the same as an ordinary user of this computer, or with Docker: docker compose up --build",
-        ) from None
+        raise refusal("root-alone") from None
     return way
 
 

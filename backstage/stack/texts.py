@@ -5,6 +5,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from workshop.errors import WorkshopError
+
 
 @cache
 def _texts() -> dict[str, str]:
@@ -22,3 +24,17 @@ def words(name: str, /, **values: Any) -> str:
         What belongs in its places.
     """
     return _texts()[name].format(**values)
+
+
+def refusal(name: str, /, **values: Any) -> WorkshopError:
+    """Return the error that says a text; what follows "Next:" in it is what to do.
+
+    Parameters
+    ----------
+    name : str
+        Its name in ``texts.toml``.
+    **values
+        What belongs in its places.
+    """
+    seen, _, step = words(name, **values).partition("Next: ")
+    return WorkshopError(seen.rstrip(" "), step)

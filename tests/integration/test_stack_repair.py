@@ -132,4 +132,5 @@ def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room
         shown = machine.workshop("doctor", code=3).splitlines()[-1]
     finally:
         supervisor.resume()
-    assert shown == "NOT READY: No worker answers. It is not running. Next: workshop logs worker"
+    assert shown.startswith("NOT READY: No worker answers.")
+    assert shown.endswith("Next: workshop logs worker")
