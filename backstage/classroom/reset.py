@@ -98,17 +98,10 @@ def _replace(level: Level, say: Say) -> None:
         work.put_aside(path, kept, brought)
         if path in files:
             place(path, partial(Path.write_bytes, data=files[path]))
-        _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
         name = f"my-work/{kept.name}"
         say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
     say(f"The files of challenge {level.challenge} are in place.")
-
-
-def _forget_checkpoint(notebook: Path) -> None:
-    """Remove what JupyterLab would offer to go back to."""
-    name = f"{notebook.stem}-checkpoint{notebook.suffix}"
-    notebook.with_name(".ipynb_checkpoints").joinpath(name).unlink(missing_ok=True)
 
 
 def _own(level: Level) -> list[str]:

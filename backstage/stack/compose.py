@@ -97,11 +97,7 @@ def running() -> dict[str, Any]:
 
 def _asked(name: str, site: Site) -> dict[str, Any]:
     trouble = plan.service(name).trouble(site)
-    return _status("starting" if trouble else "ready", trouble or "", name)
-
-
-def _status(state: str, message: str, machine: str) -> dict[str, Any]:
-    return asdict(Status(state, message=message)) | {"machine": machine}
+    return asdict(Status("starting" if trouble else "ready", message=trouble or ""))
 
 
 def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
@@ -121,7 +117,7 @@ def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
     for name in dict.fromkeys([*wanted, *alive]):
         state = "stopping" if name not in wanted else "ready" if name in right else "starting"
         older = f"still the version before: {problem}" if problem and name in alive else ""
-        found[name] = _status(state, older, name.partition("@")[2])
+        found[name] = asdict(Status(state, message=older))
     return found
 
 

@@ -51,9 +51,8 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     return {name: service(name) for name in wanted}
 
 
-def service(name: str, machine: str | None = None) -> Service:
-    """Return a service by its name, such as ``postgis`` or ``worker2``; of another container where named."""
-    name = name.partition("@")[0]
+def service(name: str) -> Service:
+    """Return a service by its name, such as ``postgis`` or ``worker2``."""
     if name == PERIODIC:
         return workers.periodic()
     if name == workers.CLASS_FLOWER and (central := opened()):
@@ -62,7 +61,7 @@ def service(name: str, machine: str | None = None) -> Service:
         return workers.of_rehearsal(name)
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
-        return workers.worker(number, settings.get("processes") or usual_processes(), machine)
+        return workers.worker(number, settings.get("processes") or usual_processes())
     return _FIXED[name]
 
 

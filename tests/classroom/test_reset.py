@@ -411,14 +411,6 @@ def test_what_keeps_a_copy_from_being_made_is_named_first(course: Course) -> Non
     assert course.state() == before
 
 
-def test_jupyterlab_can_t_go_back_to_what_was_before(course: Course) -> None:
-    checkpoint = course.root / "notebooks/.ipynb_checkpoints/01-enqueue-checkpoint.ipynb"
-    checkpoint.parent.mkdir()
-    checkpoint.write_text("{}")
-    course.workshop("reset", "1", "--yes")
-    assert not checkpoint.exists()
-
-
 def merge(course: Course) -> None:
     for branch, text in (("other", "other"), ("main", "main")):
         course.git("switch", "--quiet", "-C", branch, "origin/main")
