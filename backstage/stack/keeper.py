@@ -159,7 +159,7 @@ class Keeper:
     def _how_it_ended(self, code: int) -> str:
         if code < 0:
             return f"it was ended by {Signals(-code).name}"
-        error = logs.last_error(self.site.log(self.service.name)) if code else None
+        error = logs.failure(logs.latest(self.site.log(self.service.name))) if code else ""
         return f"it ended with exit code {code}{f': {error}' if error else ''}"
 
     def _explain(self, error: Exception) -> str:

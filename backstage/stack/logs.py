@@ -58,14 +58,13 @@ def latest(log: Path) -> str:
     return _text(log).rpartition(_START)[2]
 
 
-def last_error(log: Path) -> str | None:
-    """Return the last Python error since the program's last start, and where in the course it was."""
-    text = latest(log)
+def failure(text: str) -> str:
+    """Return the last Python error in what a program wrote, after its place in the course; empty if none."""
     errors = list(_ERROR.finditer(text))
     if not errors:
-        return None
+        return ""
     places = _PLACE.findall(text[: errors[-1].start()])
-    return visible(errors[-1].group()) + (" ({}, line {})".format(*places[-1]) if places else "")
+    return visible("".join(f"{file}, line {line}: " for file, line in places[-1:]) + errors[-1].group())
 
 
 def tell_of_spoilt_data(log: Path) -> bool:

@@ -57,7 +57,7 @@ def alive() -> set[str]:
 def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str], course: Path) -> None:
     machine, shown = broken
     line = (course / "workshop/tasks.py").read_text().count("\n")
-    wrong = f"NameError: name 'undefined_name' is not defined (workshop/tasks.py, line {line})"
+    wrong = f"workshop/tasks.py, line {line}: NameError: name 'undefined_name' is not defined"
     assert wrong in shown
     assert shown.splitlines()[-2].startswith("READY, except worker1")
     assert wrong in machine.workshop("status", code=1)

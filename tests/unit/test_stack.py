@@ -103,10 +103,11 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
             '  File "/usr/lib/python3/json.py", line 3, in loads\n'
             "json.decoder.JSONDecodeError: Expecting value\n"
         )
-    assert logs.last_error(log) == "json.decoder.JSONDecodeError: Expecting value (workshop/tasks.py, line 7)"
+    said = "workshop/tasks.py, line 7: json.decoder.JSONDecodeError: Expecting value"
+    assert logs.failure(logs.latest(log)) == said
     logs.begin(log)
-    assert logs.last_error(log) is None
-    assert logs.last_error(tmp_path / "none.log") is None
+    assert logs.failure(logs.latest(log)) == ""
+    assert logs.failure(logs.latest(tmp_path / "none.log")) == ""
 
 
 @pytest.mark.posix
