@@ -14,7 +14,7 @@ from workshop.state_folder import ROOT, state_dir
 _START = "=== start at "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
-_PLACE = re.compile(rf'File "{re.escape(str(ROOT))}/(workshop/[^"]+)", line (\d+)')
+_PLACE = re.compile(rf'File "{re.escape(str(ROOT))}[/\\](workshop[/\\][^"]+)", line (\d+)')
 
 _SPOILT = re.compile(
     r'pg_control": No such file|checkpoint record|incompatible with server|not a valid data directory'
