@@ -20,4 +20,3 @@ def trouble() -> str | None:
         return None
     found = broker_trouble(settings.broker_url()) or database_trouble(settings.database_url())
     return f"The central does not answer. {found.text}" if found else None
-
