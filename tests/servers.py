@@ -97,7 +97,7 @@ def room(site: Site, state: Path) -> Iterator[Machine]:
 
 def _note(ports: dict[str, int], addresses: dict[str, str], **pids: int) -> None:
     """Write down what runs for a room."""
-    ready = {"state": "ready", "message": "", "restarts": 0, "seconds": 0, "machine": workers.machine_name()}
+    ready = {"state": "ready", "message": "", "restarts": 0, "seconds": 0}
     services = dict.fromkeys(("postgis", "rabbitmq"), None) | pids
     state_folder.write(
         "stack.json",

@@ -30,8 +30,7 @@ SETTINGS: dict[str, Number | Text] = {
     "fault_rate": Number(0, 1),
     "pace": Number(0, 60_000),
     "seed": Number(kind=int),
-    "workers": Number(1, 20, int),  # of this machine
-    "stopped": Number(0, 1, int),  # 1 while it is reset, without workers
+    "workers": Number(0, 20, int),  # of this machine; none while it is reset
     "processes": Number(1, 64, int),  # of each worker
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
     "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
@@ -39,7 +38,7 @@ SETTINGS: dict[str, Number | Text] = {
 }
 """What can be set, and what each value can be."""
 
-DEFAULTS = {"fault_rate": 0.0, "pace": 0}
+DEFAULTS = {"fault_rate": 0.0, "pace": 0, "workers": 1}
 
 
 def broker_url() -> str:

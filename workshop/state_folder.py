@@ -19,18 +19,11 @@ WINDOWS = os.name == "nt"
 CHALLENGE = ROOT / "workshop" / "challenge.json"
 """What the starter of a challenge says of itself; the solved course has no such file."""
 
-
 MARK = "made-by-the-course"
-
-PROGRAMS = (
-    *("class-flower", "flower", "lab", "machine[0-9]*", "periodic", "postgis", "rabbitmq"),
-    *("worker[0-9]", "worker[0-9][0-9]"),
-)
 
 FILES = {
     MARK: "says that this folder is the course's: it may be made private, and removed",
     "lock": "held by who starts, runs or stops the services",
-    "up-*.lock": "held by the program of a container",
     "once.lock": "held by who runs what a machine runs once, such as the periodic tasks",
     "token.json": "this stack's password",
     "stack.json": "the supervisor's: what runs, where, and how it is",
@@ -48,7 +41,7 @@ FILES = {
     "beat-schedule*": "the clock of the periodic tasks",
     "no.pgpass": "no passwords: PostgreSQL's clients read this file, and not the person's own",
     ".*.json.draft-*": "half a JSON file, of a writer that was killed",
-    **dict.fromkeys((f"logs/{name}.log*" for name in PROGRAMS), "what a program said"),
+    "logs/": "what each program said",
     "postgis/": "the database",
     "postgis.draft/": "a database that is being made",
     "rabbitmq/": "the queues",

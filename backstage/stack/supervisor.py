@@ -21,7 +21,6 @@ from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.site import Site
 from backstage.stack.status import say_news
-from backstage.stack.workers import machine_name
 from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
 
@@ -165,8 +164,7 @@ class Supervisor:
 
     def _tell(self) -> None:
         """Say which services are ready or broken now and were not before, and write ``stack.json``."""
-        machine = {"machine": machine_name()}
-        services = {name: asdict(keeper.status) | machine for name, keeper in self._keepers.items()}
+        services = {name: asdict(keeper.status) for name, keeper in self._keepers.items()}
         self._said = say_news(services, self._said, self.say)
         content = state_folder.here() | {
             "pid": os.getpid(),
