@@ -65,7 +65,7 @@ def down(say: Say, purge: bool = False) -> None:
 
 def _remove(folder: Path) -> None:
     """Remove what the course wrote into a state folder, but for what marks it, and the copy for resets."""
-    for pattern in state_folder.FILES:
+    for pattern in state_folder.files():
         for path in folder.glob(pattern.rstrip("/")):
             if path.name in _KEPT:
                 continue

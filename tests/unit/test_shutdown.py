@@ -35,7 +35,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 @pytest.fixture
 def full(state: Path) -> Path:
     """A state folder with one of everything that the course writes."""
-    for pattern, meaning in state_folder.FILES.items():
+    for pattern, meaning in state_folder.files().items():
         assert meaning
         path = state / pattern.replace("*", "1")
         if pattern.endswith("/"):
