@@ -69,7 +69,7 @@ def test_a_purge_is_refused_while_a_start_is_under_way(full: Path) -> None:
     command = [sys.executable, "-c", HOLD]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as starting:
         assert starting.stdout and starting.stdout.readline() == "held\n"
-        with pytest.raises(WorkshopError, match="being started meanwhile. Next: workshop down --purge"):
+        with pytest.raises(WorkshopError, match="are being started or stopped"):
             shutdown.down(print, purge=True)
         starting.communicate("\n", timeout=30)
     assert (full / "postgis" / "data").exists()
