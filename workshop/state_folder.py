@@ -28,7 +28,7 @@ def read(name: str) -> dict[str, Any]:
     return json_files.read(state_dir() / name)
 
 
-def write(name: str, content: Mapping[str, Any], replace: bool = True) -> None:
+def write(name: str, content: Mapping[str, Any]) -> None:
     """Write a JSON file in the state folder as a whole; only this user can read it.
 
     Parameters
@@ -37,10 +37,8 @@ def write(name: str, content: Mapping[str, Any], replace: bool = True) -> None:
         Its name, or its path below the state folder.
     content : mapping
         What it is to hold.
-    replace : bool
-        Whether to replace a file that is there; if not, the first one to write it wins.
     """
-    json_files.write(state_dir() / name, content, replace)
+    json_files.write(state_dir() / name, content)
 
 
 def services() -> dict[str, Any]:
