@@ -29,9 +29,7 @@ def recreate(say: Callable[[str], None]) -> None:
     if not git.is_used():
         raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
     if not is_source("HEAD"):
-        raise WorkshopError(
-            "Here is a starter; the branches are made from the solved course.", "git switch main"
-        )
+        raise refusal("a-starter")
     made = {f"challenge-{number}": commit_of(Level(number)) for number in CHALLENGES}
     for name, commit in made.items():
         if kept := _keep(f"refs/heads/{name}", moving=name):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backstage.stack import containers, postgis
 from backstage.stack.central_config import open_to_others
-from backstage.stack.lock import AlreadyRunning, only_one
+from backstage.stack.lock import only_one
 from backstage.stack.process import born, kill_session
 from backstage.stack.status import running, until
 from backstage.stack.texts import refusal, words
@@ -35,8 +35,10 @@ def down(say: Say, purge: bool = False) -> None:
 
     Raises
     ------
+    AlreadyRunning
+        If the stack is started meanwhile.
     WorkshopError
-        If the stack does not stop, or is started meanwhile,
+        If the stack does not stop,
         or if a class is open, and all would be removed.
     """
     if containers.inside():
@@ -51,21 +53,17 @@ def down(say: Say, purge: bool = False) -> None:
         if not until(lambda: born(stack["pid"]) != stack["born"], _STOP_PATIENCE):
             raise refusal("not-stopped", seconds=_STOP_PATIENCE, pid=stack["pid"])
     state = state_folder.state_dir()
-    try:
-        with only_one():
-            end_leftovers(say)
-            say("All services are stopped.")
-            if purge:
-                _remove(state)
-                say(f"Removed what the course wrote in {state}. {_LEFT}")
-    except AlreadyRunning as error:
-        again = f"workshop down{' --purge' * purge} again"
-        raise WorkshopError("The services are being started meanwhile.", again) from error
+    with only_one():
+        end_leftovers(say)
+        say("All services are stopped.")
+        if purge:
+            _remove(state)
+            say(f"Removed what the course wrote in {state}. {_LEFT}")
 
 
 def _remove(folder: Path) -> None:
     """Remove what the course wrote into a state folder, but for what marks it, and the copy for resets."""
-    for pattern in state_folder.FILES:
+    for pattern in state_folder.files():
         for path in folder.glob(pattern.rstrip("/")):
             if path.name in _KEPT:
                 continue

@@ -50,7 +50,6 @@ class Supervisor:
     _matches: dict[str, Any] = field(default_factory=dict)
     _told: dict[str, tuple[list[str], Any]] = field(default_factory=dict)
     _saved: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    _written: dict[str, Any] = field(default_factory=dict)
     _said: list[str] = field(default_factory=list)
     _problems: set[str] = field(default_factory=set)
     _ready: bool = False
@@ -176,9 +175,8 @@ class Supervisor:
             "matches": self._matches,
             "services": services,
         }
-        if content != self._written:
+        if content != json_files.read(self.site.state / "stack.json"):
             json_files.write(self.site.state / "stack.json", content)
-            self._written = content
 
     async def _stop_all(self) -> None:
         """Stop workers and Flower first, while they still have a broker and a database to finish with."""

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -270,10 +271,6 @@ def test_logs_are_dockers(asked: str, shown: str) -> None:
     assert done.output.strip().endswith(f"docker compose {shown}")
 
 
-def test_the_first_of_two_writers_wins(state: Path) -> None:
-    state_folder.write("token.json", {"token": "first"}, replace=False)
-    state_folder.write("token.json", {"token": "second"}, replace=False)
-    assert state_folder.read("token.json") == {"token": "first"}
-    assert {path.name for path in state.iterdir()} == {state_folder.MARK, "token.json"}
-    state_folder.write("token.json", {"token": "third"})
-    assert state_folder.read("token.json") == {"token": "third"}
+def test_all_containers_have_one_token() -> None:
+    with ThreadPoolExecutor() as pool:
+        assert len({site.token for site in pool.map(lambda _: new_site(), range(8))}) == 1
