@@ -65,6 +65,7 @@ def forget_orders() -> None:
 def _begin(say: Say) -> None:
     """Remove what an earlier start left."""
     end_leftovers(say)
+    (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
     forget_orders()
     for line in elsewhere():
         say(f"Note: {line}")

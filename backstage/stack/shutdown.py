@@ -75,7 +75,8 @@ def _remove(folder: Path) -> None:
 
 def end_leftovers(say: Say) -> None:
     """End the services of a stack whose supervisor was killed. Only the holder of the lock does this."""
-    for name, service in state_folder.read("stack.json").get("services", {}).items():
+    services = state_folder.read("stack.json").get("services", {})
+    for name, service in services.items():
         pid, since = service["pid"], service["born"]
         if pid and born(pid) == since:
             say(f"Ending {name} (process {pid}), left by a start that was killed")
@@ -83,4 +84,5 @@ def end_leftovers(say: Say) -> None:
                 os.kill(pid, postgis.STOP if name == "postgis" else signal.SIGTERM)
             until(lambda pid=pid, since=since: born(pid) != since, seconds=15)  # type: ignore[misc]
             kill_session(pid)
-    (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
+    if services:  # else it may tell a start that waits why it failed
+        (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
