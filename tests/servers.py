@@ -22,6 +22,7 @@ import pytest
 from backstage.stack import postgis, queues, workers
 from backstage.stack.environment import of_child
 from backstage.stack.process import born, kill_session
+from backstage.stack.service import Service
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
 from tests.integration.machine import Machine, manage
@@ -96,7 +97,7 @@ def room(site: Site, state: Path) -> Iterator[Machine]:
 
 def _note(ports: dict[str, int], addresses: dict[str, str], **pids: int) -> None:
     """Write down what runs for a room."""
-    ready = {"state": "ready", "message": "", "restarts": 0, "seconds": 0, "machine": workers.machine_name()}
+    ready = {"state": "ready", "message": "", "restarts": 0, "seconds": 0}
     services = dict.fromkeys(("postgis", "rabbitmq"), None) | pids
     state_folder.write(
         "stack.json",
@@ -112,8 +113,18 @@ def worker(processes: int = 2) -> Iterator[psutil.Process]:
     site, stack = running_site(), running()
     assert site and stack
     ports, addresses = stack["ports"], {name: stack[name] for name in ("broker_url", "database_url")}
-    service = workers.worker(1, processes)
-    with at(site.state, HASTE=HASTE), site.log("worker1").open("ab") as log:
+    with at(site.state, HASTE=HASTE), program(workers.worker(1, processes), site) as process:
+        try:
+            _note(ports, addresses, worker1=process.pid)
+            yield process
+        finally:
+            _note(ports, addresses)
+
+
+@contextmanager
+def program(service: Service, site: Site) -> Iterator[psutil.Process]:
+    """Run a service's program, once it answers, as a supervisor would, but for starting it again."""
+    with site.log(service.name).open("ab") as log:
         process = subprocess.Popen(
             service.command(site),
             env=of_child(service.environment(site)),
@@ -123,15 +134,13 @@ def worker(processes: int = 2) -> Iterator[psutil.Process]:
             stderr=log,
         )
     try:
-        wait_for(lambda: process.poll() is not None or not service.trouble(site), 60, "the worker's answer")
-        assert process.poll() is None, site.log("worker1").read_text()
-        _note(ports, addresses, worker1=process.pid)
+        wait_for(lambda: process.poll() is not None or not service.trouble(site), 60, service.name)
+        assert process.poll() is None, site.log(service.name).read_text()
         yield psutil.Process(process.pid)
-        assert process.poll() is None, site.log("worker1").read_text()
+        assert process.poll() is None, site.log(service.name).read_text()
     finally:
         kill_session(process.pid)
         process.wait()
-        _note(ports, addresses)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import base64
 from collections.abc import Iterable
 from html import escape
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import folium
@@ -38,7 +39,8 @@ class GridMap(folium.Map):
         self.default_js = [("leaflet", _data_uri("leaflet.js", "text/javascript"))]
         self.default_css = [("leaflet_css", _data_uri("leaflet.css", "text/css"))]
         figure = Figure(height="560px", title="Squares on the British National Grid")
-        figure.header.add_child(Element(_STYLE))
+        style = Path(__file__).with_suffix(".css").read_text(encoding="utf-8")
+        figure.header.add_child(Element(f"<style>\n{style}</style>"))
         figure.html.add_child(Element(f'<section class="legend" aria-label="Legend">{legend}</section>'))
         figure.add_child(self)
         self.add_child(CustomPane("coast", z_index=250))
@@ -150,25 +152,3 @@ def _degrees(shapes: gpd.GeoSeries) -> gpd.GeoSeries:
 def _data_uri(name: str, mime: str) -> str:
     content = files("xstatic.pkg.leaflet").joinpath("data", name).read_bytes()
     return f"data:{mime};base64,{base64.b64encode(content).decode()}"
-
-
-_STYLE = """<style>
-:root { color-scheme: light dark;
-  --sea: #edf3f7; --land: #fff; --coast: #85857d; --ink: #1a1a1a; --card: #fff }
-@media (prefers-color-scheme: dark) {
-  :root { --sea: #0d151c; --land: #272c30; --coast: #8b9299; --ink: #f2f2f2; --card: #1c2227 }
-}
-.folium-map.leaflet-container { background: var(--sea); font: 14px system-ui, sans-serif }
-.leaflet-container .coast { fill: var(--land); fill-opacity: 1; stroke: var(--coast) }
-.label b { position: absolute; transform: translate(-50%, -50%); white-space: nowrap; color: var(--ink);
-  text-shadow: 0 0 3px var(--sea), 0 0 3px var(--sea), 0 0 3px var(--sea), 0 0 3px var(--sea) }
-@media (max-width: 560px) { .label { display: none } }
-.legend { position: absolute; top: 10px; right: 10px; z-index: 1000; padding: 8px 12px;
-  border: 1px solid var(--coast); border-radius: 6px; background: var(--card); color: var(--ink);
-  font: 14px system-ui, sans-serif }
-.legend caption { font-weight: 600; text-align: left; padding-bottom: 4px }
-.legend th { font-weight: 400; text-align: left; padding: 1px 12px 1px 6px }
-.legend td { text-align: right; font-variant-numeric: tabular-nums }
-.legend i { display: block; width: 14px; height: 14px }
-.legend p { margin: 6px 0 0; font-size: 12px }
-</style>"""

@@ -4,7 +4,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +28,7 @@ def read(path: Path) -> dict[str, Any]:
     return deepcopy(_content(path))
 
 
-def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
+def write(path: Path, content: Mapping[str, Any]) -> None:
     """Write a file as a whole, or not at all; only this user can read it.
 
     Parameters
@@ -37,8 +37,6 @@ def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
         The file.
     content : mapping
         What it is to hold.
-    replace : bool
-        Whether to replace a file that is there; if not, the first one to write it wins.
     """
     text = json.dumps(content, indent=1)
     handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.draft-")  # private, and no other writer's
@@ -48,11 +46,7 @@ def write(path: Path, content: Mapping[str, Any], replace: bool = True) -> None:
             file.write(text)
         # Two writes within one tick of the file system's clock would look the same to `read`.
         os.utime(draft, ns=(now := time.time_ns(), now))
-        if replace:
-            draft.replace(path)
-            return
-        with suppress(FileExistsError):
-            path.hardlink_to(draft)
+        draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
 

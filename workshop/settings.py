@@ -35,8 +35,7 @@ SETTINGS: dict[str, Number | Text] = {
     "fault_rate": Number(0, 1),
     "pace": Number(0, 60_000),
     "seed": Number(kind=int),
-    "workers": Number(1, 20, int),  # of this machine
-    "stopped": Number(0, 1, int),  # 1 while it is reset, without workers
+    "workers": Number(0, 20, int),  # of this machine; none while it is reset
     "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
     "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
@@ -45,7 +44,7 @@ SETTINGS: dict[str, Number | Text] = {
 }
 """What can be set, and what each value can be."""
 
-DEFAULTS = {"fault_rate": 0.0, "pace": 0}
+DEFAULTS = {"fault_rate": 0.0, "pace": 0, "workers": 1}
 
 _TICK = 50_000_000
 """Nanoseconds; the clock of a file system stands still for less. Two changes in one tick look like one."""

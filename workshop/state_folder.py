@@ -1,6 +1,7 @@
 """The state folder, where the course keeps what belongs to this machine, and the small JSON files in it."""
 
 import os
+import tomllib
 from collections.abc import Mapping
 from functools import cache
 from hashlib import sha256
@@ -19,49 +20,7 @@ WINDOWS = os.name == "nt"
 CHALLENGE = ROOT / "workshop" / "challenge.json"
 """What the starter of a challenge says of itself; the solved course has no such file."""
 
-
 MARK = "made-by-the-course"
-
-PROGRAMS = (
-    *("class-flower", "flower", "lab", "machine[0-9]*", "periodic", "postgis", "rabbitmq"),
-    *("worker[0-9]", "worker[0-9][0-9]"),
-)
-
-FILES = {
-    MARK: "says that this folder is the course's: it may be made private, and removed",
-    "lock": "held by who starts, runs or stops the services",
-    "up-*.lock": "held by the program of a container",
-    "once.lock": "held by who runs what a machine runs once, such as the periodic tasks",
-    "token.json": "this stack's password",
-    "stack.json": "the supervisor's: what runs, where, and how it is",
-    "stack.log": "what a start in the background said",
-    "parts.json": "the services that a later `workshop up` added to those that ran",
-    "settings.json": "what a notebook or a command changed, see `workshop.settings`",
-    "settings.lock": "held by who changes it",
-    "dead.lock": "held by who looks at the dead letters",
-    "joined.json": "the addresses of the central that this machine joined",
-    "join.json": "the last try to join",
-    "resets.json": "how often the course was reset",
-    "published.jsonl": "the record of what was sent",
-    "progress.txt": "what was passed, and which help was looked at",
-    "central.json": "what a central of this machine is to be, with its cards",
-    "cards.html": "the same, to print",
-    "beat-schedule*": "the clock of the periodic tasks",
-    "no.pgpass": "no passwords: PostgreSQL's clients read this file, and not the person's own",
-    ".*.json.draft-*": "half a JSON file, of a writer that was killed",
-    **dict.fromkeys((f"logs/{name}.log*" for name in PROGRAMS), "what a program said"),
-    "postgis/": "the database",
-    "postgis.draft/": "a database that is being made",
-    "rabbitmq/": "the queues",
-    "ipython/": "IPython's settings and history in this course",
-    "jupyter/": "JupyterLab's settings in this course",
-    "course/": "a fresh copy of the course, for resets",
-    "rehearsal/": "the state folders of a rehearsal's machines",
-}
-"""What the course writes into a state folder, by name or pattern; a folder's name ends in a slash.
-
-Whatever else is there is a person's, and is never removed.
-"""
 
 
 def read(name: str) -> dict[str, Any]:
@@ -69,7 +28,7 @@ def read(name: str) -> dict[str, Any]:
     return json_files.read(state_dir() / name)
 
 
-def write(name: str, content: Mapping[str, Any], replace: bool = True) -> None:
+def write(name: str, content: Mapping[str, Any]) -> None:
     """Write a JSON file in the state folder as a whole; only this user can read it.
 
     Parameters
@@ -78,15 +37,21 @@ def write(name: str, content: Mapping[str, Any], replace: bool = True) -> None:
         Its name, or its path below the state folder.
     content : mapping
         What it is to hold.
-    replace : bool
-        Whether to replace a file that is there; if not, the first one to write it wins.
     """
-    json_files.write(state_dir() / name, content, replace)
+    json_files.write(state_dir() / name, content)
 
 
 def services() -> dict[str, Any]:
     """Return how each service of this machine said to be last, by name; empty where none was started."""
     return read("stack.json").get("services", {})
+
+
+def files() -> dict[str, str]:
+    """Return what the course writes into a state folder, by name or pattern, and what each is for.
+
+    A folder's name ends in a slash.
+    """
+    return tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 
 
 def here() -> dict[str, int]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from backstage.stack.texts import refusal
 from workshop import state_folder
-from workshop.errors import WorkshopError
 
 NOTE = "workshop/challenge.json"
 """The file that tells a starter from the marked source, which has none."""
@@ -81,11 +81,8 @@ def require_access(paths: Iterable[str]) -> None:
         folder = next(parent for parent in file.parents if parent.is_dir())
         unreadable = file.is_file() and not file.is_symlink() and not os.access(file, os.R_OK)
         if unreadable or not os.access(folder, os.W_OK | os.X_OK):
-            root, what = state_folder.ROOT, "read" if unreadable else "replaced"
-            raise WorkshopError(
-                f"{path} can't be {what}: this user has no permission to. Nothing was changed.\n",
-                f"sudo chown -R $(id -u) '{root}'; chmod -R u+rwX '{root}'",
-            )
+            what = "read" if unreadable else "replaced"
+            raise refusal("no-permission", path=path, what=what, root=state_folder.ROOT)
 
 
 def place(path: str, write: Callable[[Path], object]) -> None:

@@ -33,7 +33,12 @@ def trouble(challenge: int) -> Verdict | None:
     challenge : int
         The challenge whose notebook is looked at.
     """
-    return _wrong_branch(challenge) or _services() or _boundary() or _code() or _workers()
+    return _wrong_branch(challenge) or environment()
+
+
+def environment() -> Verdict | None:
+    """Return what services and workers lack, the causes before their effects; None if nothing."""
+    return _services() or _boundary() or _code() or _workers()
 
 
 def notes() -> list[str]:

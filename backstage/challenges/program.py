@@ -5,14 +5,13 @@
 
 import ast
 import json
-import os
-import re
 import subprocess
 import sys
 from dataclasses import dataclass, field
 from typing import Any
 
 from backstage.challenges.verdict import phrase
+from backstage.stack import logs
 from backstage.stack.environment import of_child
 from workshop.state_folder import ROOT
 
@@ -117,7 +116,5 @@ def ask(points: list[list[Any]], fault_rate: float) -> dict[str, Any]:
     try:
         return {"errors": json.loads(answer.stdout.splitlines()[-1])}
     except (ValueError, IndexError):  # it ended with a traceback, or the program ended it
-        inside = re.escape(f"{ROOT}{os.sep}")
-        places = re.findall(rf'File "{inside}(workshop.*?)", line (\d+)', answer.stderr)
         said = (answer.stderr.strip().splitlines() or [phrase("no-answer")])[-1]
-        return {"problem": "".join(f"{file}, line {line}: " for file, line in places[-1:]) + said}
+        return {"problem": logs.failure(answer.stderr) or said}

@@ -6,12 +6,10 @@ from typing import Any
 
 from backstage.challenges import git
 from backstage.challenges.files import NOTE, Files, copy, course_names, read_folder
+from backstage.stack.texts import refusal
 from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
-
-_LARGEST = 50_000_000
-"""Bytes; a larger file in a download is a person's own, and no part of the course."""
 
 
 def marked() -> Files:
@@ -33,16 +31,10 @@ def find() -> str | None:
         for revision in ("HEAD", f"{starter}^", "main", "origin/main"):
             if (commit := git.commit_of(revision)) and is_source(commit):
                 return commit
-        raise WorkshopError(
-            "The solved course, from which starters are made, is not in this clone.",
-            "git fetch origin main:main, then the same command again",
-        )
+        raise refusal("not-in-this-clone")
     if _copy().exists():
         return None
-    raise WorkshopError(
-        f"There is no fresh copy of the course in {_copy()}, and git is not in use here.",
-        "download the course again into another folder",
-    )
+    raise refusal("no-copy", folder=_copy())
 
 
 def is_source(commit: str) -> bool:
@@ -78,7 +70,7 @@ def keep_copy() -> None:
     if git.is_used() or (ROOT / NOTE).exists() or _copy().exists():
         return
     draft = _copy().with_name(f".course.{os.getpid()}")
-    copy([path for path in course_names(ROOT) if (ROOT / path).lstat().st_size <= _LARGEST], ROOT, draft)
+    copy(course_names(ROOT), ROOT, draft)
     draft.rename(_copy())
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backstage.challenges.files import NOTE, Files
-from workshop.errors import WorkshopError
+from backstage.stack.texts import refusal
 
 CHALLENGES = (1, 2, 3)
 
@@ -139,10 +139,7 @@ def _regions(text: str, name: str) -> list[re.Match[str]]:
     for mark in _MARK.finditer(text):
         if mark.start() not in edges:
             line = text.count("\n", 0, mark.start()) + 1
-            raise WorkshopError(
-                f"{name}, line {line}: this mark of a solution is wrong, or its other half is missing: "
-                f"{mark[0].strip()}"
-            )
+            raise refusal("wrong-mark", name=name, line=line, mark=mark[0].strip())
     return found
 
 

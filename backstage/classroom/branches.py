@@ -1,14 +1,13 @@
 """The branches ``challenge-1`` to ``-3``: starters made from the solved course, never edited by hand."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from backstage.challenges import git
 from backstage.challenges.source import find, is_source
 from backstage.challenges.starters import CHALLENGES, Level, course
+from backstage.stack.texts import refusal
 from workshop.errors import WorkshopError
-from workshop.state_folder import ROOT
 
 _MADE_BY = "Made by: workshop"
 _HALF_DONE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
@@ -25,17 +24,13 @@ def recreate(say: Callable[[str], None]) -> None:
     Raises
     ------
     WorkshopError
-        If this is no git work tree on the solved course, or a branch is checked out.
+        If this is no git work tree on the solved course.
     """
     if not git.is_used():
         raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
     if not is_source("HEAD"):
-        raise WorkshopError(
-            "Here is a starter; the branches are made from the solved course.", "git switch main"
-        )
+        raise refusal("a-starter")
     made = {f"challenge-{number}": commit_of(Level(number)) for number in CHALLENGES}
-    for name in made:
-        _refuse_if_checked_out(name, except_in=None)
     for name, commit in made.items():
         if kept := _keep(f"refs/heads/{name}", moving=name):
             say(f"{name} held commits of its own: they are kept on {kept}")
@@ -57,8 +52,8 @@ def commit_of(level: Level) -> str:
     return git.commit(source, changed, f"{subject}\n\n{_MADE_BY}\n", date)
 
 
-def refuse_if_stuck(branch: str) -> None:
-    """Refuse to go to a branch in the middle of a merge and the like, or where git can't.
+def refuse_if_stuck() -> None:
+    """Refuse to go to a branch in the middle of a merge and the like.
 
     Raises
     ------
@@ -67,18 +62,7 @@ def refuse_if_stuck(branch: str) -> None:
     """
     folder = Path(git.line("rev-parse", "--absolute-git-dir"))
     if any((folder / name).exists() for name in _HALF_DONE) or git.names("ls-files", "--unmerged", "-z"):
-        raise WorkshopError(
-            "A merge, a rebase or the like is not finished here. Nothing was changed.",
-            "git status, which says how to end it",
-        )
-    if (folder / "index.lock").exists():
-        raise WorkshopError(
-            "Git is busy here, or was stopped.", f"wait; if it stays, remove {folder / 'index.lock'}"
-        )
-    for place in (folder, *(Path(git.line("rev-parse", "--git-path", name)) for name in ("objects", "refs"))):
-        if not os.access(ROOT / place, os.W_OK):
-            raise WorkshopError(f"Git can't write to {ROOT / place}.", f"sudo chown -R $(id -u) '{ROOT}'")
-    _refuse_if_checked_out(branch, except_in=ROOT)
+        raise refusal("half-done")
 
 
 def stand_on(level: Level) -> list[str]:
@@ -91,9 +75,9 @@ def stand_on(level: Level) -> list[str]:
     """
     branch, commit = f"challenge-{level.challenge}", commit_of(level)
     kept = [_keep(f"refs/heads/{branch}", moving=branch), _keep(_staged() or "HEAD", moving=branch)]
+    git.git("read-tree", commit)  # first, as it fails where another git is at work
     git.git("update-ref", f"refs/heads/{branch}", commit)
     git.git("symbolic-ref", "-m", "workshop reset", "HEAD", f"refs/heads/{branch}")
-    git.git("read-tree", "HEAD")
     return [name for name in kept if name]
 
 
@@ -122,16 +106,3 @@ def _keep(revision: str, moving: str) -> str | None:
 def _is_starter(commit: str) -> bool:
     by, *message = git.line("log", "-1", "--format=%ce%n%B", commit).splitlines()
     return by == git.EMAIL and _MADE_BY in message
-
-
-def _refuse_if_checked_out(branch: str, except_in: Path | None) -> None:
-    """Refuse if a branch is checked out in another folder.
-
-    Raises
-    ------
-    WorkshopError
-        If it is.
-    """
-    folder = git.line("for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
-    if folder and Path(folder).resolve() != except_in:
-        raise WorkshopError(f"{branch} is checked out in {folder}.", "switch there to another branch")

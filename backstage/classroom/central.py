@@ -15,9 +15,9 @@ from backstage.classroom.join import leave
 from backstage.classroom.network import require_own
 from backstage.stack import accounts, containers, control, workers
 from backstage.stack.central_config import FILE, HOST, CentralConfig, new_id, open_to_others, opened
-from backstage.stack.ports import is_free
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, parts_of
 from workshop.errors import WorkshopError
@@ -53,10 +53,7 @@ def start(
         If the central does not open, or is open otherwise than wished.
     """
     if address != HOST and containers.inside():
-        raise WorkshopError(
-            "A class's central is not for containers: no other machine reaches them.\n",
-            "start it where the course runs without Docker; or try it alone: workshop class rehearse",
-        )
+        raise refusal("class-in-containers")
     require_own(address)
     before = opened()
     if not before:  # what a rehearsal left that was interrupted
@@ -64,8 +61,6 @@ def start(
     central = with_machines(replace(before or new_central(hours), address=address, fleeting=False), machines)
     if before and running():
         _refuse_other(before, address, flower)
-    elif address != HOST:
-        _refuse_taken(address)
     open_up(replace(central, flower=central.flower or new_password() if flower else ""), say)
     if before and before.ports not in ({}, site().ports):
         say("Other ports than before, as those are taken: all machines need new cards.")
@@ -185,20 +180,7 @@ def with_machines(central: CentralConfig, number: int) -> CentralConfig:
 def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:
     if (central.address, bool(central.flower)) != (address, flower):
         shows = "with" if central.flower else "without"
-        raise WorkshopError(
-            f"A central is open already, at {central.address} and {shows} Flower.\n",
-            "workshop class stop, then start it again. All machines need new cards then",
-        )
-
-
-def _refuse_taken(address: str) -> None:
-    """Raise `WorkshopError` if another program listens where the servers that run are to listen, too."""
-    stack = running() or {"ports": {}}
-    if taken := [f"{port} ({name})" for name, port in stack["ports"].items() if not is_free(port, address)]:
-        raise WorkshopError(
-            f"Another program listens at {address}, port {', '.join(taken)}.\n",
-            "end it; or workshop down, then the same again, which takes other ports",
-        )
+        raise refusal("open-otherwise", address=central.address, shows=shows)
 
 
 def require_open() -> CentralConfig:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg
 from amqp.exceptions import AMQPError
@@ -9,28 +10,29 @@ from kombu import Connection
 
 from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.delivery.recorder import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 
-_TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
+_TABLES = {
+    "geopython.grid_squares": "squares",
+    "geopython.task_log": "log lines",
+    "geopython.nation_counts": "counts by the clock",
+}
 _QUEUES = {SQUARES: "messages waiting", DEAD: "dead letters"}
 
 _PATIENCE = "-c lock_timeout=5s"
 
+_THERE = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
+
 _HOLDERS = """
     SELECT DISTINCT application_name, pid, usename, xact_start
     FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE relation = ANY(SELECT to_regclass(name) FROM unnest(%s::text[]) AS name)
-        AND granted AND mode <> 'AccessShareLock' AND usesysid IS NOT NULL AND pid <> pg_backend_pid()
-        AND (coalesce(state, '') NOT IN ('active', 'idle') OR now() - xact_start > '5 s')
+    WHERE relation = ANY(%s::regclass[]) AND granted AND mode <> 'AccessShareLock' AND pid <> pg_backend_pid()
 """
-"""Who holds more than what reading takes, and not for a moment, as a worker does.
-
-PostgreSQL shows state and time to the same user only, and both tables as they are one after the other: who is
-idle by then holds nothing.
-"""
+"""Who holds more of some tables than what reading takes."""
 
 
 def own() -> Site | None:
@@ -51,10 +53,10 @@ def holdings(site: Site) -> dict[str, int]:
     WorkshopError
         If one does not answer, or if another program's transaction would keep `clear` from its work.
     """
-    with _connected(site) as (database, broker), broker.channel() as channel:
+    with _held(site) as (database, channel, tables):
         found = {
-            _TABLES[name]: database.execute(f"SELECT count(*) FROM geopython.{name}").fetchall()[0][0]
-            for name in _tables(database, site)
+            _TABLES[table]: database.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+            for table in tables
         }
         for queue, what in _QUEUES.items():
             found[what] = queue(channel).queue_declare(passive=True).message_count
@@ -78,12 +80,10 @@ def clear(site: Site) -> None:
     WorkshopError
         If one does not answer, or if another program's transaction keeps the tables.
     """
-    with _connected(site) as (database, broker), broker.channel() as channel:
-        tables = [f"geopython.{name}" for name in _tables(database, site)]
+    with _held(site) as (database, channel, tables):
         if site.central:
             database.execute("DROP TABLE IF EXISTS geopython.fill_tasks")  # a feeding that goes on notices it
         else:
-            _lock(database, tables, site)
             # What a stopped worker gives back counts as consumed until RabbitMQ has noticed its end.
             until(lambda: SQUARES(channel).queue_declare(passive=True).consumer_count == 0, seconds=10)
         for table in tables:
@@ -94,48 +94,39 @@ def clear(site: Site) -> None:
         (state_folder.state_dir() / FILE).unlink(missing_ok=True)
 
 
-def _lock(database: psycopg.Connection, tables: list[str], site: Site) -> None:
-    try:
-        database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
-    except psycopg.errors.LockNotAvailable:
-        database.rollback()
-        _tables(database, site)  # by now it names who came in between
-        raise
-
-
 @contextmanager
-def _connected(site: Site) -> Iterator[tuple[psycopg.Connection, Connection]]:
-    """Yield a transaction of the database, and the broker."""
+def _held(site: Site) -> Iterator[tuple[psycopg.Connection, Any, list[str]]]:
+    """Yield a transaction in which nobody else writes to the tables, a channel, and which tables there are.
+
+    At a central nothing is locked: others are at work there.
+    """
     url = site.database_url.replace("+psycopg", "")
     try:
         with (
             psycopg.connect(url, connect_timeout=5, options=_PATIENCE) as database,
             Connection(site.broker_url, connect_timeout=5) as broker,
+            broker.channel() as channel,
         ):
-            yield database, broker
+            tables = [name for (name,) in database.execute(_THERE, [[*_TABLES]])]
+            if not site.central:
+                _lock(database, tables)
+            yield database, channel, tables
     except (psycopg.Error, AMQPError, OSError) as error:
         raise WorkshopError(f"A service does not answer: {error}.", "workshop status") from error
 
 
-def _tables(database: psycopg.Connection, site: Site) -> list[str]:
-    """Return which of the tables there are; refuse if others keep them from being emptied.
-
-    Only reading them keeps nothing. At a central nobody can: its machines may read and add rows only.
-    """
-    holders = database.execute(_HOLDERS, [[f"geopython.{name}" for name in _TABLES]]).fetchall()
-    if holders and not site.central:
+def _lock(database: psycopg.Connection, tables: list[str]) -> None:
+    try:
+        database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+    except psycopg.errors.LockNotAvailable:
+        database.rollback()
+        holders = database.execute(_HOLDERS, [tables]).fetchall()
         named = "\n".join(
             f"    {name or 'a program without a name'}, process {pid}, user {user}"
             f"{f', since {since:%H:%M:%S}' if since else ''}"
             for name, pid, user, since in holders
         )
-        raise WorkshopError(
-            f"The tables can't be emptied, as others have open transactions in them:\n{named}\n"
-            "Nothing was changed.",
-            "end the edit session or close the table in QGIS, or end that program, then the same again",
-        )
-    query = "SELECT to_regclass('geopython.' || %s) IS NOT NULL"
-    return [name for name in _TABLES if database.execute(query, [name]).fetchone() == (True,)]
+        raise refusal("tables-held", holders=named) from None
 
 
 def forget_settings() -> None:

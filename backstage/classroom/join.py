@@ -4,7 +4,6 @@ Everything is tried first. Only if all is right the addresses are written to ``j
 `workshop.settings` follows that file, and the running stack starts its worker anew with it.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -67,8 +66,7 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
             raise WorkshopError(str(fault))
         at = parts_of(urls[0], BROKER)
         machine = machine_of(at["user"])
-        name = machine if re.fullmatch(r"[\w.-]+", machine) else None  # what files may be called
-        _put({"broker_url": urls[0], "database_url": urls[1], "machine": name})
+        _put({"broker_url": urls[0], "database_url": urls[1], "machine": machine})
         settle()
     except WorkshopError as error:
         _put(before)

@@ -11,9 +11,8 @@ import psutil
 
 from backstage.stack import cloud, containers
 from backstage.stack.site import HOST
-from workshop.errors import WorkshopError, WrongUse
-
-_TOGETHER = "work together at a neighbour's machine"
+from backstage.stack.texts import refusal, words
+from workshop.errors import WrongUse
 
 
 def the_address() -> str:
@@ -26,15 +25,10 @@ def the_address() -> str:
     """
     found = addresses()
     if not found:
-        raise WorkshopError(
-            f"This machine has no address but {HOST}, so no other machine can reach it.\n",
-            f"connect it to a network, or try it alone: workshop class start --address {HOST}",
-        )
+        raise refusal("no-address", here=HOST)
     if len(found) > 1:
-        raise WorkshopError(
-            f"This machine has {len(found)} addresses: {', '.join(found)}.\n",
-            f"choose the one in the class's network: workshop class start --address {found[0]}",
-        )
+        several = {"number": len(found), "addresses": ", ".join(found), "first": found[0]}
+        raise refusal("several-addresses", **several)
     return found[0]
 
 
@@ -67,38 +61,18 @@ def explain(host: str) -> tuple[str, str]:
     host : str
         The central's address.
     """
-    if cloud.in_codespaces() or cloud.in_hub():
-        why = "This course runs in a cloud, far away: from there no way leads to a machine in your room."
-        return why, f"{_TOGETHER}, {_alone()}"
-    if containers.inside():
-        return (
-            "This course runs in containers. Perhaps your computer itself does not reach the central either: "
-            "some Wi-Fis keep their machines apart.",
-            f"ping {host} in a terminal of your own computer. If that works, restart Docker and join again; "
-            f"if not, {_ways_on()}",
-        )
-    networks = [each.network for each in _interfaces()]
+    networks, shared = [each.network for each in _interfaces()], []
     with suppress(ValueError):  # it may be a name
-        for each in networks:
-            if ip_address(host) in each:
-                why = f"Both are in the network {each}, so this Wi-Fi seems to keep its machines apart"
-                return f"{why}, or a firewall on the central's machine shuts the port.", _ways_on()
-    here = ", ".join(map(str, networks)) or "none"
-    return (
-        f"This machine is in another network: {here}.",
-        f"connect to the central's network; or {_ways_on()}",
-    )
-
-
-def _ways_on() -> str:
-    return (
-        f"{_TOGETHER}, or ask your instructor to open the firewall or another network (the instructor's own "
-        f"router, or a phone's hotspot that central and you are in), {_alone()}"
-    )
-
-
-def _alone() -> str:
-    return 'or do it alone: in notebook 03, write CODE = "" and run its cells from there again'
+        shared = [each for each in networks if ip_address(host) in each]
+    if cloud.in_codespaces() or cloud.in_hub():
+        place = "cloud"
+    elif containers.inside():
+        place = "containers"
+    else:
+        place = "same-network" if shared else "other-network"
+    seen = {"host": host, "networks": ", ".join(map(str, networks)) or "none", "ways_on": words("ways-on")}
+    shown = {"shared": " and ".join(map(str, shared))} | seen
+    return words(f"{place}-why", **shown), words(f"{place}-next", **shown)
 
 
 def _interfaces() -> list[IPv4Interface]:

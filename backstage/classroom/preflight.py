@@ -10,24 +10,14 @@ from datetime import UTC, datetime
 import psycopg
 
 from backstage.classroom import network
+from backstage.stack.texts import words
 from workshop.delivery.addresses import BROKER, Trouble, broker_trouble, database_trouble, parts_of
 
 APART = 60
 """Seconds that this machine's clock may be off: one clock writes the time of a retry, another reads it."""
 
-_ASK = "ask your instructor whether the central runs, or for a new card, then join again"
-_NEXT = {
-    "connections": (
-        "end other notebooks and programs that use this card, or run fewer workers here (workshop scale 1); "
-        "if the whole database is full, tell your instructor. Then join again"
-    ),
-    "clock": "let this computer set its clock by itself (with Docker or WSL2: restart that), then join again",
-    "name": (
-        "if the card is not yours, ask for another. If you used it there yourself: workshop leave there. "
-        "If this machine changed its network just now: wait a minute. Then join again"
-    ),
-}
-"""What to do where the address is right."""
+_NOT_IN_THE_ADDRESS = ("connections", "clock", "name")
+"""What can be wrong where the address is right."""
 
 _ELSEWHERE = """
     SELECT DISTINCT host(client_addr) FROM pg_stat_activity
@@ -86,14 +76,15 @@ def look(broker_url: object, database_url: object, by_code: bool) -> Fault | Non
 
 
 def _fault(address: str, trouble: Trouble, by_code: bool, host: str) -> Fault:
-    text, step = trouble.text, _NEXT.get(trouble.part, _ASK)
+    right = trouble.part in _NOT_IN_THE_ADDRESS
+    seen, step = trouble.text, words(f"join-{trouble.part if right else 'other'}")
     if trouble.on_the_way:
         why, step = network.explain(host)
-        text = f"{text} {why}"
-    mine = not by_code and trouble.part not in _NEXT
+        seen = f"{seen} {why}"
+    mine = not by_code and not right
     if mine:
         step = f"compare this part with your card, and join again. If it is right: {step}"
-    return Fault(address, trouble.part, text, step, mine)
+    return Fault(address, trouble.part, seen, step, mine)
 
 
 def _session_trouble(database_url: object) -> Trouble | None:

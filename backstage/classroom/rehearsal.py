@@ -4,17 +4,14 @@ Each machine is a worker that joined, with a state folder of its own. The superv
 runs it like the other services, so that it starts again by itself, and ends with them.
 """
 
-import signal
-import time
 from collections.abc import Callable
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
-from backstage.stack import control, shutdown, workers
+from backstage.stack import control, workers
 from backstage.stack.central_config import opened
-from backstage.stack.status import running
+from backstage.stack.texts import refusal
 from workshop import json_files, settings, state_folder
-from workshop.errors import WorkshopError
 
 _HOURS = 24 * 14
 
@@ -24,8 +21,9 @@ Say = Callable[[str], None]
 def rehearse(machines: int = 2, say: Say = print) -> Card:
     """Open a central and run some machines that work for it, and return a card for this one.
 
-    The machines end with `stop`, or with ``workshop down``. If the services end otherwise, by Ctrl-C or a
-    crash, their next start runs the machines again. If they run already, nothing is started.
+    Where no services run, its servers are started. The machines end with `stop`, or with ``workshop down``.
+    If the services end otherwise, by Ctrl-C or a crash, their next start runs the machines again. If they
+    run already, nothing is started.
 
     Parameters
     ----------
@@ -37,17 +35,12 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
     Raises
     ------
     WorkshopError
-        If the services of this machine do not run,
+        If a class is open on this machine,
         or if the rehearsal does not start.
     """
-    if running() is None:
-        raise WorkshopError("The services are not running.", "workshop up")
     before = opened()
     if before and not workers.rehearsed():
-        raise WorkshopError(
-            "A central is open on this machine already, and others may have its cards.\n",
-            "join it with one of them (workshop class cards), or workshop class stop, then again",
-        )
+        raise refusal("open-for-others")
     if not before or len(before.passwords) != machines + 1:
         stop(say)
         _begin(machines, say)
@@ -73,45 +66,6 @@ def _give(card: Card) -> None:
     json_files.write(state / "settings.json", {"pace": settings.pace()})
     joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
     json_files.write(state / "joined.json", joined)
-
-
-def run(number: int, say: Say) -> None:
-    """Run a rehearsal until Ctrl-C, or until its services end.
-
-    Parameters
-    ----------
-    number : int
-        How many machines.
-    say : callable
-        Shows a line.
-
-    Raises
-    ------
-    WorkshopError
-        If it does not start.
-    """
-    for name in ("SIGTERM", "SIGHUP"):
-        if each := getattr(signal, name, None):  # Windows has fewer, and says below that it runs no services
-            signal.signal(each, signal.default_int_handler)
-    started = running() is None
-    try:
-        if started:
-            control.up_detached(("postgis", "rabbitmq"), say)
-        card = rehearse(number, say)
-        say(f"{number} machines work for the central at {card.host}. Next: workshop class fill")
-        say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
-        say("Ctrl-C ends the rehearsal.")
-        while running():
-            time.sleep(0.5)
-        say("The services have ended, and so does the rehearsal.")
-    except KeyboardInterrupt:
-        say("Ending the rehearsal ...")
-    finally:
-        try:
-            stop(say)
-        finally:
-            if started:
-                shutdown.down(say)
 
 
 def stop(say: Say = print) -> None:

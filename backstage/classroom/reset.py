@@ -15,13 +15,10 @@ from backstage.classroom import branches, clearing, work
 from backstage.stack import control
 from backstage.stack.jupyterlab import RESETS
 from backstage.stack.status import running
+from backstage.stack.texts import words
 from workshop import settings, state_folder
 
 Say = Callable[[str], None]
-
-_NEXT = """\
-Next: open {notebook}
-What is open in JupyterLab still shows the old work: load the page again (F5), then Kernel, Restart Kernel."""
 
 
 def prospect(level: Level) -> str:
@@ -34,7 +31,7 @@ def prospect(level: Level) -> str:
     """
     source.keep_copy()
     if git.is_used():
-        branches.refuse_if_stuck(f"challenge-{level.challenge}")
+        branches.refuse_if_stuck()
     require_access(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
     own = _own(level)
     work.require_room(own)
@@ -69,24 +66,22 @@ def reset(level: Level, say: Say) -> None:
     if settings.joined():
         (state_folder.state_dir() / "joined.json").unlink()
         say("This machine left the central queue. Nothing there is touched.")
-    had_workers = False
-    try:
-        if running():
+    stack = running()
+    had_workers = stack and control.has_workers()
+    with settings.changed(workers=0):
+        if stack:
             say("Waiting until the worker has ended what it does ...")
-            had_workers = control.stop_workers()
+            control.settle(seconds=75)
         if site := clearing.own():
             clearing.clear(site)
             say("Squares, log and queues are empty.")
         _replace(level, say)
-        clearing.forget_settings()
-    finally:
-        if settings.get("stopped"):
-            settings.change(stopped=None)
+    clearing.forget_settings()
     if had_workers:
         control.settle()
         say("The worker is ready with the new code.")
     progress.note(level.challenge, "reset")
-    say(_NEXT.format(notebook=source.notebook_of(level.challenge)))
+    say(words("after-reset", notebook=source.notebook_of(level.challenge)))
 
 
 def _replace(level: Level, say: Say) -> None:
@@ -103,17 +98,10 @@ def _replace(level: Level, say: Say) -> None:
         work.put_aside(path, kept, brought)
         if path in files:
             place(path, partial(Path.write_bytes, data=files[path]))
-        _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
         name = f"my-work/{kept.name}"
         say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
     say(f"The files of challenge {level.challenge} are in place.")
-
-
-def _forget_checkpoint(notebook: Path) -> None:
-    """Remove what JupyterLab would offer to go back to."""
-    name = f"{notebook.stem}-checkpoint{notebook.suffix}"
-    notebook.with_name(".ipynb_checkpoints").joinpath(name).unlink(missing_ok=True)
 
 
 def _own(level: Level) -> list[str]:

@@ -14,7 +14,7 @@ from backstage.classroom import wall
 from backstage.classroom.raster import By
 from backstage.stack import cloud, containers
 from backstage.stack.site import HOST
-from workshop.errors import WorkshopError
+from backstage.stack.texts import refusal
 
 _FILES = {"path": Path(__file__).with_name("page"), "default_filename": "wall.html"}
 _HEADERS = {
@@ -45,9 +45,7 @@ class WallPage:
         try:
             self._sockets = bind_sockets(port, HOST)
         except OSError as error:
-            raise WorkshopError(
-                f"Port {port} can't be used: {error.strerror}.", "choose another --port"
-            ) from error
+            raise refusal("no-port", port=port, reason=error.strerror) from error
         self.port: int = self._sockets[0].getsockname()[1]
 
     @property

@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from backstage.challenges import files, git, source
 from backstage.challenges.files import NEVER, Files, differs, in_the_way, require_access
 from backstage.challenges.starters import Level, course
+from backstage.stack.texts import refusal
 from workshop.errors import WorkshopError, WrongUse
 from workshop.state_folder import ROOT
 
@@ -127,9 +128,7 @@ def restore(name: str, say: Say) -> None:
     with _opened(name) as folder:
         paths = sorted(files.names(folder))
         if foreign := [path for path in paths if NEVER.intersection(path.lower().split("/"))]:
-            raise WorkshopError(
-                f"{name} holds {readable(foreign[0])}, which is no work.", "take it out of there"
-            )
+            raise refusal("no-work", name=name, path=readable(foreign[0]))
         require_access([*paths, *in_the_way(paths)])
         kept, brought = new_place(challenge=1), fresh()
         for path in paths:

@@ -7,12 +7,12 @@ from contextlib import suppress
 import click
 
 from backstage.cli import terminal
-from backstage.cli.terminal import answering, echo
+from backstage.cli.terminal import echo
 
 instructor = click.Group("instructor", help="Class")
 
 
-@instructor.group("class")
+@instructor.group("class", cls=terminal.Central)
 def class_() -> None:
     """Work together: a queue and a database for other machines, and what a class needs."""
 
@@ -26,7 +26,6 @@ def class_() -> None:
               help="How long the cards are good for.")  # fmt: skip
 @click.option("--flower", is_flag=True, help="Show Flower at that address too, with a password, read-only.")
 @terminal.yes
-@answering()
 def start(machines: int, address: str | None, hours: float, flower: bool, yes: bool) -> None:
     """Open a queue and a database for other machines.
 
@@ -44,7 +43,6 @@ def start(machines: int, address: str | None, hours: float, flower: bool, yes: b
 
 @class_.command()
 @click.option("--show", is_flag=True, help="Show codes and passwords here: never on a projected screen.")
-@answering()
 def cards(show: bool) -> None:
     """Write the page of cards anew, and show what listens."""
     _show(show)
@@ -52,7 +50,6 @@ def cards(show: bool) -> None:
 
 @class_.command()
 @terminal.yes
-@answering()
 def clear(yes: bool) -> None:
     """Empty the queues and tables between two groups. Machines stay joined."""
     from backstage.classroom import central, clearing
@@ -65,7 +62,6 @@ def clear(yes: bool) -> None:
 
 
 @class_.command()
-@answering()
 def stop() -> None:
     """Close the central, and end its accounts. Squares stay: `class clear`, before, removes them."""
     from backstage.classroom import central
@@ -81,7 +77,6 @@ def stop() -> None:
 @click.argument("part", required=False)
 @click.option("--all", "everything", is_flag=True, help="All 910,000 squares of the grid, the sea too.")
 @click.option("--tasks", type=click.IntRange(1), metavar="N", help="Stop after so many squares.")
-@answering()
 def fill(part: str | None, everything: bool, tasks: int | None) -> None:
     """Put the squares of the country on the queue.
 
@@ -100,7 +95,6 @@ def fill(part: str | None, everything: bool, tasks: int | None) -> None:
 
 
 @class_.command()
-@answering()
 def ledger() -> None:
     """Compare what was fed with what became of it.
 
@@ -115,7 +109,6 @@ def ledger() -> None:
 
 @class_.command()
 @click.option("--remove-forged", is_flag=True, help="Remove forged rows, and send their squares again.")
-@answering()
 def resend(remove_forged: bool) -> None:
     """Send again what failed or has no answer.
 
@@ -155,14 +148,17 @@ def wall(port: int, browser: bool) -> None:
 def rehearse(what: str | None, machines: int) -> None:
     """Run a central and machines on this one, to try it.
 
-    They end with Ctrl-C, or `workshop class rehearse stop`.
+    They end with `workshop class rehearse stop`, or with the services.
     """
     from backstage.classroom import rehearsal
 
     if what:
         rehearsal.stop(echo)
-    else:
-        rehearsal.run(machines, echo)
+        return
+    card = rehearsal.rehearse(machines, echo)
+    echo(f"{machines} machines work for the central at {card.host}. Next: workshop class fill")
+    echo(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
+    echo("The end of it: workshop class rehearse stop")
 
 
 @class_.command()

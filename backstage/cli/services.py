@@ -14,8 +14,7 @@ from backstage.stack import containers, control, plan, remote, shutdown, workers
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.central_config import open_to_others
-from backstage.stack.doctor import examine
-from backstage.stack.lock import AlreadyRunning, hold_here
+from backstage.stack.lock import AlreadyRunning
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -45,7 +44,7 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
     except OSError as error:
         echo(f"Note: no fresh copy of the course was kept, so workshop reset will not work: {error}")
     try:
-        if containers.inside() and not detach:
+        if containers.inside():
             _up_in_a_container(names)
         elif detach:
             control.up_detached(names, echo)
@@ -63,12 +62,11 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
 
 
 def _up_in_a_container(names: tuple[str, ...]) -> None:
-    """Run the one program of a container, as docker-compose.yml names it."""
+    """Run the one program of a container, as docker-compose.yml names it: the first that its init starts."""
     from backstage.stack import compose
 
-    if len(names) != 1 or names[0] not in compose.PARTS:
+    if os.getppid() != 1:
         raise AlreadyRunning
-    hold_here()
     compose.prepare()
     if names[0] == "lab":
         control.forget_orders()
@@ -153,12 +151,14 @@ def scale(workers: int, processes: int | None, fast: bool) -> None:
 @services.command()
 def doctor() -> None:
     """Say whether this machine is ready, or what to do."""
+    from backstage.challenges.doctor import examine  # slow to import, as it looks at tables
+
     first = None
     for finding in examine():
         echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
         first = first or (None if finding.good else finding)
     if first:
-        echo(f"NOT READY: {first.text}. Next: {first.next_step}")
+        echo(f"NOT READY: {first.text.rstrip('.')}. Next: {first.next_step}")
         sys.exit(terminal.EXIT_ENVIRONMENT)
     echo("READY")
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -47,18 +46,20 @@ def _rows(group: click.Group, before: str = "") -> Iterator[tuple[str, str]]:
             yield before + name, command.get_short_help_str(60)
 
 
-@contextmanager
-def answering() -> Iterator[None]:
-    """Say it in a sentence if the central does not answer."""
-    import psycopg
-    from amqp.exceptions import AMQPError
-    from kombu.exceptions import OperationalError
+class Central(click.Group):
+    """Commands that say it in a sentence if the central does not answer."""
 
-    try:
-        yield
-    except (AMQPError, OperationalError, OSError, psycopg.Error) as error:
-        silent = f"The central does not answer: {error}\n"
-        raise WorkshopError(silent, "the same in a while, or workshop class stop") from error
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command."""
+        import psycopg  # slow to import, as the others
+        from amqp.exceptions import AMQPError
+        from kombu.exceptions import OperationalError
+
+        try:
+            return super().invoke(context)
+        except (AMQPError, OperationalError, OSError, psycopg.Error) as error:
+            silent = f"The central does not answer: {error}\n"
+            raise WorkshopError(silent, "the same in a while, or workshop class stop") from error
 
 
 def echo(text: object = "", nl: bool = True) -> None:

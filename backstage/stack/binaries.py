@@ -38,20 +38,14 @@ def find(program: str) -> Path:
     Missing
         If there is none.
     """
-    for folder in _folders(program):
-        if program != "initdb" or _has_postgis(folder):
-            return folder / program
+    if folders := _folders(program):
+        return folders[0] / program
     raise Missing(_MISSING[program])
 
 
 def missing_packages() -> list[str]:
     """Return the Debian packages that would bring what this machine lacks."""
-    wanted = []
-    for program, package in _PACKAGES.items():
-        try:
-            find(program)
-        except Missing:
-            wanted.append(package)
+    wanted = [package for program, package in _PACKAGES.items() if not _folders(program)]
     if find_spec("ensurepip") is None and sys.base_prefix == "/usr":  # Debian's own Python
         wanted.append(f"python{sys.version_info.major}.{sys.version_info.minor}-venv")
     return wanted
@@ -65,7 +59,8 @@ def _folders(program: str) -> list[Path]:
         folders += sorted(Path(root).glob(pattern), reverse=True)
     if found := shutil.which(program):
         folders.append(Path(found).resolve().parent)
-    return [folder for folder in folders if (folder / program).exists()]
+    there = [folder for folder in folders if (folder / program).exists()]
+    return [folder for folder in there if program != "initdb" or _has_postgis(folder)]
 
 
 def _conda() -> list[Path]:

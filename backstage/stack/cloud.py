@@ -3,20 +3,7 @@
 import os
 from urllib.parse import urlsplit
 
-_BINDER = """\
-You are on Binder. A session ends after about 10 minutes in which you do nothing, and after 6 hours at
-most. Then all that was here is gone. Memory is short: when you are done with a notebook, choose Close and
-Shut Down Notebook in the File menu.
-"""
-_CODESPACES = """\
-You are in a codespace. It stops after 30 minutes in which you do nothing, and keeps your files: start it
-again at github.com/codespaces. After 30 days without use it is deleted. Stop it when you are done, as only
-some hours of each month are free.
-"""
-_SAVE = """\
-To keep your work: open a terminal (File, New, Terminal) and type workshop save. It says which ZIP file it
-made. Find that in the list of files on the left, and choose Download from its menu (right click).
-"""
+from backstage.stack.texts import words
 
 
 def in_codespaces() -> bool:
@@ -62,7 +49,7 @@ def address(url: str, page: str) -> str:
 def limits() -> str:
     """Return, in words, when a session in a cloud ends and how to keep one's work; nothing elsewhere."""
     if in_codespaces():
-        return _CODESPACES + _SAVE
+        return words("codespaces") + words("how-to-save")
     if in_hub():
-        return (_BINDER if os.environ.get("BINDER_LAUNCH_HOST") else "") + _SAVE
+        return (words("binder") if os.environ.get("BINDER_LAUNCH_HOST") else "") + words("how-to-save")
     return ""

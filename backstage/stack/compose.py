@@ -23,14 +23,12 @@ from backstage.stack.service import Service, Status
 from backstage.stack.site import Site, new_site
 from backstage.stack.status import until
 from backstage.stack.supervisor import Supervisor
+from backstage.stack.texts import words
 from backstage.stack.watch import syntax_error
 from workshop import settings, state_folder
 from workshop.delivery.presence import code_digest, living
 from workshop.delivery.report import ask
 from workshop.errors import WorkshopError
-
-PARTS = ("flower", "lab", "worker")
-"""The containers that run the course's own image."""
 
 _PATIENCE = 60
 """Seconds that PostGIS and RabbitMQ have; then Docker starts this container again."""
@@ -45,7 +43,8 @@ def prepare() -> None:
         If this user may not write in the course's folder, or if a service does not answer.
     """
     if not os.access(state_folder.ROOT, os.W_OK):
-        raise WorkshopError(_not_writable())
+        own = {"user": os.getuid(), "group": os.getgid()}
+        raise WorkshopError(words("not-writable", owner=state_folder.ROOT.stat(), **own))
     settings.check()
     site = new_site()
     for service in (plan.service("postgis"), plan.service("rabbitmq")):
@@ -79,16 +78,6 @@ def run(part: str, say: Callable[[str], None]) -> None:
     os.execve(command[0], command, of_child(service.environment(site)))
 
 
-def _not_writable() -> str:
-    owner = state_folder.ROOT.stat()
-    return (
-        f"The course's folder belongs to user {owner.st_uid}, group {owner.st_gid}. This container runs as\n"
-        f"user {os.getuid()}, group {os.getgid()}, who can't write there.\n"
-        "Next: write these two lines into the file .env beside docker-compose.yml:\n"
-        f"COURSE_UID={owner.st_uid}\nCOURSE_GID={owner.st_gid}\nThen: docker compose up --build"
-    )
-
-
 def running() -> dict[str, Any]:
     """Return what a supervisor writes into ``stack.json`` elsewhere, by asking each service now."""
     site = new_site()
@@ -108,11 +97,7 @@ def running() -> dict[str, Any]:
 
 def _asked(name: str, site: Site) -> dict[str, Any]:
     trouble = plan.service(name).trouble(site)
-    return _status("starting" if trouble else "ready", trouble or "", name)
-
-
-def _status(state: str, message: str, machine: str) -> dict[str, Any]:
-    return asdict(Status(state, message=message)) | {"machine": machine}
+    return asdict(Status("starting" if trouble else "ready", message=trouble or ""))
 
 
 def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
@@ -132,7 +117,7 @@ def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
     for name in dict.fromkeys([*wanted, *alive]):
         state = "stopping" if name not in wanted else "ready" if name in right else "starting"
         older = f"still the version before: {problem}" if problem and name in alive else ""
-        found[name] = _status(state, older, name.partition("@")[2])
+        found[name] = asdict(Status(state, message=older))
     return found
 
 

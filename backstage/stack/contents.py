@@ -10,14 +10,10 @@ from jupyter_server.services.contents.largefilemanager import AsyncLargeFileMana
 from tornado.web import HTTPError
 
 from backstage.stack.jupyterlab import RESETS
+from backstage.stack.texts import words
 from workshop.state_folder import read
 
 _KEY = "workshop_resets"
-_REFUSAL = (
-    "Not saved: the course was reset, and this page still shows what was before. What was saved before the "
-    "reset is in the folder my-work. To keep what is here too: File, Save Notebook As, with another name. "
-    "Then load this page again (F5)."
-)
 
 
 class StarterContents(AsyncLargeFileManager):
@@ -48,7 +44,7 @@ class StarterContents(AsyncLargeFileManager):
         notebook = model.get("content") if model.get("type") == "notebook" else None
         number = notebook["metadata"].pop(_KEY, None) if notebook else None
         if number not in (None, _resets()) and await self.file_exists(path):
-            raise HTTPError(409, _REFUSAL)
+            raise HTTPError(409, words("old-page"))
         return await super().save(model, path)
 
 

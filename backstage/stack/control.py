@@ -14,6 +14,7 @@ from backstage.stack.shutdown import end_leftovers
 from backstage.stack.site import new_site
 from backstage.stack.status import elsewhere, running, say_news, services, until
 from backstage.stack.supervisor import Supervisor
+from backstage.stack.texts import refusal
 from backstage.stack.workers import FAST
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
@@ -65,6 +66,7 @@ def forget_orders() -> None:
 def _begin(say: Say) -> None:
     """Remove what an earlier start left."""
     end_leftovers(say)
+    (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
     forget_orders()
     for line in elsewhere():
         say(f"Note: {line}")
@@ -74,18 +76,12 @@ def _begin(say: Say) -> None:
 def _refuse_this_machine() -> None:
     """Raise `WorkshopError` if the services can't run here."""
     if state_folder.WINDOWS:
-        raise WorkshopError(
-            "On Windows the services run in Docker or in WSL2.",
-            "docker compose up --build, or the same command in WSL2",
-        )
+        raise refusal("windows")
     state = state_folder.state_dir()
     if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
         os.environ["WORKSHOP_STATE"] = str(state)
     if (free := shutil.disk_usage(state).free) < _ROOM:
-        raise WorkshopError(
-            f"The disk of {state} has only {free / 1e6:.0f} MB free; the services need {_ROOM / 1e6:.0f} MB.",
-            "make room, or set WORKSHOP_STATE to a folder on another disk",
-        )
+        raise refusal("no-room", folder=state, free=free / 1e6, needed=_ROOM / 1e6)
 
 
 def up_detached(names: tuple[str, ...], say: Say) -> None:
@@ -164,7 +160,7 @@ def add(names: tuple[str, ...]) -> list[str]:
     missing = [name for name in names or plan.NAMES if not any(each.startswith(name) for each in there)]
     if missing:
         if "worker" in missing:
-            settings.change(stopped=None)  # a killed reset left it
+            settings.change(workers=None)  # a killed reset left none
         added = state_folder.read("parts.json").get("added", [])
         state_folder.write("parts.json", {"added": added + missing})
         settle(tuple(missing))
@@ -197,28 +193,21 @@ def scale(workers: int | None, processes: int | None = None, fast: bool = False)
     settle()
 
 
-def require_workers() -> None:
-    """Raise `WorkshopError` if the stack is not running, or runs without workers."""
-    if not any(name.startswith("worker") for name in services()):
-        raise WorkshopError("The services were started without workers.", "workshop up worker")
-
-
-def stop_workers(patience: float = 75) -> bool:
-    """Let all workers end what they do and stop; return whether there were any.
-
-    Tasks that they hold, such as those that wait for the time of a retry, go back to the queue. There are
-    workers again when the setting ``stopped`` is taken back.
+def has_workers() -> bool:
+    """Return whether this machine runs workers.
 
     Raises
     ------
     WorkshopError
-        If the stack is not running,
-        or if they do not stop within `patience` seconds.
+        If the stack is not running.
     """
-    had_workers = any(name.startswith("worker") for name in services())
-    settings.change(stopped=1)
-    settle(seconds=patience)
-    return had_workers
+    return any(name.startswith("worker") for name in services())
+
+
+def require_workers() -> None:
+    """Raise `WorkshopError` if the stack is not running, or runs without workers."""
+    if not has_workers():
+        raise WorkshopError("The services were started without workers.", "workshop up worker")
 
 
 def settle(of: tuple[str, ...] = ("worker",), seconds: float = 60) -> None:

@@ -5,36 +5,14 @@ many. What is not in `ALLOWED` reaches no child.
 """
 
 import os
+import tomllib
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from workshop import state_folder
 
-ALLOWED = {
-    "PATH": "where programs are",
-    "HOME USERPROFILE": "where a person's files are",
-    "USER LOGNAME": "who the person is, for the terminal in JupyterLab",
-    "SHELL": "the terminal's program in JupyterLab",
-    "TERM COLORTERM": "what a terminal can show",
-    "LANG* LC_* PYTHONUTF8": "the language of messages, letters and numbers",
-    "TZ": "the time zone of logs",
-    "TMP* TEMP": "where temporary files go",
-    "XDG_STATE_HOME": "where the state folder is if the course's folder keeps no permissions",
-    "*DISPLAY XAUTHORITY XDG_RUNTIME_DIR": "the screen, on which a browser opens",
-    "SSH_AUTH_SOCK GIT_ASKPASS GIT_SSH* GIT_CONFIG* GITHUB_TOKEN": "git push from JupyterLab's terminal",
-    "*_proxy *_PROXY": "the way to the internet, for pip in a notebook",
-    "SSL_CERT_* *_CA_BUNDLE": "certificates that a company's network needs",
-    "PYTHONNOUSERSITE": "leaves out what the person installed for all projects",
-    "PYTHONDONTWRITEBYTECODE": "keeps containers from writing into the course's folder",
-    "PYTHONUNBUFFERED": "shows in a container's log at once what a program says",
-    "WORKSHOP_*": "the course's own settings",
-    "CONDA_PREFIX": "where conda's PostgreSQL and RabbitMQ are",
-    "BINDER_* JUPYTERHUB_*": "that this is Binder, and where a hub shows JupyterLab",
-    "CODESPACE* GITHUB_CODESPACES_PORT_FORWARDING_DOMAIN": "which codespace this is, and where its pages are",
-    "MALLOC_ARENA_MAX": "saves memory where it is short, as on Binder",
-    "OPENBLAS_*": "numpy's choice of arithmetic for this processor",
-    "SYSTEMROOT *APPDATA PATHEXT COMSPEC": "what programs on Windows start with",
-}
+ALLOWED = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
 """The variables that a child gets if the person has them, by name or pattern, with the reason."""
 
 LOOPBACK = "127.0.0.1,localhost,::1"

@@ -12,8 +12,9 @@ from signal import Signals
 
 from backstage.stack import logs
 from backstage.stack.process import born, kill_session, spawn
-from backstage.stack.service import START_AFRESH, NotReady, Service, Status, in_words
+from backstage.stack.service import NotReady, Service, Status, in_words
 from backstage.stack.site import Site
+from backstage.stack.texts import words
 from backstage.stack.watch import syntax_error
 from workshop.errors import WorkshopError
 
@@ -144,7 +145,12 @@ class Keeper:
             await asyncio.sleep(_PROBE_AGAIN)
         if process.returncode is not None:  # who answers then is another program
             raise NotReady(self._how_it_ended(process.returncode))
-        await asyncio.to_thread(self.service.finish, self.site)
+        try:
+            await asyncio.to_thread(self.service.finish, self.site)
+        except WorkshopError as error:  # it runs, and ending it mends nothing
+            if not self.may_fail:
+                raise
+            self.status.message = str(error)
         return process
 
     async def _trouble(self) -> str | None:
@@ -153,7 +159,7 @@ class Keeper:
     def _how_it_ended(self, code: int) -> str:
         if code < 0:
             return f"it was ended by {Signals(-code).name}"
-        error = logs.last_error(self.site.log(self.service.name)) if code else None
+        error = logs.failure(logs.latest(self.site.log(self.service.name))) if code else ""
         return f"it ended with exit code {code}{f': {error}' if error else ''}"
 
     def _explain(self, error: Exception) -> str:
@@ -161,13 +167,10 @@ class Keeper:
         if isinstance(error, WorkshopError):
             return str(error)
         log = self.site.log(self.service.name)
-        text = (
-            f"{self.service.name} did not start: {in_words(error)}\n"
-            f"The last lines of {log}:\n{logs.tail(log)}\n"
-            "Everything is stopped. Next: mend what these lines name, then workshop up.\n"
-            f"More of them: workshop logs {self.service.name}. What else is wrong here: workshop doctor"
-        )
-        return f"{text}\nIts data can't be read. {START_AFRESH}" if logs.tell_of_spoilt_data(log) else text
+        reason, lines = in_words(error), logs.tail(log)
+        said = words("did-not-start", name=self.service.name, reason=reason, log=log, lines=lines)
+        spoilt = logs.tell_of_spoilt_data(log)
+        return f"{said}\nIts data can't be read. {words('start-afresh')}" if spoilt else said
 
     async def _end(self) -> None:
         """Ask the program to end, wait, and end what is left of it."""

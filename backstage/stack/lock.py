@@ -1,17 +1,11 @@
-"""Only one stack of this course runs at a time: whoever starts, runs or stops it holds its lock.
+"""Only one stack of this course runs at a time: whoever starts, runs or stops it holds its lock."""
 
-Of containers each has a lock of its own, which its program holds.
-"""
-
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from backstage.stack import containers
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -26,29 +20,6 @@ class AlreadyRunning(WorkshopError):
         super().__init__("The services of this course are being started or stopped.", "workshop status")
 
 
-def _path() -> Path:
-    return state_folder.state_dir() / (f"up-{socket.gethostname()}.lock" if containers.inside() else "lock")
-
-
-def hold_here() -> None:
-    """Hold a container's lock as long as this program lives, and the one that it becomes.
-
-    Raises
-    ------
-    AlreadyRunning
-        If this container has its program already.
-    """
-    import fcntl  # Windows has none
-
-    handle = os.open(_path(), os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise AlreadyRunning from None
-    os.set_inheritable(handle, True)
-
-
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the lock of this course's stack; the kernel lets go of it however this process ends.
@@ -60,17 +31,14 @@ def only_one() -> Iterator[None]:
     WorkshopError
         If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
-    path = _path()
+    path = state_folder.state_dir() / "lock"
     lock = FileLock(path, _LOOKING, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
         raise AlreadyRunning from None
     except OSError as error:
-        raise WorkshopError(
-            f"The folder {path.parent} can't be locked ({error.strerror}), as on some network drives.",
-            "set WORKSHOP_STATE to a folder on a disk of this computer",
-        ) from error
+        raise refusal("no-locks", folder=path.parent, reason=error.strerror) from error
     try:
         yield
     finally:

@@ -11,13 +11,10 @@ from pathlib import Path
 from backstage.stack.visible import visible
 from workshop.state_folder import ROOT, state_dir
 
-LIMIT = 5_000_000
-"""Bytes at which a log is put aside at the next start."""
-
 _START = "=== start at "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
-_PLACE = re.compile(rf'File "{re.escape(str(ROOT))}/(workshop/[^"]+)", line (\d+)')
+_PLACE = re.compile(rf'File "{re.escape(str(ROOT))}[/\\](workshop[/\\][^"]+)", line (\d+)')
 
 _SPOILT = re.compile(
     r'pg_control": No such file|checkpoint record|incompatible with server|not a valid data directory'
@@ -35,9 +32,7 @@ def of(service: str | None) -> list[Path]:
 
 
 def begin(log: Path) -> None:
-    """Make room in a log, and mark that its program starts now, unless the disk is full."""
-    if log.exists() and log.stat().st_size > LIMIT:
-        log.replace(log.with_suffix(".log.1"))
+    """Mark in a log that its program starts now, unless the disk is full."""
     with suppress(OSError), log.open("a", encoding="utf-8") as output:
         output.write(f"{_START}{datetime.now():%Y-%m-%d %H:%M:%S}\n")
 
@@ -63,14 +58,13 @@ def latest(log: Path) -> str:
     return _text(log).rpartition(_START)[2]
 
 
-def last_error(log: Path) -> str | None:
-    """Return the last Python error since the program's last start, and where in the course it was."""
-    text = latest(log)
+def failure(text: str) -> str:
+    """Return the last Python error in what a program wrote, after its place in the course; empty if none."""
     errors = list(_ERROR.finditer(text))
     if not errors:
-        return None
+        return ""
     places = _PLACE.findall(text[: errors[-1].start()])
-    return visible(errors[-1].group()) + (" ({}, line {})".format(*places[-1]) if places else "")
+    return visible("".join(f"{file}, line {line}: " for file, line in places[-1:]) + errors[-1].group())
 
 
 def tell_of_spoilt_data(log: Path) -> bool:

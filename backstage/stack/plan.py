@@ -7,8 +7,8 @@ from typing import Any
 from backstage.stack import jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import Service
+from backstage.stack.texts import refusal
 from workshop import settings, state_folder
-from workshop.errors import WorkshopError
 
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
@@ -40,8 +40,8 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     """
     names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [name for name in names if name in _FIXED]
-    if "worker" in names and not settings.get("stopped"):
-        count = settings.get("workers") or 1
+    if "worker" in names:
+        count = settings.get("workers")
         require_sessions(count, settings.get("processes") or usual_processes())
         wanted += [f"worker{number}" for number in range(1, count + 1)]
     if {"rabbitmq", "worker"} & {*names} and (central := opened()):
@@ -51,9 +51,8 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     return {name: service(name) for name in wanted}
 
 
-def service(name: str, machine: str | None = None) -> Service:
-    """Return a service by its name, such as ``postgis`` or ``worker2``; of another container where named."""
-    name = name.partition("@")[0]
+def service(name: str) -> Service:
+    """Return a service by its name, such as ``postgis`` or ``worker2``."""
     if name == PERIODIC:
         return workers.periodic()
     if name == workers.CLASS_FLOWER and (central := opened()):
@@ -62,7 +61,7 @@ def service(name: str, machine: str | None = None) -> Service:
         return workers.of_rehearsal(name)
     if name.startswith("worker"):
         number = int(name.removeprefix("worker"))
-        return workers.worker(number, settings.get("processes") or usual_processes(), machine)
+        return workers.worker(number, settings.get("processes") or usual_processes())
     return _FIXED[name]
 
 
@@ -89,9 +88,5 @@ def require_sessions(workers: int, processes: int) -> None:
     own = not settings.joined()
     there, reserved = (postgis.OWN_SESSIONS, postgis.RESERVED) if own else (postgis.SESSIONS, 2)
     if (wanted := workers * (processes + 1)) > there - reserved:  # one is the worker's sign of life
-        raise WorkshopError(
-            f"Workers x (processes + 1): {workers} x {processes + 1} = {wanted} sessions at "
-            f"PostGIS, more than the {there - reserved} that it has for them ({there} in all, {reserved} for "
-            "notebooks and maps).\n",
-            "ask for fewer in workshop scale, WORKSHOP_WORKERS or WORKSHOP_PROCESSES",
-        )
+        seen = {"workers": workers, "each": processes + 1, "wanted": wanted, "left": there - reserved}
+        raise refusal("too-many-sessions", there=there, reserved=reserved, **seen)

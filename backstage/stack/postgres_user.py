@@ -1,7 +1,6 @@
-"""As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
+"""As whom PostgreSQL runs: it refuses root.
 
-Root lets an ordinary account run it, with root's right to reach the files and nothing else. In a namespace
-of its own any other user looks like one with a name.
+Root lets an ordinary account run it, with root's right to reach the files and nothing else.
 """
 
 import os
@@ -10,9 +9,10 @@ from functools import cache
 from pathlib import Path
 
 from backstage.stack.environment import of_child
-from workshop.errors import WorkshopError
+from backstage.stack.texts import refusal
 
-_INSTEAD = "Next: the same as an ordinary user of this computer, or with Docker: docker compose up --build"
+# `access` sees that right too, with which PostgreSQL looks for its programs.
+_REACH = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
 
 
 @cache
@@ -22,42 +22,29 @@ def run_as() -> list[str]:
     Raises
     ------
     WorkshopError
-        If this user can't run it in any way.
+        If root can't become another user here.
     """
-    here, known = os.geteuid(), _accounts()
-    if here in known:
+    if os.geteuid():
         return []
-    number = min(known, default=None)
-    if here == 0:
-        # `access` sees that right too, with which PostgreSQL looks for its programs; a new user forgets the
-        # signal that was set before.
-        reach = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
-        become = [f"--reuid={number}", f"--regid={number}", "--clear-groups", "--pdeathsig=INT"]
-        way = ["setpriv", *reach, *become, "--"]
-    else:
-        way = ["unshare", "--user", f"--map-user={number}", f"--map-group={number}", "--"]
-    if not _works(way):
-        refused = f"PostgreSQL wants an ordinary user with a name, and number {here} can't become one here. "
-        raise WorkshopError(refused + _INSTEAD)
+    account = _ordinary_account()
+    # A new user forgets the signal that was set before.
+    become = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--pdeathsig=INT"]
+    way = ["setpriv", *_REACH, *become, "--"]
+    try:
+        subprocess.run([*way, "true"], env=of_child(), capture_output=True, check=True)
+    except (FileNotFoundError, subprocess.CalledProcessError):
+        raise refusal("root-alone") from None
     return way
 
 
-def _accounts() -> set[int]:
-    """Return the numbers of those who have a name on this computer, without root."""
+def _ordinary_account() -> int:
     import pwd  # not on Windows, where this module is imported too
 
-    return {account.pw_uid for account in pwd.getpwall()} - {0}
-
-
-def _works(way: list[str]) -> bool:
-    try:
-        return subprocess.run([*way, "true"], env=of_child(), capture_output=True).returncode == 0
-    except FileNotFoundError:
-        return False
+    return min(account.pw_uid for account in pwd.getpwall() if account.pw_uid)
 
 
 def hand_over(folder: Path) -> None:
     """Give root's database files, such as copied ones, to the account that PostgreSQL runs as."""
-    if os.geteuid() == 0 and folder.stat().st_uid != (owner := min(_accounts())):
+    if os.geteuid() == 0 and folder.stat().st_uid != (owner := _ordinary_account()):
         for path in (folder, *folder.rglob("*")):
             os.chown(path, owner, owner, follow_symlinks=False)

@@ -5,15 +5,9 @@ from typing import Any
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
-from backstage.stack.service import START_AFRESH
+from backstage.stack.texts import words
 from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
 from workshop.errors import WorkshopError
-
-_REFUSAL = f"""\
-RabbitMQ has {{}} {{!r}} with other arguments than this version of the course needs:
-another version declared it, or someone by hand. It was left as it is, with all messages in it.
-Next: start the version of the course that declared it, and let its workers finish the messages.
-{START_AFRESH}"""
 
 _PATIENCE = {"read_timeout": 10, "write_timeout": 10}
 
@@ -40,4 +34,5 @@ def declare(broker_url: str) -> None:
                     mine.declare()
             except PreconditionFailed as error:
                 kind = "queue" if isinstance(entity, Queue) else "exchange"
-                raise WorkshopError(_REFUSAL.format(kind, entity.name)) from error
+                refusal = words("other-arguments", kind=kind, name=entity.name) + words("start-afresh")
+                raise WorkshopError(refusal) from error

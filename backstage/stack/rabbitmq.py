@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 
 from kombu import Connection
 
@@ -13,30 +14,19 @@ from backstage.stack.queues import declare
 from backstage.stack.service import Service
 from backstage.stack.site import HOST, Site
 
-# A task may be held for a day until it is due (`workshop.delivery.guard`); RabbitMQ's own patience is 30
-# minutes, and then it closes the worker's channel. It counts milliseconds. A machine of a central may
-# lose its network: it is given up after two or three heartbeats, and its tasks go to others. Messages are
-# small, but what a worker answers to Flower may list some thousand tasks.
-CONFIGURATION = """\
+_CONFIGURATION = Path(__file__).with_suffix(".conf")
+"""What it is told on a machine and in containers alike."""
+
+_HERE = """\
 {listeners}
 management.tcp.ip = {host}
 management.tcp.port = {management}
-default_vhost = celery_app
-default_user = celery_user
-default_pass = secret
 loopback_users.celery_user = true
-disk_free_limit.absolute = 50MB
-consumer_timeout = 90000000
-heartbeat = 10
-max_message_size = 4194304
-tcp_listen_options.keepalive = true
-log.console = true
-log.console.level = warning
 log.console.use_colors = off
 log.file = false
 """
 
-# The same for connections without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
+# A dead peer is noticed also without heartbeats: Linux's numbers of TCP_KEEPIDLE, _KEEPINTVL, _KEEPCNT and
 # _USER_TIMEOUT. Among RabbitMQ's own options they would end its pages' overview with an error.
 DEAD_PEERS = (
     "-kernel inet_default_listen_options [{raw,6,4,<<10:32/native>>},{raw,6,5,<<5:32/native>>},"
@@ -57,7 +47,8 @@ def prepare(site: Site) -> None:
         f"listeners.tcp.{number} = {address}:{site.ports['rabbitmq']}"
         for number, address in enumerate(addresses(), start=1)
     )
-    told = CONFIGURATION.format(host=HOST, listeners=listeners, **site.ports)
+    here = _HERE.format(host=HOST, listeners=listeners, **site.ports)
+    told = _CONFIGURATION.read_text(encoding="utf-8") + here
     (home / "rabbitmq.conf").write_text(told, encoding="utf-8")
     (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="utf-8")
 

@@ -1,7 +1,6 @@
 """Whether the central queue and database that this machine joined answer, in words."""
 
 from backstage.stack.central_config import machine_of
-from backstage.stack.service import NotReady
 from workshop import settings, state_folder
 from workshop.delivery.addresses import BROKER, broker_trouble, database_trouble, parts_of
 
@@ -21,9 +20,3 @@ def trouble() -> str | None:
         return None
     found = broker_trouble(settings.broker_url()) or database_trouble(settings.database_url())
     return f"The central does not answer. {found.text}" if found else None
-
-
-def require() -> None:
-    """Raise `NotReady` while the central that this machine joined does not let its worker in."""
-    if reason := trouble():
-        raise NotReady(f"{reason} {WAY_BACK}")

@@ -4,11 +4,10 @@ from psycopg import sql
 from sqlalchemy import Connection, Table, create_engine, inspect, text
 
 from backstage.stack.postgis import connect
-from backstage.stack.service import START_AFRESH
 from backstage.stack.site import Site
+from backstage.stack.texts import refusal, words
 from workshop import db
 from workshop.data import BOUNDARY
-from workshop.errors import WorkshopError
 
 _ONE_AT_A_TIME = 27700
 """The number of the lock that keeps two containers from making the same database."""
@@ -65,9 +64,5 @@ def create_schema(database_url: str) -> None:
 def _refuse_older(connection: Connection, table: Table) -> None:
     there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
     if missing := [column.name for column in table.columns if column.name not in there]:
-        raise WorkshopError(
-            f"The table {table} was made by an older version of the course: it has no column "
-            f"{', '.join(missing)}. Nothing was changed.\n",
-            "start that version once more and save the rows that you need, such as with QGIS. "
-            f"{START_AFRESH}",
-        )
+        afresh = words("start-afresh")
+        raise refusal("older-table", table=table, missing=", ".join(missing), afresh=afresh)

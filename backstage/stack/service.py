@@ -7,13 +7,6 @@ from dataclasses import dataclass
 from backstage.stack.site import Site
 from workshop.errors import WorkshopError
 
-START_AFRESH = (
-    "To start without its data: workshop down --purge, then workshop up.\n"
-    "That removes all squares, the task log, the tasks that wait, and this machine's settings.\n"
-    "Notebooks and your own files stay."
-)
-"""The way out where the data themselves are the cause, with what it costs."""
-
 
 class NotReady(Exception):
     """A service does not answer yet; the text says what is still missing."""

@@ -8,6 +8,7 @@ from backstage.stack import cloud, containers
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.ports import HOST, USUAL_PORTS, free_ports
 from workshop import state_folder
+from workshop.json_files import changing
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def new_site() -> Site:
     """Return a site with ports that are free now; the passwords are those of earlier starts."""
     state = state_folder.state_dir()
     (state / "logs").mkdir(exist_ok=True)
-    state_folder.write("token.json", {"token": secrets.token_hex(16)}, replace=False)
+    with changing(state / "token.json"):  # several containers may start at once
+        if not state_folder.read("token.json"):
+            state_folder.write("token.json", {"token": secrets.token_hex(16)})
     ports = USUAL_PORTS if containers.inside() else free_ports()
     return Site(state, ports, state_folder.read("token.json")["token"])

@@ -47,9 +47,10 @@ def services() -> dict[str, str]:
     WorkshopError
         If the stack is not running.
     """
-    if running() is None:
+    found = statuses()
+    if not found:
         raise WorkshopError("The services are not running.", "workshop up")
-    return {name: status["state"] for name, status in statuses().items()}
+    return {name: status["state"] for name, status in found.items()}
 
 
 def status() -> str:

@@ -21,7 +21,6 @@ from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.site import Site
 from backstage.stack.status import say_news
-from backstage.stack.workers import machine_name
 from workshop import json_files, state_folder
 from workshop.errors import WorkshopError
 
@@ -51,7 +50,6 @@ class Supervisor:
     _matches: dict[str, Any] = field(default_factory=dict)
     _told: dict[str, tuple[list[str], Any]] = field(default_factory=dict)
     _saved: dict[Path, tuple[int, int]] = field(default_factory=dict)
-    _written: dict[str, Any] = field(default_factory=dict)
     _said: list[str] = field(default_factory=list)
     _problems: set[str] = field(default_factory=set)
     _ready: bool = False
@@ -165,8 +163,7 @@ class Supervisor:
 
     def _tell(self) -> None:
         """Say which services are ready or broken now and were not before, and write ``stack.json``."""
-        machine = {"machine": machine_name()}
-        services = {name: asdict(keeper.status) | machine for name, keeper in self._keepers.items()}
+        services = {name: asdict(keeper.status) for name, keeper in self._keepers.items()}
         self._said = say_news(services, self._said, self.say)
         content = state_folder.here() | {
             "pid": os.getpid(),
@@ -178,9 +175,8 @@ class Supervisor:
             "matches": self._matches,
             "services": services,
         }
-        if content != self._written:
+        if content != json_files.read(self.site.state / "stack.json"):
             json_files.write(self.site.state / "stack.json", content)
-            self._written = content
 
     async def _stop_all(self) -> None:
         """Stop workers and Flower first, while they still have a broker and a database to finish with."""

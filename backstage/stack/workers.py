@@ -35,7 +35,7 @@ def machine_name() -> str:
     return f"{name}-{socket.gethostname()}" if settings.joined() and containers.inside() else name
 
 
-def worker(number: int, processes: int, machine: str | None = None) -> Service:
+def worker(number: int, processes: int) -> Service:
     """Return one worker: with processes, or in the fast profile with threads of one process.
 
     The fast profile is for many short tasks that one trusts. What threads write at the same time is joined
@@ -60,12 +60,10 @@ def worker(number: int, processes: int, machine: str | None = None) -> Service:
         1 for the first worker of this machine, 2 for the second, and so on.
     processes : int
         How many tasks it runs side by side, each in a process of its own or in a thread.
-    machine : str, optional
-        What its machine is called, if it is not this one.
     """
     pool = "threads" if settings.get("profile") == FAST else "prefork"
     options = ("-P", pool, "-c", str(processes))
-    return _worker(f"worker{number}", machine or machine_name(), "workshop.tasks", *options)
+    return _worker(f"worker{number}", machine_name(), "workshop.tasks", *options)
 
 
 def periodic() -> Service:
@@ -135,7 +133,8 @@ def _require_first() -> None:
 
 def _require_none_before(name: str) -> None:
     """Raise `NotReady` if another worker has that name: its session would count as this one's."""
-    remote.require()
+    if reason := remote.trouble():
+        raise NotReady(f"{reason} {remote.WAY_BACK}")
     if not until(lambda: name not in living(settings.database_url()), _GONE):
         raise NotReady(f"another worker is at work as {name}: end it, or give it a name such as -n mine@%h")
 

@@ -24,9 +24,9 @@ EMPTY = """
 from workshop import settings
 from backstage.classroom import clearing
 from backstage.stack import control
-control.stop_workers()
-clearing.clear(clearing.own())
-settings.change(stopped=None)
+with settings.changed(workers=0):
+    control.settle()
+    clearing.clear(clearing.own())
 control.settle()
 """
 

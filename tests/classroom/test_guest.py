@@ -58,7 +58,7 @@ def test_the_worker_has_the_name_on_the_card(guest: Machine, central: Machine) -
     assert guest.service("worker1")["state"] == "ready"
     joined = json.loads((guest.state / "joined.json").read_text())
     assert living(joined["database_url"]) == {"worker1@machine02": code_digest()}
-    assert "worker1 answers" in guest.workshop("doctor")
+    assert "worker1 is ready" in guest.workshop("doctor")
     wait_for(
         lambda: "machine02" in map(machine_of, users(central)),
         what="the account among the broker's connections",

@@ -210,7 +210,7 @@ def test_the_command_takes_a_code_with_spaces_and_a_second_time_changes_nothing(
     own: Machine, parts: Card
 ) -> None:
     wrong = own.workshop("join", parts.code[:-1] + "?", code=2)
-    assert wrong.startswith("Error: A code has only letters")
+    assert wrong.startswith("Error: There is a typing mistake")
     shown = own.workshop("join", *parts.code.lower().split("-"))
     place = f"{parts.host}:{parts.broker_port}"
     assert shown == f"Joined as machine06. This machine's worker waits for tasks at {place}.\n"

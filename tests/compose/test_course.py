@@ -26,7 +26,6 @@ def test_the_demo_makes_a_row_of_each_task(project: Project) -> None:
     assert f"called do_task {TASKS} times asynchronously" in said
     wait_for(lambda: rows(project)[0] >= before + TASKS, 300, "all rows")
     assert rows(project) == (before + TASKS, before + TASKS)
-    assert "The ledger balances" in project.exec("lab", "workshop", "ledger")
 
 
 def test_status_names_all_parts_and_where_they_are(project: Project) -> None:
@@ -56,11 +55,12 @@ def test_docker_keeps_what_each_container_says(name: str, words: str, project: P
 BREAK = """
 from datetime import UTC, datetime
 from backstage import breaking
-from workshop import live
+from workshop import live, settings
 from workshop.tasks import do_task
 began = datetime.now(UTC)
-tasks = [do_task.delay(325_200, 673_500) for _ in range(30)]
-breaking.{strike}()
+with settings.changed(pace=1000):  # so that tasks wait
+    tasks = [do_task.delay(325_200, 673_500) for _ in range(30)]
+    breaking.{strike}()
 print(sorted(breaking.broken(began)), live.watch(quiet=True))
 """
 
@@ -79,7 +79,7 @@ def test_what_a_person_kills_is_seen(project: Project, strike: str, container: s
         pace = "from workshop import settings; print(settings.pace())"
         wait_for(lambda: float(project.python(pace)) == breaking.PACE or told.done(), 60, "the commands")
         project.compose("kill", container)
-        project.compose("up", "--detach", "--wait")
+        project.compose("start", container)
         said = told.result(timeout=120)
     assert f"docker compose kill {container}\ndocker compose start {container}\n" in said
     assert f"{broken} 30 sent: 30 done, 0 failed" in said and said.endswith("0 retries so far\n")

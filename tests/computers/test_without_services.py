@@ -43,7 +43,7 @@ COMPUTERS = {
         code=0,
     ),
     "conda's prefix is gone": Computer(
-        {"CONDA_PREFIX": "{folder}/nowhere"}, "the services are not running", ["doctor"]
+        {"CONDA_PREFIX": "{folder}/nowhere"}, "The services of this course are not running", ["doctor"]
     ),
     "an address with a typing mistake": Computer(
         {"WORKSHOP_BROKER_URL": "amqp:/celery_user:secret@localhost/celery_app"},
@@ -55,7 +55,9 @@ COMPUTERS = {
     "the home folder is not there": Computer({"HOME": "/nowhere"}),
     "the home folder can't be written": Computer({"HOME": "/proc"}),
     "the folder for temporary files is not there": Computer({"TMPDIR": "/nowhere"}),
-    "no programs are found": Computer({"PATH": ""}, "the services are not running", ["doctor"]),
+    "no programs are found": Computer(
+        {"PATH": ""}, "The services of this course are not running", ["doctor"]
+    ),
     "the state folder is a file": Computer(
         {"WORKSHOP_STATE": "{folder}/file"}, "{folder}/file is a file", files={"file": ""}
     ),

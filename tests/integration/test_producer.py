@@ -11,12 +11,12 @@ import pytest
 
 from backstage.stack import rabbitmq
 from backstage.stack.ports import free_ports
-from backstage.stack.process import kill_session, spawn
 from backstage.stack.queues import declare
 from backstage.stack.site import Site
 from tests.conftest import wait_for
 from tests.integration.machine import frozen
 from tests.integration.own_stack import EDINBURGH, refusal, sent_again_makes_one_row
+from tests.servers import program
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published
@@ -111,14 +111,9 @@ def broker_that_wants_more_disk(folder: Path) -> Iterator[str]:
     told = folder / "rabbitmq" / "rabbitmq.conf"
     told.write_text(told.read_text().replace("50MB", "900000GB"))
     (folder / "logs").mkdir()
-    broker = spawn(rabbitmq.SERVICE, site)
-    try:
-        wait_for(lambda: not rabbitmq.SERVICE.trouble(site), 60, "the broker")
+    with program(rabbitmq.SERVICE, site):
         declare(site.broker_url)
         yield site.broker_url
-    finally:
-        kill_session(broker.pid)
-        broker.wait()
 
 
 def test_what_was_never_confirmed_is_unknown_until_it_has_its_row(machine):

@@ -76,7 +76,7 @@ def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: M
     machine.until_gone(processes, 2)
     assert "not running" in machine.workshop("status", code=3)
     assert machine.workshop("doctor", code=3).splitlines()[-1] == (
-        "NOT READY: the services are not running. Next: make lab, or workshop up"
+        "NOT READY: The services of this course are not running. Next: make lab, or workshop up"
     )
 
     machine.workshop("up", "--detach")

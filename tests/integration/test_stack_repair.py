@@ -57,7 +57,7 @@ def alive() -> set[str]:
 def test_a_mistake_in_the_tasks_stops_only_the_worker(broken: tuple[Machine, str], course: Path) -> None:
     machine, shown = broken
     line = (course / "workshop/tasks.py").read_text().count("\n")
-    wrong = f"NameError: name 'undefined_name' is not defined (workshop/tasks.py, line {line})"
+    wrong = f"workshop/tasks.py, line {line}: NameError: name 'undefined_name' is not defined"
     assert wrong in shown
     assert shown.splitlines()[-2].startswith("READY, except worker1")
     assert wrong in machine.workshop("status", code=1)
@@ -95,8 +95,7 @@ def test_a_syntax_error_leaves_the_old_worker_at_work(machine: Machine) -> None:
     assert alive() == {"worker1"}
     assert where in machine.workshop("status")
     shown = machine.workshop("doctor", code=3).splitlines()[-1]
-    assert shown.startswith("NOT READY: the code does not compile: ")
-    assert where in shown
+    assert shown.startswith(f"NOT READY: {where}")
 
     os.kill(before, signal.SIGKILL)
     wait_for(lambda: machine.service("worker1")["state"] == "broken", 10, "a broken worker")
@@ -124,7 +123,7 @@ def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room
     shown = machine.workshop("doctor", code=3).splitlines()[-1]
     for row in rows:
         room.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
-    assert shown == ("NOT READY: uk_boundary has 0 nations of 5. Next: workshop down, then workshop up")
+    assert shown.startswith("NOT READY: The table uk_boundary is empty")
     supervisor = psutil.Process(machine.stack()["pid"])
     supervisor.suspend()
     try:
@@ -133,5 +132,5 @@ def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room
         shown = machine.workshop("doctor", code=3).splitlines()[-1]
     finally:
         supervisor.resume()
-    assert shown.startswith("NOT READY: worker1 does not answer")
-    assert shown.endswith("Next: workshop logs worker1")
+    assert shown.startswith("NOT READY: No worker answers.")
+    assert shown.endswith("Next: workshop logs worker")

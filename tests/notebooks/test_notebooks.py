@@ -38,7 +38,7 @@ def tidy(stack):
     """Take back what a notebook changed and, stopped half-way, did not change back."""
     yield
     settings.change(pace=None, fault_rate=None)
-    if settings.get("workers") or settings.get("processes"):
+    if settings.get("workers") != 1 or settings.get("processes"):
         control.scale(None)
 
 

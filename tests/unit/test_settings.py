@@ -74,7 +74,7 @@ WRONG = [
     ("fault_rate", "nan", "a number from 0 to 1"),
     ("seed", "abc", "a whole number"),
     ("seed", 1.5, "a whole number"),
-    ("workers", 0, "a whole number from 1 to 20"),
+    ("workers", 21, "a whole number from 0 to 20"),
     ("processes", "many", "a whole number from 1 to 64"),
     ("machine", "my laptop", "a name of letters, digits, dots and hyphens"),
     ("tasks", [40], "a whole number from 1 to 1,000,000"),

@@ -103,10 +103,11 @@ def test_the_last_error_of_the_last_start(tmp_path: Path) -> None:
             '  File "/usr/lib/python3/json.py", line 3, in loads\n'
             "json.decoder.JSONDecodeError: Expecting value\n"
         )
-    assert logs.last_error(log) == "json.decoder.JSONDecodeError: Expecting value (workshop/tasks.py, line 7)"
+    said = "workshop/tasks.py, line 7: json.decoder.JSONDecodeError: Expecting value"
+    assert logs.failure(logs.latest(log)) == said
     logs.begin(log)
-    assert logs.last_error(log) is None
-    assert logs.last_error(tmp_path / "none.log") is None
+    assert logs.failure(logs.latest(log)) == ""
+    assert logs.failure(logs.latest(tmp_path / "none.log")) == ""
 
 
 @pytest.mark.posix
@@ -121,16 +122,10 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     assert "not running. The last start failed: Workers x" in shown.stderr
 
 
-def test_a_log_is_shown_without_colours_and_put_aside_when_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_is_shown_without_colours(tmp_path: Path) -> None:
     log = tmp_path / "rabbitmq.log"
     log.write_text("one\n\x1b[38;5;246mtwo\x1b[0m\nthree\n", encoding="utf-8")
     assert logs.tail(log, 2) == "    two\n    three"
-    monkeypatch.setattr(logs, "LIMIT", 5)
-    logs.begin(log)
-    assert (tmp_path / "rabbitmq.log.1").exists()
-    assert "three" not in log.read_text(encoding="utf-8")
 
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +133,7 @@ def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = plan.services(("postgis", "rabbitmq", "worker", "periodic"))
     assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2", "periodic"}
     assert all(name == service.name for name, service in wanted.items())
-    monkeypatch.setattr(settings, "get", {"stopped": 1}.get)
+    monkeypatch.setattr(settings, "get", {"workers": 0}.get)
     assert set(plan.services(("rabbitmq", "worker"))) == {"rabbitmq"}
 
 

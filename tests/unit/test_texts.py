@@ -12,6 +12,7 @@ import pytest
 from backstage import challenges
 from backstage.challenges.verdict import texts
 from backstage.classroom.preflight import Fault
+from backstage.stack.texts import _texts
 
 CODE = re.compile(r"(ENV|C\d)-[A-Z-]+")
 FOLDER = Path(challenges.__file__).parent
@@ -88,3 +89,14 @@ def test_every_verdict_has_three_short_sentences_at_most(code: str) -> None:
     assert bool(step) != code.endswith("-PASSED")
     assert len([each for each in seen.replace("tasks.py", "").split(". ") if each]) <= 2
     assert len(step) < 110
+
+
+def test_each_text_of_the_services_and_a_class_is_used() -> None:
+    rooms = [FOLDER.parent / room for room in ("stack", "challenges", "classroom")]
+    paths = [path for room in rooms for path in room.glob("*.py") if path.name != "texts.py"]
+    trees = [ast.parse(path.read_text(encoding="utf-8")) for path in paths]
+    calls = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    asked = [call.args[0] for call in calls if getattr(call.func, "id", "") in ("words", "refusal")]
+    patterns = {re.sub(r"\{.*?\}", "[a-z-]+", ast.unparse(name).strip("f'\"")) for name in asked}
+    matches = {(name, each) for name in _texts() for each in patterns if re.fullmatch(each, name)}
+    assert ({name for name, _ in matches}, {each for _, each in matches}) == (set(_texts()), patterns)

@@ -80,10 +80,10 @@ def test_a_full_disk_is_said_once_and_written_down_when_there_is_room(
 ) -> None:
     full, write, number = True, json_files.write, itertools.count()
 
-    def to_a_full_disk(path: Path, content: dict[str, Any], replace: bool = True) -> None:
+    def to_a_full_disk(path: Path, content: dict[str, Any]) -> None:
         if full and path.name == "stack.json":
             raise OSError(errno.ENOSPC, "No space left on device", f"{path}.draft-{next(number)}")
-        write(path, content, replace)
+        write(path, content)
 
     async def scenario() -> None:
         nonlocal full

@@ -12,7 +12,7 @@ from threading import Thread
 from typing import Any
 
 import psycopg
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 
 from workshop.state_folder import ROOT
 
@@ -32,7 +32,8 @@ def code_digest() -> str:
     return digest.hexdigest()[:8]
 
 
-_loaded = code_digest()
+_loaded = ""
+"""The digest of the code that this worker runs."""
 
 
 def living(database_url: str) -> dict[str, str]:
@@ -50,6 +51,12 @@ def living(database_url: str) -> dict[str, str]:
     """
     with _session(database_url) as session:
         return {name: digest for name, digest in session.execute(LIVING)}
+
+
+@worker_init.connect
+def _note_code(**_: Any) -> None:
+    global _loaded
+    _loaded = code_digest()
 
 
 @worker_ready.connect
