@@ -10,7 +10,7 @@ from kombu import Connection
 from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
 from workshop import state_folder
-from workshop.delivery.recorder import FILE
+from workshop.delivery.record import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from threading import Event, Thread
 from uuid import uuid4
 
@@ -11,6 +12,12 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from backstage.stack import rabbitmq
+from backstage.stack.environment import of_child
+from backstage.stack.ports import free_ports
+from backstage.stack.process import kill_session
+from backstage.stack.queues import declare
+from backstage.stack.site import Site
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
 from tests.servers import at
@@ -96,6 +103,24 @@ def sent_again_makes_one_row(id: str) -> None:
     marker = do_task.delay(*EDINBURGH).id
     done([task_of(marker)])
     assert len(maps.read_squares([id])) == 1
+
+
+@contextmanager
+def broker_that_wants_more_disk(folder: Path) -> Iterator[str]:
+    """Run a broker of its own, and yield its address."""
+    site = Site(folder, free_ports(), token="")
+    rabbitmq.prepare(site)
+    told = folder / "rabbitmq" / "rabbitmq.conf"
+    told.write_text(told.read_text().replace("50MB", "900000GB"))
+    environment = of_child(rabbitmq.SERVICE.environment(site))
+    broker = Popen(rabbitmq.SERVICE.command(site), env=environment, stdout=DEVNULL, start_new_session=True)
+    try:
+        wait_for(lambda: not rabbitmq.SERVICE.trouble(site), 60, "the broker")
+        declare(site.broker_url)
+        yield site.broker_url
+    finally:
+        kill_session(broker.pid)
+        broker.wait()
 
 
 def good_task_runs() -> None:
