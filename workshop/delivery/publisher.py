@@ -158,6 +158,8 @@ def send(message: Message, url: str = "") -> None:
         about tasks of earlier calls, of which nobody was told yet. This one is not sent then.
     """
     burst = not url and not _forked and time.monotonic() - getattr(_latest, "end", 0) < BURST
+    if not burst:
+        settings.check()  # a worker would fail each task
     lost = _window.send(message, url or settings.broker_url(), wait=not burst)
     _latest.end = time.monotonic()
     _tell(lost)

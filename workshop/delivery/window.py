@@ -101,6 +101,8 @@ class Window:
             else:
                 self._hand_over(message, until)
             self._wait(0 if wait else MOST, until)
+            if self._lost:  # then what becomes of the others is told with it
+                self._wait(0, until)
             if self._open and not self._settler:
                 self._settler = threading.Timer(1, self._settle)
                 self._settler.daemon = True
