@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from celery.signals import after_task_publish
 
 from workshop.delivery import record
 
@@ -113,6 +114,16 @@ def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
     record.end_cell(SimpleNamespace(error_in_exec=TypeError("y is missing")))
     run = record.runs()[0]
     assert (run.error, run.tasks, run.unsent[0].args) == ("TypeError: y is missing", [], [1])
+
+
+def test_what_an_application_of_somebody_sends_is_noted_and_what_the_publisher_sends_is_not_noted_twice():
+    after_task_publish.send("theirs", headers={"id": "a", "task": "theirs"}, body=([1, 2], {}, {}))
+    send("b")
+    after_task_publish.send(TASK, headers={"id": "b", "task": TASK}, body=([1, 2], {}, {}))
+    assert [(task.id, task.name, task.confirmed) for task in record.published()] == [
+        ("a", "theirs", True),
+        ("b", TASK, False),
+    ]
 
 
 def test_periodic_tasks_are_not_new():

@@ -85,7 +85,7 @@ class Task(celery.Task):
         if not self.request.called_directly:
             return super().apply_async(args, kwargs, **options)
         try:
-            if options.keys() == {"task_id"} and self._plain:
+            if options.keys() == {"task_id"} and self._plain and not self.app.conf.task_always_eager:
                 return self._send(id, args, kwargs)
             return super().apply_async(args, kwargs, **options)
         except WorkshopError:  # its record is the publisher's; or a setting is wrong, and nothing was tried

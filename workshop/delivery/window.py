@@ -121,9 +121,9 @@ class Window:
 
     def _settle(self) -> None:
         """Let no window stay open for much longer than a second; what is lost is told by others."""
-        with self._lock:
+        with self._turn() as until:
             self._settler = None
-            self._wait(0, time.monotonic() + LIMIT)
+            self._wait(0, until)
 
     @contextmanager
     def _turn(self, message: Message | None = None) -> Iterator[float]:
@@ -131,6 +131,8 @@ class Window:
         until = time.monotonic() + LIMIT
         with self._lock:
             try:
+                if self._open and not self._connection:
+                    self._after_break(InterruptedError(), until)
                 yield until
             except BaseException:  # such as Ctrl-C or a time limit: the answer would come later
                 self._open = {tag: each for tag, each in self._open.items() if each is not message}
@@ -192,8 +194,6 @@ class Window:
 
     def _wait(self, most: int, until: float) -> None:
         """Read RabbitMQ's answers until at most so many messages are open."""
-        if self._open and not self._connection:
-            self._after_break(InterruptedError(), until)
         end = min(time.monotonic() + CONFIRM, until)
         while len(self._open) > most:
             try:
@@ -223,6 +223,8 @@ class Window:
             return
         self._lose([message for tag, message in open_.items() if tag <= again], why, perhaps=True)
         rest = [message for tag, message in open_.items() if tag > again]
+        if not rest:
+            return
         try:
             self._connect(until)
         except Trouble as trouble:
