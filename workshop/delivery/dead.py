@@ -1,7 +1,6 @@
 """Puts messages on the queue `dead`: those of tasks that failed for good, and those that are no tasks."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import uuid4
 
 import celery
