@@ -12,6 +12,7 @@ from celery.exceptions import Reject, Retry
 from celery.signals import worker_before_create_process, worker_init, worker_process_init
 from celery.utils import uuid
 from celery.utils.log import get_task_logger
+from kombu import pools
 from sqlalchemy.exc import SQLAlchemyError
 
 from workshop import database, settings
@@ -85,9 +86,11 @@ class Task(celery.Task):
         if not self.request.called_directly:
             return super().apply_async(args, kwargs, **options)
         try:
-            if options.keys() == {"task_id"} and self._plain and not self.app.conf.task_always_eager:
-                return self._send(id, args, kwargs)
-            return super().apply_async(args, kwargs, **options)
+            with settings.steady():
+                follow_settings(self.app)
+                if options.keys() == {"task_id"} and self._plain and not self.app.conf.task_always_eager:
+                    return self._send(id, args, kwargs)
+                return super().apply_async(args, kwargs, **options)
         except WorkshopError:  # its record is the publisher's; or a setting is wrong, and nothing was tried
             raise
         except Exception as error:
@@ -142,6 +145,14 @@ class Task(celery.Task):
             _late[self.request.id] = _late.get(self.request.id, 0) + 1
         if not outage.late or _late[self.request.id] <= LATE:
             raise Reject(f"the database: {outage.text}", requeue=True) from None
+
+
+def follow_settings(app: celery.Celery) -> None:
+    """Point a Celery application in a notebook or script to the broker that the settings name now."""
+    if (url := settings.broker_url()) != app.conf.broker_url:
+        pools.reset()  # they are shared by address, and a closed one would be met again on the way back
+        app._pool = app.amqp._producer_pool = None
+        app.conf.broker_url = url
 
 
 @worker_init.connect
