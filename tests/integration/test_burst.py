@@ -309,3 +309,17 @@ def test_a_cell_fails_and_those_after_it_do_not_run(machine, end, also):
     sent = published()[before:]
     requeue([task for task in sent if not task.confirmed])
     one_row_each([task.id for task in sent])
+
+
+def test_what_the_error_of_a_cell_advises_is_done_in_the_next_one(machine):
+    before = len(published())
+    thaw = "for process in [main, *main.children(recursive=True)]: process.resume()\n"
+    advice = "import sys; sys.last_value.send_again()"
+    cells = [nbformat.v4.new_code_cell(source) for source in (FREEZE, thaw + advice)]
+    cells[0].metadata.tags = ["raises-exception"]
+    with thawed(machine):
+        NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3", timeout=60).execute()
+    assert advice in cells[0].outputs[-1]["evalue"]
+    sent = published()[before:]
+    assert all(task.confirmed for task in sent)
+    one_row_each([task.id for task in sent])
