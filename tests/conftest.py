@@ -53,7 +53,7 @@ _SHARED = {
         *("classroom/test_preflight", "classroom/test_wall", "classroom/test_reset_services"),
     ),
     "breakable": (
-        *("integration/test_breaking", "integration/test_fast"),
+        *("integration/test_breaking", "integration/test_burst", "integration/test_fast"),
         *("integration/test_outages", "integration/test_producer"),
     ),
     "all_services": ("integration/test_stack", "browser/test_lab", "notebooks/test_notebooks"),

@@ -12,8 +12,7 @@ from backstage.challenges.program import TASK
 from backstage.challenges.verdict import PASSED, Verdict, phrase, say
 from workshop import db
 from workshop.database import execute
-from workshop.delivery.record import Published, Run
-from workshop.delivery.recorder import STARTED, in_notebook
+from workshop.delivery.record import STARTED, Published, Run, in_notebook
 from workshop.grid import WIDTH, check_point
 
 TASKS = 2500

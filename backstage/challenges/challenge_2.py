@@ -1,15 +1,14 @@
 """Challenge 2, retry what is worth retrying: its check. All texts, such as hints, are in ``texts.toml``."""
 
-from celery import Celery
+from uuid import uuid4
 
 from backstage.challenges import checking, health, outcome, program, progress
 from backstage.challenges.program import TaskCode
 from backstage.challenges.verdict import NOT_YET, Verdict, phrase, say
-from workshop import settings
+from workshop.delivery import publisher
 from workshop.delivery.ledger import FAR, Ledger, follow
 from workshop.delivery.log import ASKED
 from workshop.delivery.record import Published, Run
-from workshop.delivery.recorder import PROBE
 
 TASKS = 100
 
@@ -112,10 +111,9 @@ def _ended(now: Ledger, expected: int) -> Verdict:
 
 def _bad_point_is_retried() -> str:
     """Send a point off the grid, which a right answer lets fail at once; return the error if it retries."""
-    with Celery(broker=settings.broker_url(), set_as_current=False) as application:
-        application.config_from_object("workshop.delivery.configuration")
-        sent = application.send_task(program.TASK, (-1, -1), headers={PROBE: True})
-    probe = [Published(sent.id, program.TASK, [-1, -1], "probe", "")]
+    id = str(uuid4())
+    publisher.send(publisher.task_message(id, program.TASK, (-1, -1), recorded=False))
+    probe = [Published(id, program.TASK, [-1, -1], "probe", "")]
     for now in follow(probe, outcome.PATIENCE):
         if now.retries or outcome.over(now):
             break

@@ -11,8 +11,8 @@ from backstage.challenges import health, progress
 from backstage.challenges.source import notebook_of
 from backstage.challenges.verdict import PASSED, RUNNING, Verdict, phrase
 from workshop import settings
-from workshop.delivery import recorder
-from workshop.delivery.record import Run, own_runs, runs
+from workshop.delivery import publisher
+from workshop.delivery.record import Run, in_notebook, own_runs, runs
 
 
 def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
@@ -25,6 +25,7 @@ def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
     judge : callable
         Returns the verdict on the answer.
     """
+    publisher.flush()
     verdict = health.trouble(challenge) or judge()
     if verdict.kind == RUNNING:
         verdict = health.trouble(challenge) or verdict
@@ -40,7 +41,7 @@ def wanted(tasks: int) -> int:
 
 def runs_of(challenge: int) -> list[Run]:
     """Return the runs to judge: a notebook's own since its kernel started, else those of the challenge's."""
-    if recorder.in_notebook():
+    if in_notebook():
         return own_runs()
     return [run for run in runs() if run.source in (Path(notebook_of(challenge)).stem, "notebook", "demo")]
 

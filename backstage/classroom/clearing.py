@@ -12,7 +12,7 @@ from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
 from backstage.stack.texts import refusal
 from workshop import state_folder
-from workshop.delivery.recorder import FILE
+from workshop.delivery.record import FILE
 from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 

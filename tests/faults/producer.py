@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from tests.faults.timetable import Sending, Task, Timetable
+from workshop.delivery import publisher
+from workshop.delivery.publisher import NotSent
 
 _PAUSE = 0.05
 _AGAIN = 0.2
@@ -56,6 +58,7 @@ class Producer:
         self._send, self._send_malformed = send, send_malformed
         self._waiting = waiting
         self._window = window
+        self._lost: NotSent | None = None
         self._at_once = 0
         self._over = threading.Event()
 
@@ -77,7 +80,27 @@ class Producer:
                 self._over.wait(_AGAIN)
             if self._over.is_set():
                 return
+        while not self._over.is_set() and not self._all_confirmed():
+            self._over.wait(_AGAIN)
         self.done.set()
+
+    def _all_confirmed(self) -> bool:
+        try:
+            publisher.flush()
+        except NotSent as error:
+            self._lost = error
+        return self._lost is None or self._sent_again(self._lost)
+
+    def _sent_again(self, lost: NotSent) -> bool:
+        """Send what an error names: in a burst there are tasks of earlier calls among them."""
+        self.sent_twice |= {task.id for task in lost.tasks}
+        try:
+            lost.send_again()
+        except NotSent as error:
+            self._lost = error
+            return False
+        self._lost = None
+        return True
 
     def _until_room(self) -> None:
         if len(self.accepted) >= self.hold_at:
@@ -98,9 +121,12 @@ class Producer:
         try:
             if task is None:
                 self._send_malformed(sending.number)
-            else:
+            elif self._lost is None:
                 self._send(task)
+            elif not self._sent_again(self._lost):  # this task is among them
+                return False
         except Exception as error:  # whatever it is: what is not accepted is sent again
+            self._lost = error if isinstance(error, NotSent) else None
             if task is not None:
                 [line, *_] = str(error).splitlines() or [""]
                 self.raised[f"{type(error).__name__}: {line}"] += 1

@@ -11,9 +11,13 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
+from backstage.stack import rabbitmq
+from backstage.stack.ports import free_ports
+from backstage.stack.queues import declare
+from backstage.stack.site import Site
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
-from tests.servers import at
+from tests.servers import at, program
 from workshop import db, live, maps
 from workshop.database import execute
 from workshop.delivery.ledger import ledger
@@ -96,6 +100,19 @@ def sent_again_makes_one_row(id: str) -> None:
     marker = do_task.delay(*EDINBURGH).id
     done([task_of(marker)])
     assert len(maps.read_squares([id])) == 1
+
+
+@contextmanager
+def broker_that_wants_more_disk(folder: Path) -> Iterator[str]:
+    """Run a broker of its own, and yield its address."""
+    site = Site(folder, free_ports(), token="")
+    rabbitmq.prepare(site)
+    told = folder / "rabbitmq" / "rabbitmq.conf"
+    told.write_text(told.read_text().replace("50MB", "900000GB"))
+    (folder / "logs").mkdir()
+    with program(rabbitmq.SERVICE, site):
+        declare(site.broker_url)
+        yield site.broker_url
 
 
 def good_task_runs() -> None:

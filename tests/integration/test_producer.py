@@ -2,25 +2,30 @@
 
 import re
 import socket
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
 
-from backstage.stack import rabbitmq
-from backstage.stack.ports import free_ports
-from backstage.stack.queues import declare
-from backstage.stack.site import Site
 from tests.conftest import wait_for
 from tests.integration.machine import frozen
-from tests.integration.own_stack import EDINBURGH, refusal, sent_again_makes_one_row
-from tests.servers import program
+from tests.integration.own_stack import (
+    EDINBURGH,
+    broker_that_wants_more_disk,
+    refusal,
+    sent_again_makes_one_row,
+)
+from workshop.delivery import publisher
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
-from workshop.delivery.record import published
+from workshop.delivery.record import FILE, published
 from workshop.tasks import do_task
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """However fast this machine is, no task is part of a burst."""
+    monkeypatch.setattr(publisher, "BURST", 0)
 
 
 @pytest.mark.parametrize(
@@ -103,19 +108,6 @@ def test_a_disk_that_is_nearly_full(machine, tmp_path, monkeypatch):
     sent_again_makes_one_row(error.task_id)
 
 
-@contextmanager
-def broker_that_wants_more_disk(folder: Path) -> Iterator[str]:
-    """Run a broker of its own, and yield its address."""
-    site = Site(folder, free_ports(), token="")
-    rabbitmq.prepare(site)
-    told = folder / "rabbitmq" / "rabbitmq.conf"
-    told.write_text(told.read_text().replace("50MB", "900000GB"))
-    (folder / "logs").mkdir()
-    with program(rabbitmq.SERVICE, site):
-        declare(site.broker_url)
-        yield site.broker_url
-
-
 def test_what_was_never_confirmed_is_unknown_until_it_has_its_row(machine):
     id = str(uuid4())
     with frozen(machine.service("rabbitmq")["pid"]):
@@ -148,3 +140,25 @@ def test_a_queue_that_is_full(machine):
         for _ in range(20):  # RabbitMQ counts now and then
             do_task.apply_async(EDINBURGH, queue=full)
     assert "RabbitMQ refuses the task: its queue is full." in told.value.text and not told.value.perhaps
+
+
+def test_a_task_that_no_queue_takes(machine):
+    error = refusal(exchange="tasks", routing_key="task.unknown")
+    assert 'no queue gets what is sent to "tasks" with the key "task.unknown"' in error.text
+    assert "The task is not on the queue" in str(error)
+    assert next(task for task in published() if task.id == error.task_id).unsent
+
+
+def test_a_record_that_cannot_be_written_refuses_the_task(machine):
+    kept = machine.state / "kept.jsonl"
+    (machine.state / FILE).rename(kept)
+    (machine.state / FILE).symlink_to("/dev/full")
+    try:
+        before = ledger([]).waiting
+        error = refusal()
+        assert "The record of what is sent can't be written: [Errno 28] No space left on device" in error.text
+        assert "The task is not on the queue" in str(error)
+        assert ledger([]).waiting == before
+    finally:
+        kept.replace(machine.state / FILE)
+    sent_again_makes_one_row(error.task_id)

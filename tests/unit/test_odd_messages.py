@@ -9,8 +9,7 @@ from uuid import uuid4
 import pytest
 
 from backstage.challenges import challenge_1, health, program
-from workshop.delivery import recorder
-from workshop.delivery.record import uuids
+from workshop.delivery.record import FILE, uuids
 
 ODD: list[tuple[list[Any], dict[str, Any], str]] = [
     ([], {}, "[]"),
@@ -40,11 +39,11 @@ def all_right(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def record(state: Path, *messages: tuple[list[Any], dict[str, Any]]) -> None:
     """Write down that messages were sent from notebook 01."""
-    with (state / recorder.FILE).open("w", encoding="utf-8") as file:
+    with (state / FILE).open("w", encoding="utf-8") as file:
         for args, kwargs in messages:
             entry = {"id": str(uuid4()), "name": program.TASK, "args": args, "kwargs": kwargs, "run": "r"}
             entry |= {"at": "2026-11-27T20:00:00.000+00:00", "source": "01-enqueue"}
-            file.write(json.dumps(entry) + "\n" + json.dumps({"id": entry["id"]}) + "\n")
+            file.write(json.dumps(entry) + "\n" + json.dumps({"confirmed": [entry["id"]]}) + "\n")
 
 
 @pytest.mark.parametrize(("args", "kwargs", "shown"), ODD)

@@ -1,37 +1,37 @@
 """The record of publishes tells runs apart, and what was confirmed from what was not."""
 
-import pytest
+from pathlib import Path
+from types import SimpleNamespace
 
-from workshop.delivery import record, recorder
+import pytest
+from celery.signals import after_task_publish
+
+from workshop.delivery import record
 
 pytestmark = pytest.mark.usefixtures("state")
 
-
-def send(id: str, name: str = "workshop.tasks.do_task", point=(1, 2), keywords=None, **headers) -> None:
-    body = [list(point), keywords or {}, {}]
-    recorder._note_publish(body=body, headers={"id": id, "task": name} | headers)
+TASK = "workshop.tasks.do_task"
 
 
-def confirm(id: str) -> None:
-    recorder._note_confirm(headers={"id": id, "task": "workshop.tasks.do_task"})
+def send(id: str, point=(1, 2), keywords=None, retries: int = 0) -> None:
+    record.append(record.entry(id, TASK, point, keywords, retries))
+
+
+def confirm(*ids: str) -> None:
+    record.append({"confirmed": ids})
 
 
 @pytest.fixture
 def cell(monkeypatch):
     """Begin and end cells as Jupyter does."""
 
-    class Result:
-        error_in_exec: Exception | None = None
-
     def run(*ids: str, error: Exception | None = None) -> None:
-        recorder._begin_cell(None)
+        record.begin_cell(None)
         for id in ids:
             send(id)
-        result = Result()
-        result.error_in_exec = error
-        recorder._end_cell(result)
+        record.end_cell(SimpleNamespace(error_in_exec=error))
 
-    monkeypatch.setattr(recorder, "_cells", 1)
+    monkeypatch.setattr(record, "_cells", 1)
     return run
 
 
@@ -47,10 +47,17 @@ def test_a_task_is_unconfirmed_until_the_broker_says_so():
     assert record.published()[0].confirmed
 
 
+def test_one_line_confirms_many():
+    for id in ("a", "b", "c"):
+        send(id)
+    confirm("a", "c", "of another process")
+    assert [task.id for task in record.published() if task.confirmed] == ["a", "c"]
+
+
 def test_what_was_sent_twice_under_one_id_is_one_task():
     for id in ("a", "a", "b"):
         send(id)
-        confirm(id)
+    confirm("a", "a", "b")
     assert [(task.id, task.again) for task in record.published()] == [("a", 1), ("b", 0)]
 
 
@@ -82,7 +89,7 @@ def test_the_latest_run_is_that_of_the_latest_cell(cell):
 
 def test_in_a_notebook_another_process_does_not_count(cell, monkeypatch):
     with monkeypatch.context() as somebody:
-        somebody.setattr(recorder, "PROCESS", "else")
+        somebody.setattr(record, "PROCESS", "else")
         send("theirs")
     assert record.latest_run() == []
     cell("ours")
@@ -102,24 +109,64 @@ def test_the_error_of_a_cell_that_sent_nothing_is_not(cell):
 
 
 def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
-    recorder._begin_cell(None)
-    with pytest.raises(TypeError), recorder.trying("a", "workshop.tasks.do_task", [1], {}):
-        raise TypeError("y is missing")
-    result = type("Result", (), {"error_in_exec": TypeError("y is missing")})()
-    recorder._end_cell(result)
+    record.begin_cell(None)
+    record.note_unsent(record.entry("a", TASK, [1], {}), "TypeError: y is missing")
+    record.end_cell(SimpleNamespace(error_in_exec=TypeError("y is missing")))
     run = record.runs()[0]
     assert (run.error, run.tasks, run.unsent[0].args) == ("TypeError: y is missing", [], [1])
 
 
-def test_periodic_tasks_and_probes_are_not_recorded():
-    send("a", name="workshop.periodic.count_squares")
-    send("b", **{recorder.PROBE: True})
-    assert record.published() == []
+def test_what_an_application_of_somebody_sends_is_noted_and_what_the_publisher_sends_is_not_noted_twice():
+    after_task_publish.send("theirs", headers={"id": "a", "task": "theirs"}, body=([1, 2], {}, {}))
+    send("b")
+    after_task_publish.send(TASK, headers={"id": "b", "task": TASK}, body=([1, 2], {}, {}))
+    assert [(task.id, task.name, task.confirmed) for task in record.published()] == [
+        ("a", "theirs", True),
+        ("b", TASK, False),
+    ]
+
+
+def test_periodic_tasks_are_not_new():
+    assert record.is_new(TASK) and not record.is_new("workshop.periodic.count_squares")
 
 
 def test_a_line_that_is_no_task_is_left_out(state):
     send("a")
-    with (state / recorder.FILE).open("a") as file:
-        file.write('3\n[]\n{"id"\n')
+    with (state / record.FILE).open("a") as file:
+        file.write('\n3\n[]\n{"id"\n')
     send("b")
     assert [task.id for task in record.published()] == ["a", "b"]
+
+
+def test_half_a_line_spoils_no_other(state):
+    """Whoever met the full disk, whoever writes next."""
+    send("a")
+    with (state / record.FILE).open("a") as file:
+        file.write('\n{"id": "lost", "na')
+    send("b")
+    assert [task.id for task in record.published()] == ["a", "b"]
+
+
+def test_the_record_is_where_the_state_folder_is(state, tmp_path, monkeypatch):
+    send("a")
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "another"))
+    send("b")
+    assert [task.id for task in record.published()] == ["b"]
+
+
+def test_a_record_that_a_reset_removed_begins_anew(state):
+    send("a")
+    (state / record.FILE).unlink()
+    send("b")
+    assert [task.id for task in record.published()] == ["b"]
+
+
+@pytest.mark.posix
+def test_what_is_not_written_as_a_whole_is_an_error(state: Path, monkeypatch):
+    (state / record.FILE).symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device"):
+        send("a")
+    (state / record.FILE).unlink()
+    monkeypatch.setattr(record, "_opened", lambda: SimpleNamespace(write=lambda line: len(line) - 1))
+    with pytest.raises(OSError, match="No space left on device"):
+        send("a")

@@ -12,7 +12,7 @@ import pytest
 from backstage.stack.process import born
 from tests.conftest import wait_for, workshop
 from workshop import settings, state_folder
-from workshop.delivery import recorder
+from workshop.delivery.record import FILE
 from workshop.errors import WorkshopError
 
 
@@ -132,7 +132,7 @@ def test_the_demo_does_not_begin_with_a_wrong_variable(state: Path) -> None:
         done.stderr
         == "Error: WORKSHOP_SEED is 'abc'. It must be a whole number. Next: mend it, or unset it\n"
     )
-    assert not (state / recorder.FILE).exists()
+    assert not (state / FILE).exists()
 
 
 def test_nothing_is_sent_with_a_wrong_variable(state: Path) -> None:
@@ -144,7 +144,7 @@ def test_nothing_is_sent_with_a_wrong_variable(state: Path) -> None:
         text=True,
     )
     assert "WorkshopError: WORKSHOP_PACE is 'fast'. It must be a number from 0 to 60,000." in done.stderr
-    assert not (state / recorder.FILE).exists()
+    assert not (state / FILE).exists()
 
 
 def test_a_worker_that_someone_starts_ends_before_its_first_task() -> None:

@@ -6,7 +6,6 @@ seconds, name one part, and never show a password.
 
 import re
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from threading import Thread
@@ -14,6 +13,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
+from amqp.exceptions import AMQPError
 from kombu import Connection
 
 PATIENCE = 3
@@ -61,21 +61,52 @@ def parts_of(url: object, kind: Kind) -> dict[str, Any]:
     return {}
 
 
+def log_in(url: object, patience: float) -> Any:
+    """Log in to RabbitMQ, and return the connection.
+
+    Parameters
+    ----------
+    url : str
+        The broker's address, right or wrong.
+    patience : float
+        Seconds within which it must answer.
+
+    Returns
+    -------
+    amqp.Connection
+        Who reads from it or writes to it waits for `PATIENCE` seconds at most.
+
+    Raises
+    ------
+    Trouble
+        If one part of the address is wrong.
+    """
+    parts = _parts_of(url, BROKER)
+    _reach(parts, BROKER, patience)
+    silence = {"read_timeout": PATIENCE, "write_timeout": PATIENCE}
+    broker = Connection(url, connect_timeout=patience, transport_options=silence)
+    try:
+        return broker.transport.establish_connection()
+    except Exception as error:  # the library has many, and other programs may answer anything
+        raise Trouble(*_why_no_broker(error, parts)) from error
+
+
 def broker_trouble(url: object) -> Trouble | None:
     """Log in to RabbitMQ and return which part of its address is wrong; None if none is."""
-    return _trouble(url, BROKER, _log_in_to_broker)
+    try:
+        with suppress(AMQPError, OSError):  # by then it has let this machine in
+            log_in(url, PATIENCE).close()
+    except Trouble as trouble:
+        return trouble
+    return None
 
 
 def database_trouble(url: object) -> Trouble | None:
     """Log in to PostgreSQL, look for the course's tables, and return what is wrong; None if nothing is."""
-    return _trouble(url, DATABASE, _log_in_to_database)
-
-
-def _trouble(url: object, kind: Kind, log_in: Callable[[str, dict[str, Any]], None]) -> Trouble | None:
     try:
-        parts = _parts_of(url, kind)
-        _reach(parts, kind)
-        log_in(str(url), parts)
+        parts = _parts_of(url, DATABASE)
+        _reach(parts, DATABASE, PATIENCE)
+        _look_into_database(str(url), parts)
     except Trouble as trouble:
         return trouble
     return None
@@ -106,18 +137,18 @@ def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
     return {"scheme": split.scheme, "user": user, "host": split.hostname, "port": port, kind.name: name}
 
 
-def _reach(parts: dict[str, Any], kind: Kind) -> None:
+def _reach(parts: dict[str, Any], kind: Kind, patience: float) -> None:
     outcome: list[OSError] = []
 
     def connect() -> None:
         try:
-            socket.create_connection((parts["host"], parts["port"]), timeout=PATIENCE).close()
+            socket.create_connection((parts["host"], parts["port"]), timeout=patience).close()
         except OSError as error:
             outcome.append(error)
 
     attempt = Thread(target=connect, daemon=True)  # the search for a name has no time limit of its own
     attempt.start()
-    attempt.join(PATIENCE)
+    attempt.join(patience)
     if not outcome and not attempt.is_alive():
         return
     host = f'The {kind.what}\'s host "{parts["host"]}"'
@@ -128,18 +159,10 @@ def _reach(parts: dict[str, Any], kind: Kind) -> None:
         case [socket.gaierror()]:
             raise Trouble("host", f"{host} is not known.")
         case [] | [TimeoutError()]:
-            text = f"{host} does not answer at port {parts['port']} within {PATIENCE} s."
+            text = f"{host} does not answer at port {parts['port']} within {patience:.1g} s."
         case [error]:
             text = f"{host} can't be reached: {error.strerror}."
     raise Trouble("host", text, on_the_way=True)
-
-
-def _log_in_to_broker(url: str, parts: dict[str, Any]) -> None:
-    try:
-        with Connection(url, connect_timeout=PATIENCE) as connection:
-            connection.transport.establish_connection().close()
-    except Exception as error:  # the library has many, and other programs may answer anything
-        raise Trouble(*_why_no_broker(error, parts)) from error
 
 
 def _why_no_broker(error: Exception, parts: dict[str, Any]) -> tuple[str, str]:
@@ -151,12 +174,12 @@ def _why_no_broker(error: Exception, parts: dict[str, Any]) -> tuple[str, str]:
     if code == 530:
         name = parts["virtual host"] or "/"
         return "virtual host", f'RabbitMQ has no virtual host "{name}", or not for user "{user}".'
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | BlockingIOError):
         return "port", f"RabbitMQ at port {port} takes the call, but says nothing for {PATIENCE} s."
     return "port", f"What listens at the broker's port {port} does not answer as RabbitMQ does."
 
 
-def _log_in_to_database(url: str, parts: dict[str, Any]) -> None:
+def _look_into_database(url: str, parts: dict[str, Any]) -> None:
     tables = "SELECT t FROM unnest(array['grid_squares', 'task_log', 'uk_boundary']) AS t"
     try:
         with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=PATIENCE) as connection:

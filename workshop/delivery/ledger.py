@@ -9,12 +9,10 @@ import time
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
 from amqp.exceptions import AMQPError
-from celery import Celery
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import OperationalError as DatabaseError
 
@@ -240,6 +238,7 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
     tasks : sequence of Published, optional
         Which tasks; by default the whole record. Strangers are looked for only then.
     """
+    publisher.flush()
     now = _begin(published() if tasks is None else tasks)
     now.look()
     now.search()
@@ -269,6 +268,7 @@ def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
     patience : float
         After how many seconds without a change it ends.
     """
+    publisher.flush()
     now, since, before = _begin(tasks), time.monotonic(), None
     while True:
         try:
@@ -354,11 +354,9 @@ def requeue(tasks: Sequence[Published]) -> int:
     Raises
     ------
     workshop.delivery.publisher.NotSent
-        If RabbitMQ does not take one of them. Those before it are on the queue.
+        If RabbitMQ does not confirm one of them.
     """
-    with Celery(broker=settings.broker_url(), set_as_current=False) as application:
-        application.config_from_object("workshop.delivery.configuration")
-        for task in tasks:
-            publish = partial(application.send_task, task.name, task.args, task.kwargs, task_id=task.id)
-            publisher.send(application, task.id, publish)
+    for task in tasks:
+        publisher.send(publisher.task_message(task.id, task.name, task.args, task.kwargs))
+    publisher.flush()
     return len(tasks)

@@ -1,106 +1,218 @@
-"""Hands a task to RabbitMQ, and within seconds says the truth about it.
+"""Hands tasks to RabbitMQ, and within seconds says the truth about each of them.
 
 Celery's own `delay` may wait for ever: for a broker that is frozen, or one that takes no messages because its
-disk is full. Here RabbitMQ confirms that it has the task, or `NotSent` says what is wrong.
+disk is full. And it takes for sent what no queue takes. Here RabbitMQ confirms that it has the task in a
+queue, or `NotSent` says what is wrong.
+
+A lone task is waited for. In a burst, such as a loop, waiting would take most of the time: there each task is
+handed over, and the confirmations of some hundred are read while the loop goes on. What goes wrong then is
+said by the next `delay`, by the end of the cell or script, or by `flush`, which whoever counts calls.
 """
 
-from collections.abc import Callable
+import atexit
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import celery
-from amqp.exceptions import AMQPError, ChannelError, MessageNacked
+from celery import current_task
 from kombu import Producer
-from kombu.exceptions import OperationalError
+from kombu.serialization import dumps
 
-from workshop.delivery.addresses import broker_trouble
+from workshop import settings
+from workshop.delivery import record
+from workshop.delivery.topology import ROUTING_KEY, TASKS
+from workshop.delivery.window import Lost, Message, Window
 from workshop.errors import WorkshopError
 
-CONFIRM = 3
-"""Seconds that RabbitMQ has to confirm a message."""
+BURST = 0.02
+"""A task that is sent within so many seconds after the one before is part of a burst."""
 
 
 class NotSent(WorkshopError):
-    """A task is not on the queue, or nobody knows whether it is.
+    """Tasks are not on the queue, or nobody knows whether they are.
 
     Attributes
     ----------
+    tasks : list of Message
+        Which. In a burst they can be some hundred, those of earlier calls among them.
     task_id : str
-        The task's id. Sent again under this id, it makes one row, even if RabbitMQ has it twice.
+        The id of the first one.
     perhaps : bool
-        Whether RabbitMQ may have the task nevertheless: only its answer is missing.
+        Whether RabbitMQ may have one of them nevertheless: only its answer is missing.
     """
 
-    def __init__(self, task_id: str, text: str, perhaps: bool) -> None:
-        fate = "Perhaps it has the task, perhaps not." if perhaps else "The task is not on the queue."
-        again = f'apply_async((x, y), task_id="{task_id}")'
-        super().__init__(f"{text} {fate}\n", f"workshop status. Then it is safe to send it again: {again}")
-        self.task_id, self.perhaps = task_id, perhaps
-        self.args = (task_id, text, perhaps)  # of which another process makes it anew
+    def __init__(self, lost: Sequence[Lost]) -> None:
+        self.tasks = [message for message, _, _ in lost]
+        unknown = sum(perhaps for _, _, perhaps in lost)
+        self.task_id, self.why, self.perhaps = self.tasks[0].id, lost[0][1], unknown > 0
+        fate = "Perhaps it has the task, perhaps not." if self.perhaps else "The task is not on the queue."
+        again = f'it again: apply_async((x, y), task_id="{self.task_id}")'
+        if len(lost) > 1:
+            fate = f"So it is with {len(lost)} tasks: {unknown} are perhaps on the queue, the others are not."
+            again = f"them again, {self.task_id} and the others: import sys; sys.last_value.send_again()"
+        super().__init__(f"{self.why} {fate}\n", f"workshop status. Then it is safe to send {again}")
+        self.args = (lost,)  # of which another process makes it anew
+
+    def send_again(self) -> None:
+        """Send the tasks again, each under its own id: one that RabbitMQ has twice makes one row.
+
+        Raises
+        ------
+        NotSent
+            About all of them, if one is not confirmed now either.
+        """
+        try:
+            for message in self.tasks:
+                send(message)
+            flush()
+        except NotSent as error:
+            raise NotSent([(message, error.why, True) for message in self.tasks]) from None
 
 
-def send(app: celery.Celery, task_id: str, publish: Callable[..., Any]) -> Any:
-    """Publish a task, and wait until RabbitMQ confirms it.
+_writer = celery.Celery("publisher", set_as_current=False)
+
+
+def task_message(
+    id: str, name: str, args: Any, kwargs: Any = None, recorded: bool = True, **options: Any
+) -> Message:
+    """Return the message of a task for the queue `squares`, as Celery writes it.
+
+    Parameters
+    ----------
+    id, name, args, kwargs
+        The task.
+    recorded : bool
+        Whether it goes into the record of publishes.
+    **options
+        Those of Celery that stand in the message itself, such as `soft_time_limit`.
+    """
+    reply_to = _writer.thread_oid
+    headers, properties, body, _ = _writer.amqp.as_task_v2(
+        id, name, args, kwargs, reply_to=reply_to, **options
+    )
+    content_type, content_encoding, text = dumps(body, "json")
+    envelope = {"exchange": TASKS.name, "routing_key": ROUTING_KEY, "delivery_mode": 2, "headers": headers}
+    envelope |= {"content_type": content_type, "content_encoding": content_encoding} | properties
+    return Message(id, text, envelope, record.entry(id, name, args, kwargs) if recorded else None)
+
+
+def serve(app: celery.Celery) -> None:
+    """Take over what a Celery application itself would send: tasks by their name or with options, groups.
 
     Parameters
     ----------
     app : celery.Celery
-        Whose connections are used.
-    task_id : str
-        The task's id.
-    publish : callable
-        Publishes it; takes the options `producer`, `retry` and `confirm_timeout` of `apply_async`.
+        The application.
+    """
+    prepare = app.amqp._create_task_sender()
+
+    def send_task_message(_: Producer, name: str, message: Any, **options: Any) -> None:
+        prepare(_Catcher(message), name, message, **options)
+
+    app.amqp.send_task_message = send_task_message
+
+
+@dataclass
+class _Catcher:
+    """Gets what Celery has made ready, in the place of a producer."""
+
+    task: Any
+
+    def publish(self, body: Any, serializer: str | None = None, **options: Any) -> None:
+        headers, _, (args, kwargs, _), _ = self.task
+        id, name = headers["id"], headers["task"]
+        content_type, content_encoding, text = dumps(body, serializer)
+        options |= {"content_type": content_type, "content_encoding": content_encoding, "retry": False}
+        new = record.is_new(name)
+        entry = record.entry(id, name, args, kwargs, headers["retries"]) if new else None
+        send(Message(id, text, options, entry), current_task.app.conf.broker_url if current_task else "")
+
+
+_window = Window()
+_forked = False
+_latest = threading.local()
+
+
+def send(message: Message, url: str = "") -> None:
+    """Hand a task to RabbitMQ, and wait until it confirms it, unless this is one call of a burst.
+
+    Workers and forked processes wait for each.
+
+    Parameters
+    ----------
+    message : Message
+        The task.
+    url : str, optional
+        In a worker, the address of its broker; else it is the one that the settings name now.
 
     Raises
     ------
     NotSent
-        Within about five seconds, if RabbitMQ can't be reached, refuses the task, or does not confirm it.
+        Within about five seconds, if RabbitMQ can't be reached, refuses a task, or does not confirm it; also
+        about tasks of earlier calls, of which nobody was told yet. This one is not sent then.
     """
-    with app.producer_or_acquire() as producer:
-        if text := _connect(producer, app.conf.broker_url):
-            raise NotSent(task_id, text, perhaps=False)
-        alarm: list[str] = []
-        producer.connection.connection.on_blocked = alarm.append
-        try:
-            return publish(producer=producer, retry=False, confirm_timeout=CONFIRM)
-        except (OperationalError, AMQPError, MessageNacked, OSError) as error:
-            producer.connection.collect()
-            cause = error.__cause__ or error
-            refused = isinstance(cause, ChannelError | MessageNacked)
-            text = _in_words(cause, bool(alarm), app.conf.broker_url)
-            raise NotSent(task_id, text, perhaps=not refused) from error
-        except BaseException:  # such as a time limit or Ctrl-C while it waits: the answer would come later
-            producer.connection.collect()
-            raise
+    burst = not url and not _forked and time.monotonic() - getattr(_latest, "end", 0) < BURST
+    if not burst:
+        settings.check()  # a worker would fail each task
+    lost = _window.send(message, url or settings.broker_url(), wait=not burst)
+    _latest.end = time.monotonic()
+    _tell(lost)
 
 
-def _connect(producer: Producer, url: str) -> str:
-    """See to it that the connection lives; return what keeps it from that, in words."""
-    connection = producer.connection
-    if connection.connected:
-        try:
-            connection.drain_events(timeout=0)
-        except TimeoutError:
-            return ""  # nothing was said: it lives
-        except (AMQPError, OSError):
-            connection.collect()
-    if trouble := broker_trouble(url):
-        return trouble.text
+def flush() -> None:
+    """Wait until RabbitMQ has confirmed whatever this process has sent.
+
+    Raises
+    ------
+    NotSent
+        About what it did not confirm, if nobody was told yet.
+    """
+    _tell(_window.flush())
+
+
+def _tell(lost: Sequence[Lost]) -> None:
+    if lost:
+        raise NotSent(lost)
+
+
+def _begin_child() -> None:
+    """Leave the parent's window and connection to the parent."""
+    global _window, _forked
+    _window, _forked = Window(), True
+
+
+def _end_cell(result: Any) -> None:
+    """Let a cell fail whose tasks are not on the queue, so that the cells after it don't run."""
     try:
-        connection.ensure_connection(max_retries=1, interval_start=0, timeout=CONFIRM)
-        producer.revive(connection)
-    except (OperationalError, OSError) as error:
-        return f"RabbitMQ was there a moment ago, but now: {error}."
-    return ""
+        flush()
+    except NotSent as error:
+        shell.showtraceback((NotSent, error, None))
+        if result and result.success:
+            result.error_in_exec = error
+    record.end_cell(result)
 
 
-def _in_words(error: BaseException, alarm: bool, url: str) -> str:
-    if alarm:
-        return "RabbitMQ takes no messages for now: its disk or memory is nearly full."
-    if isinstance(error, TimeoutError):
-        return f"RabbitMQ did not confirm the task within {CONFIRM} s."
-    if isinstance(error, MessageNacked):
-        return "RabbitMQ refuses the task: its queue is full."
-    if isinstance(error, ChannelError):
-        return f"RabbitMQ refuses the task: {error}."
-    now = broker_trouble(url)
-    return "The connection broke before RabbitMQ confirmed the task." + (f" {now.text}" if now else "")
+def _end_script() -> None:
+    """Let a script fail whose tasks are not on the queue."""
+    try:
+        flush()
+    except NotSent as error:
+        print(f"Error: {error}", file=sys.stderr)
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(1)  # by now nothing else changes the exit code
+
+
+atexit.register(_end_script)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_child)
+if shell := record.shell():
+    shell.events.register("pre_run_cell", record.begin_cell)
+    shell.events.register("post_run_cell", _end_cell)

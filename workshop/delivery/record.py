@@ -1,19 +1,42 @@
 """The producer's own record of what it published, so that nothing can get lost unnoticed.
 
-Each publish writes two lines to ``published.jsonl`` in the state folder: one before, one when RabbitMQ
-confirmed it. A task with the first line only was perhaps not accepted; for one that surely was not, a line
-says why. `workshop.delivery.recorder` writes them.
+It is ``published.jsonl`` in the state folder. A line is written before each publish; without it nothing is
+sent. Other lines say what RabbitMQ confirmed, many at once. A task without a confirmation was perhaps not
+accepted; for one that surely was not, a line says why.
 """
 
+import errno
 import json
-from collections.abc import Iterable, Iterator
+import os
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from io import FileIO
+from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from workshop.delivery import recorder
+from celery import current_task
+from celery.signals import after_task_publish
+
+from workshop import settings
 from workshop.state_folder import state_dir
+
+FILE = "published.jsonl"
+
+PROCESS = uuid4().hex[:8]
+"""The part of a run's name that says which process it belongs to."""
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+STARTED = _now()
+"""When this process began to be able to send tasks (UTC, ISO 8601)."""
 
 
 @dataclass
@@ -110,7 +133,7 @@ def runs() -> list[Run]:
     """Return every run in the record, in the order in which they began."""
     found: dict[str, Run] = {}
     tasks: dict[str, Published] = {}
-    for entry in _entries():
+    for entry in _lines():
         _read(entry, found, tasks)
     return list(found.values())
 
@@ -122,12 +145,12 @@ def published() -> list[Published]:
 
 def own_runs() -> list[Run]:
     """Return the runs of this process."""
-    return [run for run in runs() if run.id.partition("-")[0] == recorder.PROCESS]
+    return [run for run in runs() if run.id.partition("-")[0] == PROCESS]
 
 
 def latest_run() -> list[Published]:
     """Return the tasks of the latest run: of this notebook since its kernel started, else of any process."""
-    candidates = own_runs() if recorder.in_notebook() else runs()
+    candidates = own_runs() if in_notebook() else runs()
     return next((tasks for run in reversed(candidates) if (tasks := run.tasks)), [])
 
 
@@ -140,9 +163,9 @@ def uuids(ids: Iterable[object]) -> list[UUID]:
     return found
 
 
-def _entries() -> Iterator[dict[str, Any]]:
-    """Yield the lines of the record, but those that can't be read: one is being written, or was edited."""
-    with suppress(FileNotFoundError), (state_dir() / recorder.FILE).open("rb") as file:
+def _lines() -> Iterator[dict[str, Any]]:
+    """Yield the lines of the record, but those that can't be read: half of one on a full disk, or edited."""
+    with suppress(FileNotFoundError), (state_dir() / FILE).open("rb") as file:
         for line in file:
             with suppress(ValueError):
                 if isinstance(entry := json.loads(line), dict):
@@ -150,16 +173,127 @@ def _entries() -> Iterator[dict[str, Any]]:
 
 
 def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Published]) -> None:
-    task = tasks.get(entry.get("id", ""))
-    if task is None and "name" in entry:
-        with suppress(TypeError):  # a line of an older version
-            task = tasks[entry["id"]] = Published(**entry)
-            runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
+    if "confirmed" in entry:
+        for task in filter(None, map(tasks.get, entry["confirmed"])):
+            task.again += task.confirmed
+            task.confirmed = True
     elif "error" in entry:
         run = Run(entry["run"], entry["source"], entry["at"])
         runs.setdefault(run.id, run).error = entry["error"]
-    elif task is not None and "name" in entry:
-        task.unsent = entry.get("unsent", "")
-    elif task is not None:
-        task.again += task.confirmed
-        task.confirmed = True
+    elif known := tasks.get(entry.get("id", "")):
+        known.unsent = entry.get("unsent", "")
+    else:
+        with suppress(TypeError):  # a line of an older version
+            task = Published(**entry)
+            tasks[task.id] = task
+            runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
+
+
+_cells = 0
+_recorded = False
+_file: FileIO | None = None
+_latest = threading.local()
+
+
+def this_run() -> str:
+    """Return the name of the run that publishes now: of this cell in a notebook, else of this process."""
+    return f"{PROCESS}-{_cells}" if _cells else PROCESS
+
+
+def source() -> str:
+    """Return what sends tasks here: a notebook such as ``01-enqueue``, or a script such as ``demo``."""
+    named = os.environ.get("WORKSHOP_SOURCE") or os.environ.get("JPY_SESSION_NAME")
+    return Path(named or ("notebook" if _cells else sys.argv[0])).stem
+
+
+def in_notebook() -> bool:
+    """Return whether this process runs a notebook's cells."""
+    return _cells > 0
+
+
+def is_new(name: str) -> bool:
+    """Return whether a producer sends this task: retries and periodic tasks are not new."""
+    return not (current_task or name.startswith("workshop.periodic."))
+
+
+def entry(
+    id: str, name: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, retries: int = 0
+) -> dict[str, Any]:
+    """Return the line about a task that is to be sent now; see `Published`."""
+    _latest.id = id
+    return {
+        "id": id,
+        "name": name,
+        "args": list(args or []),
+        "kwargs": dict(kwargs or {}),
+        "run": this_run(),
+        "at": _now(),
+        "source": source(),
+        "fault_rate": settings.fault_rate(),
+        "retries": retries,
+    }
+
+
+def append(line: dict[str, Any]) -> None:
+    """Add a line to the record, in one piece.
+
+    Raises
+    ------
+    OSError
+        If that is not possible, as on a full disk.
+    """
+    global _recorded
+    _recorded = True
+    text = f"\n{json.dumps(line, default=repr)}".encode()  # half a line before it is a line of its own
+    if _opened().write(text) < len(text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(state_dir() / FILE))
+
+
+def note_unsent(line: dict[str, Any], why: str) -> None:
+    """Add to the record, if it can be written, why the task of a line is surely not on the queue."""
+    with suppress(OSError):
+        append(line | {"unsent": why[:500]})
+
+
+def _opened() -> FileIO:
+    """Return the file, which stays open until it is removed, or the state folder is another one."""
+    global _file
+    path = state_dir() / FILE
+    with suppress(FileNotFoundError):
+        if _file and os.path.samestat(path.stat(), os.fstat(_file.fileno())):
+            return _file
+    _file = FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a")
+    return _file
+
+
+@after_task_publish.connect
+def _note_foreign(headers: dict[str, Any], body: Any, **_: Any) -> None:
+    """Note a task that another Celery application has sent, such as one that a notebook made."""
+    id, name = headers["id"], headers["task"]
+    if is_new(name) and id != getattr(_latest, "id", ""):
+        append(entry(id, name, body[0], body[1]))
+        append({"confirmed": [id]})
+
+
+def shell() -> Any:
+    """Return the notebook's, or the terminal's, IPython; None where there is none."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython else None
+
+
+def begin_cell(_: Any) -> None:
+    """Begin a run: whatever this cell sends."""
+    global _cells, _recorded
+    _cells += 1
+    _recorded = False
+
+
+def end_cell(result: Any) -> None:
+    """Note the error that ended a cell which sent tasks, or tried to."""
+    if _recorded and (error := result.error_in_exec):
+        text = f"{type(error).__name__}: {error}"
+        append({"run": this_run(), "at": _now(), "source": source(), "error": text[:500]})
+
+
+if shell():
+    _cells = 1
