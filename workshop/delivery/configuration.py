@@ -19,7 +19,7 @@ task_acks_late = True
 worker_prefetch_multiplier = 1
 
 # A task that failed for good is rejected, and RabbitMQ moves its message to the queue `dead`. What becomes
-# of one that lost its process, or met an outage, is in `workshop.delivery.request`.
+# of one that lost its process, or met an outage, is in `workshop.delivery.worker`.
 task_acks_on_failure = False
 worker_lost_wait = 3
 

@@ -11,7 +11,7 @@ from celery.worker import state as worker_state
 from celery.worker.control import control_command, inspect_command
 
 from workshop import settings
-from workshop.delivery.request import given_back
+from workshop.delivery.worker import given_back
 from workshop.delivery.topology import kept_connection
 
 _since = datetime.now(UTC).isoformat(timespec="milliseconds")

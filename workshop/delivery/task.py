@@ -36,7 +36,7 @@ _late: dict[str, int] = {}
 class Task(celery.Task):
     """A task that no outage costs anything, and that is sent to wherever the settings point now."""
 
-    Request = "workshop.delivery.request:Request"
+    Request = "workshop.delivery.worker:Request"
 
     default_retry_delay = 10
     """Seconds before a retry that names no countdown. Celery's own 180 s look like a hang."""
