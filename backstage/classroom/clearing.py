@@ -10,8 +10,8 @@ from kombu import Connection
 from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
 from workshop import state_folder
+from workshop.delivery.configuration import DEAD, SQUARES
 from workshop.delivery.record import FILE
-from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 
 _TABLES = {"grid_squares": "squares", "task_log": "log lines", "nation_counts": "counts by the clock"}
