@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from kombu import Connection
 
-from workshop.delivery.topology import ROUTING_KEY, TASKS
+from workshop.delivery.configuration import ROUTING_KEY, TASKS
 
 NAME = "workshop.tasks.do_task"
 POINT = [325_200, 673_500]

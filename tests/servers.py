@@ -28,7 +28,7 @@ from backstage.stack.status import running, running_site
 from tests.integration.machine import Machine, manage
 from tests.waiting import RUN, wait_for
 from workshop import state_folder
-from workshop.delivery.topology import DEAD, SQUARES
+from workshop.delivery.configuration import DEAD, SQUARES
 
 HASTE = "20"
 """Retries come so many times sooner."""

@@ -4,7 +4,7 @@ import time
 from hashlib import sha256
 
 from workshop import db, grid, settings
-from workshop.delivery.attempt import current_attempt
+from workshop.delivery.task import current_attempt
 
 
 class ServiceError(Exception):

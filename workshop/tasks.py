@@ -4,8 +4,7 @@ from typing import Any
 
 from celery import Celery
 
-from workshop.delivery.log import write_task_log
-from workshop.delivery.task import Task
+from workshop.delivery.task import Task, write_task_log
 from workshop.service import ServiceError, geoprocess
 from workshop.settings import broker_url
 

@@ -7,8 +7,8 @@ from backstage.challenges.program import TaskCode
 from backstage.challenges.verdict import NOT_YET, Verdict, phrase, say
 from workshop.delivery import publisher
 from workshop.delivery.ledger import FAR, Ledger, follow
-from workshop.delivery.log import ASKED
 from workshop.delivery.record import Published, Run
+from workshop.delivery.task import ASKED
 
 TASKS = 100
 

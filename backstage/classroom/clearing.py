@@ -12,8 +12,8 @@ from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
 from backstage.stack.texts import refusal
 from workshop import state_folder
+from workshop.delivery.configuration import DEAD, SQUARES
 from workshop.delivery.record import FILE
-from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 
 _TABLES = {

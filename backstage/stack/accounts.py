@@ -32,7 +32,7 @@ from backstage.stack.central_config import CentralConfig
 from backstage.stack.http import ask_rabbitmq
 from backstage.stack.queues import declare
 from backstage.stack.site import Site
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.configuration import SQUARES
 
 _RIGHTS = {"configure": "^$", "write": r"^(tasks|amq\.topic)$", "read": "^squares$"}
 _TOPICS = {"tasks": r"^task\.square$", "amq.topic": r"^(task|worker)\."}

@@ -21,8 +21,7 @@ from backstage.stack.status import elsewhere, running_site, statuses, until, wor
 from workshop import settings
 from workshop.database import execute
 from workshop.delivery.ledger import tasks_in_queue
-from workshop.delivery.presence import living
-from workshop.delivery.report import ask
+from workshop.delivery.worker import ask, living
 from workshop.errors import WorkshopError
 
 PACE = 2000

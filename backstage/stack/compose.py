@@ -26,8 +26,7 @@ from backstage.stack.supervisor import Supervisor
 from backstage.stack.texts import words
 from backstage.stack.watch import syntax_error
 from workshop import settings, state_folder
-from workshop.delivery.presence import code_digest, living
-from workshop.delivery.report import ask
+from workshop.delivery.worker import ask, code_digest, living
 from workshop.errors import WorkshopError
 
 _PATIENCE = 60

@@ -7,6 +7,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
+
+import psycopg
+from amqp.exceptions import AMQPError
+from kombu.exceptions import OperationalError
 
 from backstage.stack import environment, plan
 from backstage.stack.lock import only_one
@@ -17,9 +22,13 @@ from backstage.stack.supervisor import Supervisor
 from backstage.stack.texts import refusal
 from backstage.stack.workers import FAST
 from workshop import settings, state_folder
+from workshop.delivery.worker import ask, living
 from workshop.errors import WorkshopError
+from workshop.kinds import Number
 
 Say = Callable[[str], None]
+
+_SECONDS = Number(0, 3600)
 
 _ROOM = 150_000_000
 """Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
@@ -191,6 +200,44 @@ def scale(workers: int | None, processes: int | None = None, fast: bool = False)
     plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
     settings.change(workers=workers, processes=processes, profile=FAST if fast else None)
     settle()
+
+
+def pause(seconds: float = 60) -> None:
+    """Let this machine's workers take no task for a while; what they hold runs on.
+
+    Parameters
+    ----------
+    seconds : float
+        How long; then they go on by themselves. A pause from before is over.
+
+    Raises
+    ------
+    WorkshopError
+        If this machine joined a central queue, if `seconds` is wrong, or if a worker does not answer.
+    """
+    if settings.joined():
+        raise WorkshopError(
+            "This machine joined a central queue, where nobody can pause a worker.",
+            "workshop leave goes back to its own queue",
+        )
+    try:
+        lease = {"seconds": _SECONDS.read(seconds)}
+    except (OverflowError, TypeError, ValueError):
+        raise WorkshopError(f"seconds is {seconds!r}. It must be {_SECONDS}.", "pause(60)") from None
+    workers, answers = {}, {}
+    with suppress(psycopg.Error, OSError, OperationalError, AMQPError):  # what is away has no workers
+        workers = living(settings.database_url())
+        options = {"arguments": lease, "timeout": 3, "limit": len(workers) or None}
+        answers = ask(settings.broker_url(), "course_pause", **options)
+    silent = workers.keys() - {name for name, answer in answers.items() if "paused" in answer}
+    if silent or not workers:
+        said = f"{', '.join(sorted(silent))} does not answer." if silent else "No worker answers."
+        raise WorkshopError(said, "workshop status")
+
+
+def resume() -> None:
+    """Let this machine's workers go on now, before their pause is over."""
+    pause(0)
 
 
 def has_workers() -> bool:

@@ -6,7 +6,7 @@ from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
 from backstage.stack.texts import words
-from workshop.delivery.topology import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
+from workshop.delivery.configuration import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
 from workshop.errors import WorkshopError
 
 _PATIENCE = {"read_timeout": 10, "write_timeout": 10}

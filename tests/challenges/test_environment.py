@@ -15,7 +15,7 @@ import pytest
 
 from tests.challenges.attendee import Attendee
 from tests.conftest import wait_for
-from workshop.delivery.presence import living
+from workshop.delivery.worker import living
 
 
 @pytest.fixture(scope="module")

@@ -19,8 +19,8 @@ from backstage.cli import main
 from tests.conftest import hear_ctrl_c, wait_for
 from tests.integration.machine import Machine, manage
 from workshop import grid
+from workshop.delivery.configuration import DEAD, SQUARES
 from workshop.delivery.guard import fault
-from workshop.delivery.topology import DEAD, SQUARES
 from workshop.errors import WorkshopError
 from workshop.maps import read_boundary
 

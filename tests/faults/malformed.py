@@ -6,7 +6,7 @@ the dead letters.
 
 from tests.integration.machine import Machine
 from tests.messages import MALFORMED
-from workshop.delivery.topology import ROUTING_KEY, TASKS
+from workshop.delivery.configuration import ROUTING_KEY, TASKS
 
 NUMBER = "malformed"
 """The header that carries the number."""

@@ -26,10 +26,10 @@ from tests.integration.machine import Machine, frozen
 from tests.integration.own_stack import LIMIT, broker_that_wants_more_disk, done, kill, task_of, until_ready
 from workshop import maps
 from workshop.delivery import publisher, window
+from workshop.delivery.configuration import ROUTING_KEY, SQUARES, TASKS
 from workshop.delivery.ledger import ledger, requeue
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published
-from workshop.delivery.topology import ROUTING_KEY, SQUARES, TASKS
 from workshop.tasks import do_task
 
 

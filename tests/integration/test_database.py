@@ -9,8 +9,7 @@ import sqlalchemy as sa
 
 from tests.integration.machine import Machine
 from workshop import database, db
-from workshop.delivery import log
-from workshop.delivery.attempt import Attempt
+from workshop.delivery import task
 
 pytestmark = pytest.mark.usefixtures("room")
 
@@ -38,9 +37,9 @@ def lost_answer(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_line_of_the_task_log_is_sent_twice_and_written_once(
     room: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    attempt = Attempt(uuid4(), "worker1@test", 1, 0)
-    monkeypatch.setattr(log, "current_attempt", lambda: attempt)
-    log.write_task_log("RETRY", ValueError("no answer"))
+    attempt = task.Attempt(uuid4(), "worker1@test", 1, 0)
+    monkeypatch.setattr(task, "current_attempt", lambda: attempt)
+    task.write_task_log("RETRY", ValueError("no answer"))
     assert room.sql("SELECT state FROM geopython.task_log WHERE task_id = %s", attempt.task_id) == [
         ("RETRY",)
     ]

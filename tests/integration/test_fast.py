@@ -21,7 +21,7 @@ from tests.integration.own_stack import (
 from workshop import live, maps, settings
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published
-from workshop.delivery.report import ask
+from workshop.delivery.worker import ask
 from workshop.tasks import do_task
 
 

@@ -17,10 +17,10 @@ from tests.integration.own_stack import EDINBURGH, done, send, task_of
 from tests.messages import message, publish
 from tests.servers import empty, worker
 from workshop import live, maps, settings
+from workshop.delivery.configuration import SQUARES
 from workshop.delivery.ledger import ledger, letters, requeue
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import published
-from workshop.delivery.topology import SQUARES
 from workshop.errors import WorkshopError
 from workshop.tasks import application, do_task
 

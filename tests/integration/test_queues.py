@@ -10,7 +10,7 @@ from kombu import Connection, Exchange, Queue
 from backstage.stack import rabbitmq
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
-from workshop.delivery.topology import DEAD, ROUTING_KEY, SQUARES, TASKS
+from workshop.delivery.configuration import DEAD, ROUTING_KEY, SQUARES, TASKS
 from workshop.errors import WorkshopError
 
 SHORT = {"x-queue-type": "classic", "x-max-length": 5}

@@ -12,7 +12,7 @@ from backstage.stack import accounts, central_config, ports, postgis, rabbitmq
 from backstage.stack.central_config import CentralConfig, machine_of, open_to_others, opened
 from backstage.stack.site import USUAL_PORTS, Site
 from tests.servers import at
-from workshop.delivery.topology import DEAD, SQUARES
+from workshop.delivery.configuration import DEAD, SQUARES
 
 CENTRAL = CentralConfig(
     "c7f3",

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from backstage.stack import plan, remote
+from backstage.stack.control import pause
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
 from workshop import state_folder
-from workshop.delivery.pause import pause
 from workshop.errors import WorkshopError
 
 JOINED = {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/celery_app", "machine": "machine07"}

@@ -19,11 +19,10 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from workshop import db, settings
 from workshop.database import among, execute
 from workshop.delivery import publisher
+from workshop.delivery.configuration import DEAD, REASON, SINCE, SQUARES, kept_connection
 from workshop.delivery.guard import Packed, fault
-from workshop.delivery.presence import LIVING
 from workshop.delivery.record import Published, published, uuids
-from workshop.delivery.report import ask_workers
-from workshop.delivery.topology import DEAD, REASON, SINCE, SQUARES, kept_connection
+from workshop.delivery.worker import LIVING, ask_workers
 from workshop.json_files import changing
 from workshop.state_folder import state_dir
 

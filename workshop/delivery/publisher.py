@@ -26,7 +26,7 @@ from kombu.serialization import dumps
 
 from workshop import settings
 from workshop.delivery import record
-from workshop.delivery.topology import ROUTING_KEY, TASKS
+from workshop.delivery.configuration import ROUTING_KEY, TASKS
 from workshop.delivery.window import Lost, Message, Window
 from workshop.errors import WorkshopError
 

@@ -1,29 +1,38 @@
-"""The Celery task class beneath `workshop.tasks.AppBaseTask`: what holds whatever a task's own code does."""
+"""The Celery task class beneath `workshop.tasks.AppBaseTask`: what holds whatever a task's own code does.
+
+What runs now is read from Celery in this one place, and the task log is written here.
+"""
 
 import gc
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from threading import current_thread, main_thread
 from typing import Any
+from uuid import UUID, uuid4
 
 import celery
+from celery import current_task
 from celery.exceptions import Reject, Retry
-from celery.signals import worker_before_create_process, worker_init, worker_process_init
-from celery.utils import uuid
+from celery.signals import worker_before_create_process, worker_process_init
 from celery.utils.log import get_task_logger
 from kombu import pools
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from workshop import database, settings
-from workshop.database import keep_database
+from workshop import database, db, settings
 from workshop.delivery import publisher, record
-from workshop.delivery.attempt import ERRORS, current_attempt
-from workshop.delivery.log import ASKED, write_task_log
-from workshop.delivery.topology import SQUARES
+from workshop.delivery.configuration import SQUARES
 from workshop.errors import WorkshopError
 
 _logger = get_task_logger(__name__)
+
+ERRORS = "known_errors"
+"""The message header that counts how often a task asked for a retry."""
+
+ASKED = " (it had asked for a retry)"
+"""Ends the error of an attempt that had asked for a retry, when the task's own code caught the Retry."""
 
 LATE = 3
 """How often a process gives a task back because the database answered too late."""
@@ -33,10 +42,79 @@ _LIMITS = ("time_limit", "soft_time_limit")
 _late: dict[str, int] = {}
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """One run of one task.
+
+    Attributes
+    ----------
+    task_id : uuid.UUID
+        Celery's id of the task; a fresh one outside a worker.
+    worker : str
+        The worker's name, such as ``worker1@laptop``; ``direct`` outside a worker.
+    number : int
+        1 for the first run, 2 for the first retry, and so on.
+    errors : int
+        How often the task asked for a retry before, because of an error it knows.
+    countdown : float, optional
+        The seconds that this attempt, asking for a retry, named itself.
+    asked : bool
+        Whether this attempt has asked for a retry.
+    """
+
+    task_id: UUID
+    worker: str
+    number: int
+    errors: int
+    countdown: float | None = None
+    asked: bool = False
+
+
+def current_attempt() -> Attempt:
+    """Return the attempt that is running in this process."""
+    request = current_task.request if current_task else None
+    if request is None or request.id is None:
+        return Attempt(uuid4(), "direct", 1, 0)
+    errors = (request.headers or {}).get(ERRORS, 0)
+    number = (request.retries or 0) + 1
+    worker, asked = request.hostname or "direct", request.get("asked", False)
+    return Attempt(UUID(request.id), worker, number, errors, request.get("countdown"), asked)
+
+
+def write_task_log(state: str, error: BaseException) -> None:
+    """Add a line about the running attempt to the table `task_log`, unless it is there.
+
+    The log never changes what becomes of a task: if the line can't be written, the worker's own log says so.
+
+    Parameters
+    ----------
+    state : str
+        ``RETRY`` or ``FAILURE``.
+    error : BaseException
+        What ended the attempt.
+    """
+    if isinstance(error, MemoryError):
+        return  # as after the loss of a process, the worker gives the task back, and says when that is enough
+    attempt = current_attempt()
+    text = f"{type(error).__name__}: {error}".partition("\n[SQL: ")[0][:2000].replace("\0", "")
+    line = {
+        "task_id": attempt.task_id,
+        "state": state,
+        "attempt": attempt.number,
+        "error": f"{text}{ASKED if state == 'FAILURE' and attempt.asked else ''}",
+        "worker": attempt.worker,
+        "countdown": attempt.countdown,
+    }
+    try:
+        database.execute(insert(db.TaskLog).on_conflict_do_nothing(), line)
+    except SQLAlchemyError as problem:
+        _logger.error("Could not write %s to task_log: %s", line, problem)
+
+
 class Task(celery.Task):
     """A task that no outage costs anything, and that is sent to wherever the settings point now."""
 
-    Request = "workshop.delivery.request:Request"
+    Request = "workshop.delivery.worker:Request"
 
     default_retry_delay = 10
     """Seconds before a retry that names no countdown. Celery's own 180 s look like a hang."""
@@ -82,7 +160,7 @@ class Task(celery.Task):
         WorkshopError
             If a variable of the environment has a wrong value.
         """
-        id = options["task_id"] = options.get("task_id") or uuid()
+        id = options["task_id"] = options.get("task_id") or str(uuid4())
         if not self.request.called_directly:
             return super().apply_async(args, kwargs, **options)
         try:
@@ -153,15 +231,6 @@ def follow_settings(app: celery.Celery) -> None:
         pools.reset()  # they are shared by address, and a closed one would be met again on the way back
         app._pool = app.amqp._producer_pool = None
         app.conf.broker_url = url
-
-
-@worker_init.connect
-def _stay(**_: Any) -> None:
-    try:
-        settings.check()
-    except WorkshopError as error:  # Celery would go on after it, and each task would fail
-        raise SystemExit(f"Error: {error}") from None
-    keep_database()
 
 
 @worker_before_create_process.connect

@@ -1,0 +1,43 @@
+"""What a worker sets when it starts: it depends on where it works, and on who listens."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from workshop import state_folder
+from workshop.delivery import worker
+
+
+@pytest.fixture(autouse=True)
+def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
+    monkeypatch.delenv("WORKSHOP_PUBLISHED", raising=False)
+    monkeypatch.setattr("workshop.database.keep_database", lambda: None)
+
+
+def begun() -> SimpleNamespace:
+    """Return Celery's configuration as a worker that starts now sets it."""
+    conf = SimpleNamespace(broker_heartbeat=None)
+    worker._begin(conf)
+    return conf
+
+
+def test_without_flower_nobody_listens_to_events() -> None:
+    assert not begun().worker_send_task_events
+    state_folder.write("stack.json", {"services": {"flower": {"state": "waiting"}}})
+    assert begun().worker_send_task_events
+
+
+def test_in_containers_there_always_is_flower(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_PUBLISHED", "flower=5555")
+    assert begun().worker_send_task_events
+
+
+def test_at_a_central_it_is_watched_and_takes_no_orders() -> None:
+    at_home = begun()
+    assert (at_home.worker_enable_remote_control, at_home.broker_heartbeat) == (True, None)
+    state_folder.write("joined.json", {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/c7f3"})
+    joined = begun()
+    assert joined.worker_send_task_events
+    assert (joined.worker_enable_remote_control, joined.broker_heartbeat) == (False, 5)
