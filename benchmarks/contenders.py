@@ -4,8 +4,9 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from backstage.stack import workers
+from backstage.stack import plan, workers
 from backstage.stack.site import Site
+from workshop import settings
 
 BASELINE = "2018 design"
 """All figures are compared with those of this one, in the same round."""
@@ -22,7 +23,7 @@ class Contender:
     program : str
         The module of `benchmarks.programs` that sends the points.
     worker : callable, optional
-        Site to the worker's command; None if the program does all itself.
+        Site and the worker's number to its command; None if the program does all itself.
     workers : int
         How many of them run.
     flower : bool
@@ -35,20 +36,30 @@ class Contender:
 
     name: str
     program: str
-    worker: Callable[[Site], list[str]] | None
+    worker: Callable[[Site, int], list[str]] | None
     about: str
     workers: int = 1
     flower: bool = False
     environment: dict[str, str] = field(default_factory=dict)
 
 
-def _module(*words: str) -> Callable[[Site], list[str]]:
+def _module(*words: str) -> Callable[[Site, int], list[str]]:
     """Return a worker's command: a module of Python with its arguments."""
-    return lambda site: [sys.executable, "-m", *words]
+    return lambda site, number: [sys.executable, "-m", *words]
 
 
-def _course(site: Site) -> list[str]:
-    return workers.worker(1, 2).command(site)
+def _course(site: Site, number: int) -> list[str]:
+    return workers.worker(number, 2).command(site)
+
+
+def _watched(site: Site, number: int) -> list[str]:
+    """Return the command with the events that a worker sends where the stack has Flower."""
+    return [*_course(site, number), "--task-events"]
+
+
+def _fast(site: Site, number: int) -> list[str]:
+    with settings.changed(profile=workers.FAST):
+        return workers.worker(number, plan.usual_processes()).command(site)
 
 
 _dramatiq = _module("dramatiq", "benchmarks.programs.with_dramatiq", "--processes", "2", "--threads", "8")
@@ -61,7 +72,9 @@ CONTENDERS = (
         "Celery's defaults: acknowledged before it runs, no confirms; two processes",
     ),
     Contender("course", "course", _course, "as an attendee meets it; two processes, all guarantees"),
-    Contender("course, Flower", "course", _course, "the same while Flower watches", flower=True),
+    Contender("course, Flower", "course", _watched, "the same while Flower watches", flower=True),
+    Contender("course, fast", "course", _fast, "for bulk work: one worker of 8 threads"),
+    Contender("course, 2 fast", "course", _fast, "two of them, one for each core", workers=2),
     Contender(
         "dramatiq", "with_dramatiq", _dramatiq, "2 processes of 8 threads, late acknowledgement, no confirms"
     ),
@@ -90,7 +103,7 @@ CONTENDERS = (
     Contender("Pool(2), no queue", "with_pool", None, "multiprocessing.Pool, points one at a time"),
 )
 
-LONG = (BASELINE, "course")
+LONG = (BASELINE, "course", "course, fast")
 """Who is measured with ten times as many tasks, too."""
 
 LARGE = 250_000

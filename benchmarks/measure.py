@@ -66,8 +66,8 @@ def measure(site: Site, contender: Contender, runs: list[int], seed: int) -> Ite
             with _producer(site, contender, runs[0], seed) as producer:
                 sent = _said(producer)
             begun = time.time()
-            for number in range(contender.workers):
-                command, log = contender.worker(site), f"worker{number + 1}"
+            for number in range(1, contender.workers + 1):
+                command, log = contender.worker(site, number), f"worker{number}"
                 worker = ends.enter_context(stack.program(site, command, contender.environment, log))
                 running.append(worker.pid)
             first, last, _ = _wait(database, runs[0], running)

@@ -14,7 +14,7 @@ import pytest
 from tests.integration.machine import ROOT, Machine
 from tests.waiting import hear_ctrl_c, wait_for
 
-FEW = ("--rounds", "1", "--tasks", "20", "--only", "course")
+FEW = ("--rounds", "1", "--tasks", "20", "--only", "course", "--only", "course, fast")
 
 
 @contextmanager
@@ -53,7 +53,7 @@ def test_one_measures_while_another_is_interrupted(tmp_path):
     found = json.loads((tmp_path / "one" / "results" / "speed.json").read_text())["rounds"]
     assert sorted((run["contender"], run["tasks"]) for run in found["runs"]) == [
         *(("2018 design", 20), ("2018 design", 200)),
-        *(("course", 20), ("course", 200)),
+        *(("course", 20), ("course", 200), ("course, fast", 20), ("course, fast", 200)),
     ]
     for run in found["runs"]:
         assert all(run[figure] > 0 for figure in ("end to end", "drain", "enqueue", "start-up", "memory")), (
