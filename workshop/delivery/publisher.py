@@ -92,11 +92,12 @@ def task_message(
     **options
         Those of Celery that stand in the message itself, such as `soft_time_limit`.
     """
-    reply_to = _writer.thread_oid
+    shown = {"argsrepr": repr(tuple(args or ()))[:1000], "kwargsrepr": repr(kwargs or {})[:1000]}
     headers, properties, body, _ = _writer.amqp.as_task_v2(
-        id, name, args, kwargs, reply_to=reply_to, **options
+        id, name, args, kwargs, reply_to=_writer.thread_oid, **shown, **options
     )
     content_type, content_encoding, text = dumps(body, "json")
+    headers = {key: value for key, value in headers.items() if value is not None}  # a third of the message
     envelope = {"exchange": TASKS.name, "routing_key": ROUTING_KEY, "delivery_mode": 2, "headers": headers}
     envelope |= {"content_type": content_type, "content_encoding": content_encoding} | properties
     return Message(id, text, envelope, record.entry(id, name, args, kwargs) if recorded else None)

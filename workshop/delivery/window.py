@@ -198,6 +198,7 @@ class Window:
         while len(self._open) > most:
             try:
                 self._connection.drain_events(timeout=max(0.001, end - time.monotonic()))
+                end = min(time.monotonic() + CONFIRM, until)  # it answers, however slowly
             except TimeoutError:
                 why = f"RabbitMQ did not confirm the task within {CONFIRM} s."
                 alarm = "RabbitMQ takes no messages for now: its disk or memory is nearly full."
