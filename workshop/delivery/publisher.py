@@ -97,7 +97,8 @@ def task_message(
         id, name, args, kwargs, reply_to=_writer.thread_oid, **shown, **options
     )
     content_type, content_encoding, text = dumps(body, "json")
-    headers = {key: value for key, value in headers.items() if value is not None}  # a third of the message
+    # What is empty means the same to a worker when it is not there, and is half of the work of sending.
+    headers = {key: value for key, value in headers.items() if value or key == "retries"}
     envelope = {"exchange": TASKS.name, "routing_key": ROUTING_KEY, "delivery_mode": 2, "headers": headers}
     envelope |= {"content_type": content_type, "content_encoding": content_encoding} | properties
     return Message(id, text, envelope, record.entry(id, name, args, kwargs) if recorded else None)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from io import FileIO
 from pathlib import Path
 from typing import Any
@@ -203,7 +204,12 @@ def this_run() -> str:
 def source() -> str:
     """Return what sends tasks here: a notebook such as ``01-enqueue``, or a script such as ``demo``."""
     named = os.environ.get("WORKSHOP_SOURCE") or os.environ.get("JPY_SESSION_NAME")
-    return Path(named or ("notebook" if _cells else sys.argv[0])).stem
+    return _stem(named or ("notebook" if _cells else sys.argv[0]))
+
+
+@cache
+def _stem(path: str) -> str:
+    return Path(path).stem
 
 
 def in_notebook() -> bool:
