@@ -1,6 +1,7 @@
-"""As whom PostgreSQL runs: it refuses root.
+"""As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
 
-Root lets an ordinary account run it, with root's right to reach the files and nothing else.
+Root lets an ordinary account run it, with root's right to reach the files and nothing else. In a namespace
+of its own a user without a name looks like one with a name.
 """
 
 import os
@@ -22,23 +23,35 @@ def run_as() -> list[str]:
     Raises
     ------
     WorkshopError
-        If root can't become another user here.
+        If this user can't become an ordinary one here.
     """
-    if os.geteuid():
+    here = os.geteuid()
+    if here and _has_name(here):
         return []
     account = _ordinary_account()
     # A new user forgets the signal that was set before.
     become = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--pdeathsig=INT"]
     way = ["setpriv", *_REACH, *become, "--"]
+    if here:
+        way = ["unshare", "--user", f"--map-user={account}", f"--map-group={account}", "--"]
     try:
         subprocess.run([*way, "true"], env=of_child(), capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
-        raise refusal("root-alone") from None
+        raise refusal("no-ordinary-user", number=here) from None
     return way
 
 
-def _ordinary_account() -> int:
+def _has_name(number: int) -> bool:
     import pwd  # not on Windows, where this module is imported too
+
+    try:
+        return bool(pwd.getpwuid(number))
+    except KeyError:
+        return False
+
+
+def _ordinary_account() -> int:
+    import pwd
 
     return min(account.pw_uid for account in pwd.getpwall() if account.pw_uid)
 
