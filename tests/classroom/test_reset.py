@@ -442,7 +442,7 @@ def half_done_git(course: Course) -> None:
     [
         (merge, "A merge, a rebase or the like is not finished here. Nothing was changed. Next: git status"),
         (rebase, "A merge, a rebase or the like is not finished here"),
-        (half_done_git, "Nothing was changed. Next: if another program uses git here"),
+        (half_done_git, "index.lock': File exists"),
     ],
 )
 def test_in_the_middle_of_something_it_refuses(
