@@ -9,6 +9,8 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 from backstage.stack.environment import of_child
 from backstage.stack.texts import refusal
 
@@ -26,7 +28,7 @@ def run_as() -> list[str]:
         If this user can't become an ordinary one here.
     """
     here = os.geteuid()
-    if here and _has_name(here):
+    if here and psutil.Process().username() != str(here):  # it has a name
         return []
     account = _ordinary_account()
     # A new user forgets the signal that was set before.
@@ -41,17 +43,8 @@ def run_as() -> list[str]:
     return way
 
 
-def _has_name(number: int) -> bool:
-    import pwd  # not on Windows, where this module is imported too
-
-    try:
-        return bool(pwd.getpwuid(number))
-    except KeyError:
-        return False
-
-
 def _ordinary_account() -> int:
-    import pwd
+    import pwd  # not on Windows, where this module is imported too
 
     return min(account.pw_uid for account in pwd.getpwall() if account.pw_uid)
 
