@@ -118,5 +118,6 @@ IS_ROOT = os.geteuid() == 0
 
 NAMELESS = ("unshare", "--user", "--map-user=54321", "--map-group=54321")
 
-ROOT_ALONE = ("unshare", "--user", "--map-root-user")
-"""Root, and no other user."""
+_LIMITED = 'echo $0 > /proc/sys/user/max_user_namespaces; exec "$@"'
+ROOT_WITHOUT_NAMESPACES = ("unshare", "--user", "--map-root-user", "sh", "-c", _LIMITED, "0")
+NAMELESS_WITHOUT_NAMESPACES = (*ROOT_WITHOUT_NAMESPACES[:-1], "1", *NAMELESS)
