@@ -1,6 +1,7 @@
-"""As whom PostgreSQL runs: it refuses root.
+"""As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
 
-Root lets an ordinary account run it, with root's right to reach the files and nothing else.
+Root lets an ordinary account run it, with root's right to reach the files and nothing else. In a namespace
+of its own any other user looks like one with a name.
 """
 
 import os
@@ -17,28 +18,40 @@ _REACH = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambien
 
 @cache
 def run_as() -> list[str]:
-    """Return what goes before a command of PostgreSQL; nothing for an ordinary user.
+    """Return what goes before a command of PostgreSQL; nothing for a user with a name.
 
     Raises
     ------
     WorkshopError
-        If root can't become another user here.
+        If this user can't become an ordinary one here.
     """
-    if os.geteuid():
+    user = os.geteuid()
+    if user and _has_name(user):
         return []
     account = _ordinary_account()
     # A new user forgets the signal that was set before.
     become = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--pdeathsig=INT"]
-    way = ["setpriv", *_REACH, *become, "--"]
+    as_another = ["unshare", "--user", f"--map-user={account}", f"--map-group={account}", "--"]
+    way = as_another if user else ["setpriv", *_REACH, *become, "--"]
     try:
         subprocess.run([*way, "true"], env=of_child(), capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
-        raise refusal("root-alone") from None
+        raise refusal("no-account", user=user) from None
     return way
 
 
-def _ordinary_account() -> int:
+def _has_name(user: int) -> bool:
     import pwd  # not on Windows, where this module is imported too
+
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
+
+
+def _ordinary_account() -> int:
+    import pwd
 
     return min(account.pw_uid for account in pwd.getpwall() if account.pw_uid)
 
