@@ -122,10 +122,16 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     assert "not running. The last start failed: Workers x" in shown.stderr
 
 
-def test_a_log_is_shown_without_colours(tmp_path: Path) -> None:
+def test_a_log_is_shown_without_colours_and_put_aside_when_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = tmp_path / "rabbitmq.log"
     log.write_text("one\n\x1b[38;5;246mtwo\x1b[0m\nthree\n", encoding="utf-8")
     assert logs.tail(log, 2) == "    two\n    three"
+    monkeypatch.setattr(logs, "LIMIT", 5)
+    logs.begin(log)
+    assert (tmp_path / "rabbitmq.log.1").exists()
+    assert "three" not in log.read_text(encoding="utf-8")
 
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
