@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from backstage import scale
 from backstage.stack import binaries, control, keeper, logs, plan
 from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
@@ -132,6 +133,18 @@ def test_a_log_is_shown_without_colours_and_put_aside_when_long(
     logs.begin(log)
     assert (tmp_path / "rabbitmq.log.1").exists()
     assert "three" not in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("workers", [0, 21, "two"])
+def test_a_number_of_workers_that_can_not_be_is_refused(
+    workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "services", lambda: {"worker1": "ready"})
+    said = f"workers is {workers!r}. It must be a whole number from 1 to 20. Next: scale"
+    with pytest.raises(WorkshopError, match=said):
+        scale(workers)
+    assert state_folder.read("settings.json") == {}
 
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
