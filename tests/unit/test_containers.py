@@ -15,7 +15,7 @@ from backstage.challenges import doctor, health
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.cli import main
-from backstage.stack import compose, containers, jupyterlab, plan, shutdown, status
+from backstage.stack import compose, containers, jupyterlab, plan, shutdown, status, workers
 from backstage.stack.central_config import new_id
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site, new_site
@@ -213,7 +213,9 @@ def test_a_container_runs_its_program_once(ran: list[str], monkeypatch: pytest.M
         assert (ran, settings.pace()) == ([], 20)
 
 
-def test_periodic_tasks_are_in_one_container_only(services: Answering, state: Path) -> None:
+def test_periodic_tasks_are_in_one_container_only(
+    services: Answering, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state_folder.write("parts.json", {"added": ["periodic"]})
     services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2))
     assert status.services()["periodic"] == "starting"
@@ -224,7 +226,13 @@ def test_periodic_tasks_are_in_one_container_only(services: Answering, state: Pa
         pytest.raises(NotReady, match="another container of the worker runs it"),
     ):
         plan.service("periodic").prepare(new_site())
+    there: dict[str, str] = {}
+    monkeypatch.setattr(workers, "living", lambda url: there)
     plan.service("periodic").prepare(new_site())
+    there[f"periodic@{workers.machine_name()}"] = SAVED
+    monkeypatch.setattr(workers, "_GONE", 0)
+    with pytest.raises(NotReady, match="another worker is at work as periodic@"):
+        plan.service("periodic").prepare(new_site())
 
 
 def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
