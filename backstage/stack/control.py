@@ -17,6 +17,9 @@ from backstage.stack.supervisor import Supervisor
 from backstage.stack.texts import refusal
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
+from workshop.kinds import Number, valid
+
+_WORKERS = Number(1, 20, int)
 
 Say = Callable[[str], None]
 
@@ -180,10 +183,12 @@ def scale(workers: int | None, processes: int | None = None) -> None:
     ------
     WorkshopError
         If the stack is not running, or runs without workers,
-        or if the database has not so many sessions; nothing is changed then,
+        or if a number is wrong, or the database has not so many sessions; nothing is changed then,
         or if the workers are not ready in time.
     """
     require_workers()
+    if workers is not None:
+        workers = valid(_WORKERS, "workers", workers, "scale(1)")
     plan.require_sessions(workers or 1, processes or plan.usual_processes())
     settings.change(workers=workers, processes=processes)
     settle()

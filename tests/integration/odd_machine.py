@@ -118,6 +118,9 @@ IS_ROOT = os.geteuid() == 0
 
 NAMELESS = ("unshare", "--user", "--map-user=54321", "--map-group=54321")
 
-_LIMITED = 'echo $0 > /proc/sys/user/max_user_namespaces; exec "$@"'
-ROOT_WITHOUT_NAMESPACES = ("unshare", "--user", "--map-root-user", "sh", "-c", _LIMITED, "0")
-NAMELESS_WITHOUT_NAMESPACES = (*ROOT_WITHOUT_NAMESPACES[:-1], "1", *NAMELESS)
+ROOT_ALONE = ("unshare", "--user", "--map-root-user")
+"""Root, and no other user."""
+
+_ONCE_MORE = 'echo 1 > /proc/sys/user/max_user_namespaces; exec "$@"'
+NAMELESS_ALONE = (*ROOT_ALONE, "sh", "-c", _ONCE_MORE, "sh", *NAMELESS)
+"""A user without a name, who may make no further namespace."""

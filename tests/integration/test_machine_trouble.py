@@ -14,8 +14,8 @@ from tests.integration.machine import CORE, ROOT, Machine, command_line, copy_co
 from tests.integration.odd_machine import (
     IS_ROOT,
     NAMELESS,
-    NAMELESS_WITHOUT_NAMESPACES,
-    ROOT_WITHOUT_NAMESPACES,
+    NAMELESS_ALONE,
+    ROOT_ALONE,
     OddMachine,
     filled,
     small_disk,
@@ -90,13 +90,7 @@ def test_a_user_whose_number_has_no_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("before", "reason"),
-    [
-        (ROOT_WITHOUT_NAMESPACES, "number 0 can't become one here"),
-        (
-            NAMELESS_WITHOUT_NAMESPACES,
-            "number 54321 can't become one here",
-        ),
-    ],
+    [(ROOT_ALONE, "number 0 can't become one here"), (NAMELESS_ALONE, "number 54321 can't become one here")],
     ids=["root", "nameless"],
 )
 def test_without_namespaces_it_is_said_who_can_start_it(

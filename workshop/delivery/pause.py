@@ -15,7 +15,7 @@ from workshop import settings
 from workshop.delivery.presence import living
 from workshop.delivery.report import ask
 from workshop.errors import WorkshopError
-from workshop.kinds import Number
+from workshop.kinds import Number, valid
 
 _SECONDS = Number(0, 3600)
 
@@ -45,10 +45,7 @@ def pause(seconds: float = 60) -> None:
             "This machine joined a central queue, where nobody can pause a worker.",
             "workshop leave goes back to its own queue",
         )
-    try:
-        lease = {"seconds": _SECONDS.read(seconds)}
-    except (OverflowError, TypeError, ValueError):
-        raise WorkshopError(f"seconds is {seconds!r}. It must be {_SECONDS}.", "pause(60)") from None
+    lease = {"seconds": valid(_SECONDS, "seconds", seconds, "pause(60)")}
     workers, answers = {}, {}
     with suppress(psycopg.Error, OSError, OperationalError, AMQPError):  # what is away has no workers
         workers = living(settings.database_url())
