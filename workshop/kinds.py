@@ -5,6 +5,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from workshop.errors import WorkshopError
+
 
 @dataclass(frozen=True)
 class Number:
@@ -59,3 +61,28 @@ class Text:
     def __str__(self) -> str:
         """Say it in words."""
         return self.words
+
+
+def valid(kind: Number | Text, name: str, value: Any, step: str) -> Any:
+    """Return a value as one of a kind.
+
+    Parameters
+    ----------
+    kind : Number or Text
+        What it must be.
+    name : str
+        What people call it.
+    value : object
+        The value.
+    step : str
+        What to do if it is wrong.
+
+    Raises
+    ------
+    WorkshopError
+        If it is none of that kind.
+    """
+    try:
+        return kind.read(value)
+    except (OverflowError, TypeError, ValueError):
+        raise WorkshopError(f"{name} is {value!r}. It must be {kind}.", step) from None

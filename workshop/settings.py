@@ -26,7 +26,7 @@ from typing import Any
 from workshop import json_files
 from workshop.errors import WorkshopError
 from workshop.json_files import changing
-from workshop.kinds import Number, Text
+from workshop.kinds import Number, Text, valid
 from workshop.state_folder import CHALLENGE, read, state_dir, write
 
 SETTINGS: dict[str, Number | Text] = {
@@ -199,8 +199,4 @@ def _sources(name: str) -> Iterator[tuple[str, Any]]:
 def _read(name: str, place: str, value: Any) -> Any:
     if name not in SETTINGS:
         raise WorkshopError(f"There is no setting {name!r}.", f"choose one of {', '.join(SETTINGS)}")
-    try:
-        return None if value is None else SETTINGS[name].read(value)
-    except (OverflowError, TypeError, ValueError):
-        text = f"{place} is {value!r}. It must be {SETTINGS[name]}."
-        raise WorkshopError(text, "mend it, or unset it") from None
+    return None if value is None else valid(SETTINGS[name], place, value, "mend it, or unset it")

@@ -1,72 +1,79 @@
 """Looks for what keeps the course from running on this machine, and says what to do.
 
-What services and workers lack it asks as a check does, see `backstage.challenges.health`.
+What the services and the program lack it asks as a check does, see `backstage.challenges.health`.
 """
 
 import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from traceback import format_exc
 
-from backstage.challenges import health
-from backstage.stack import binaries, containers
-from backstage.stack.status import elsewhere, statuses
+from backstage.stack import binaries, containers, logs, plan
+from backstage.stack.status import elsewhere, running_site, statuses
 from workshop import state_folder
 
 ENOUGH_DISK = 500_000_000
 """Bytes that the services want to be free."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at.
+def examine() -> Iterator[tuple[str, str]]:
+    """Look at one thing after the other, the causes before their effects.
 
-    Attributes
-    ----------
-    good : bool
-        Whether it is as it should be.
-    text : str
-        What was seen.
-    next_step : str
-        What to do about it, where it is not good.
+    Yields
+    ------
+    tuple of str and str
+        What was seen, and what to do about it; nothing to do if it is as it should be.
     """
-
-    good: bool
-    text: str
-    next_step: str = ""
-
-
-def examine() -> Iterator[Finding]:
-    """Look at one thing after the other, the causes before their effects."""
-    yield Finding(True, f"Python {sys.version.split()[0]}")
+    yield f"Python {sys.version.split()[0]}", ""
     if not containers.inside():
         yield from _programs()
     yield from _folder()
     for text in elsewhere():
-        yield Finding(True, text)
-    if verdict := health.environment():
-        yield Finding(False, *verdict.text.split("\nNext: "))
-    for name, status in statuses().items():
-        good, message = status["state"] == "ready", status["message"]
-        seen = f"{name} is {status['state']}{f': {message}' if message else ''}"
-        yield Finding(good, seen, f"workshop logs {name}")
+        yield text, ""
+    if statuses():
+        yield from _environment()
+        yield from _services()
+    else:
+        yield "The services of this course are not running", "make lab, or workshop up"
 
 
-def _programs() -> Iterator[Finding]:
+def _programs() -> Iterator[tuple[str, str]]:
     for program in binaries.PROGRAMS:
         try:
-            yield Finding(True, f"found {binaries.find(program)}")
+            yield f"found {binaries.find(program)}", ""
         except binaries.Missing as error:
-            yield Finding(False, str(error), "sh scripts/setup.sh")
+            yield str(error), "sh scripts/setup.sh"
 
 
-def _folder() -> Iterator[Finding]:
+def _folder() -> Iterator[tuple[str, str]]:
     folder = state_folder.state_dir()
     wanted = os.environ.get("WORKSHOP_STATE") or state_folder.ROOT / ".workshop"
     near = Path(wanted).expanduser().absolute()
     note = "" if folder == near else f", as {near} is not this user's or ignores permissions"
-    yield Finding(True, f"data and logs are in {folder}{note}")
+    yield f"data and logs are in {folder}{note}", ""
     free = shutil.disk_usage(folder).free
-    yield Finding(free > ENOUGH_DISK, f"{free / 1e9:.1f} GB of disk are free", "make room on the disk")
+    yield f"{free / 1e9:.1f} GB of disk are free", "" if free > ENOUGH_DISK else "make room on the disk"
+
+
+def _environment() -> Iterator[tuple[str, str]]:
+    try:  # it imports files that attendees may have a mistake in
+        from backstage.challenges import health
+    except Exception:
+        yield logs.failure(format_exc()), "mend that line and save the file"
+        return
+    if verdict := health.environment():
+        seen, step = verdict.text.split("\nNext: ")
+        yield seen, step
+
+
+def _services() -> Iterator[tuple[str, str]]:
+    """Ask each service: its supervisor only knows whether it runs. Of containers all were asked just now."""
+    site = None if containers.inside() else running_site()
+    for name, status in statuses().items():
+        seen, message = f"is {status['state']}", status["message"]
+        if site and seen == "is ready" and (trouble := plan.service(name).trouble(site)):
+            seen, message = "does not answer", trouble
+        step = "" if seen == "is ready" else f"workshop logs {name}"
+        yield f"{name} {seen}{f': {message}' if message else ''}", step

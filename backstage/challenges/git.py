@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 
 from backstage.challenges.files import Files
 from backstage.stack.environment import of_child
+from backstage.stack.texts import refusal
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
 
@@ -56,8 +57,8 @@ def git(*arguments: str, given: bytes = b"", **environment: str) -> bytes:
         capture_output=True,
     )
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip()
-        raise WorkshopError(f"git {arguments[0]}: {said or f'exit code {done.returncode}'}")
+        said = done.stderr.decode(errors="replace").strip() or f"exit code {done.returncode}"
+        raise refusal("git-fails", command=arguments[0], said=said, root=ROOT)
     return done.stdout
 
 

@@ -32,12 +32,12 @@ def trouble(challenge: int) -> Verdict | None:
     challenge : int
         The challenge whose notebook is looked at.
     """
-    return _wrong_branch(challenge) or environment()
+    return _wrong_branch(challenge) or environment() or _workers()
 
 
 def environment() -> Verdict | None:
-    """Return what services and workers lack, the causes before their effects; None if nothing."""
-    return _services() or _boundary() or _code() or _workers()
+    """Return what services and program lack, the causes before their effects; None if nothing."""
+    return _services() or _boundary() or _code()
 
 
 def notes() -> list[str]:
@@ -72,8 +72,8 @@ def _services() -> Verdict | None:
 
 
 def _boundary() -> Verdict | None:
-    nations = execute(select(func.count(db.UkBoundary.code))).scalar()
-    return None if nations else say("ENV-BOUNDARY-EMPTY")
+    nations = execute(select(func.count(db.UkBoundary.code))).scalar_one()
+    return None if nations == 5 else say("ENV-BOUNDARY-EMPTY", nations=nations)
 
 
 def _code() -> Verdict | None:

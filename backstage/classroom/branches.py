@@ -8,6 +8,7 @@ from backstage.challenges.source import find, is_source
 from backstage.challenges.starters import CHALLENGES, Level, course
 from backstage.stack.texts import refusal
 from workshop.errors import WorkshopError
+from workshop.state_folder import ROOT
 
 _MADE_BY = "Made by: workshop"
 _HALF_DONE = ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "rebase-merge", "rebase-apply")
@@ -24,13 +25,15 @@ def recreate(say: Callable[[str], None]) -> None:
     Raises
     ------
     WorkshopError
-        If this is no git work tree on the solved course.
+        If this is no git work tree on the solved course, or another one stands on a branch.
     """
     if not git.is_used():
         raise WorkshopError("The branches are made with git, and this folder is no git clone.", "git clone")
     if not is_source("HEAD"):
         raise refusal("a-starter")
     made = {f"challenge-{number}": commit_of(Level(number)) for number in CHALLENGES}
+    for name in made:
+        _require_free(name)
     for name, commit in made.items():
         if kept := _keep(f"refs/heads/{name}", moving=name):
             say(f"{name} held commits of its own: they are kept on {kept}")
@@ -52,17 +55,26 @@ def commit_of(level: Level) -> str:
     return git.commit(source, changed, f"{subject}\n\n{_MADE_BY}\n", date)
 
 
-def refuse_if_stuck() -> None:
-    """Refuse to go to a branch in the middle of a merge and the like.
+def require_ready(level: Level) -> None:
+    """Require that git can go to a level, where it has a branch.
 
     Raises
     ------
     WorkshopError
-        If so.
+        If it is in the middle of a merge and the like, or at work for others, or may not write.
     """
     folder = Path(git.line("rev-parse", "--absolute-git-dir"))
     if any((folder / name).exists() for name in _HALF_DONE) or git.names("ls-files", "--unmerged", "-z"):
         raise refusal("half-done")
+    if level.challenge in CHALLENGES:
+        _require_free(f"challenge-{level.challenge}")
+        git.git("read-tree", "--dry-run", commit_of(level))
+
+
+def _require_free(branch: str) -> None:
+    folder = git.line("for-each-ref", "--format=%(worktreepath)", f"refs/heads/{branch}")
+    if folder and Path(folder).resolve() != ROOT:
+        raise WorkshopError(f"{branch} is checked out in {folder}.", "switch there to another branch")
 
 
 def stand_on(level: Level) -> list[str]:

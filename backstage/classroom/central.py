@@ -138,7 +138,7 @@ def stop() -> bool:
     replace(central, passwords=[], address=HOST, flower="").write()
     (state_folder.state_dir() / cards_page.NAME).unlink(missing_ok=True)
     for joined in workers.rehearsal_folder().glob("*/joined.json"):
-        joined.unlink()
+        joined.unlink(missing_ok=True)
     if running():
         control.settle(of=("machine",), seconds=75)
         _settle()

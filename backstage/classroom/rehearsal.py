@@ -4,14 +4,19 @@ Each machine is a worker that joined, with a state folder of its own. The superv
 runs it like the other services, so that it starts again by itself, and ends with them.
 """
 
+import signal
+import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
-from backstage.stack import control, workers
+from backstage.stack import control, shutdown, workers
 from backstage.stack.central_config import opened
+from backstage.stack.status import running
 from backstage.stack.texts import refusal
 from workshop import json_files, settings, state_folder
+from workshop.errors import WorkshopError
 
 _HOURS = 24 * 14
 
@@ -21,9 +26,8 @@ Say = Callable[[str], None]
 def rehearse(machines: int = 2, say: Say = print) -> Card:
     """Open a central and run some machines that work for it, and return a card for this one.
 
-    Where no services run, its servers are started. The machines end with `stop`, or with ``workshop down``.
-    If the services end otherwise, by Ctrl-C or a crash, their next start runs the machines again. If they
-    run already, nothing is started.
+    The machines end with `stop`, or with ``workshop down``. If the services end otherwise, by Ctrl-C or a
+    crash, their next start runs the machines again. If they run already, nothing is started.
 
     Parameters
     ----------
@@ -35,9 +39,11 @@ def rehearse(machines: int = 2, say: Say = print) -> Card:
     Raises
     ------
     WorkshopError
-        If a class is open on this machine,
+        If the services of this machine do not run, or a class is open on it,
         or if the rehearsal does not start.
     """
+    if running() is None:
+        raise WorkshopError("The services are not running.", "workshop up")
     before = opened()
     if before and not workers.rehearsed():
         raise refusal("open-for-others")
@@ -66,6 +72,39 @@ def _give(card: Card) -> None:
     json_files.write(state / "settings.json", {"pace": settings.pace()})
     joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
     json_files.write(state / "joined.json", joined)
+
+
+def run(machines: int, say: Say) -> None:
+    """Run a rehearsal until Ctrl-C, a closed terminal or `stop`; servers that it started end with it.
+
+    Parameters
+    ----------
+    machines : int
+        How many machines besides this one.
+    say : callable
+        Shows a line.
+
+    Raises
+    ------
+    WorkshopError
+        If it does not start.
+    """
+    for each in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):  # Windows has no SIGHUP
+        signal.signal(each, signal.default_int_handler)
+    with ExitStack() as ending:
+        try:
+            if running() is None:
+                control.up_detached(("postgis", "rabbitmq"), say)
+                ending.callback(shutdown.down, say)
+            ending.callback(stop, say)
+            card = rehearse(machines, say)
+            say(f"{machines} machines work for the central at {card.host}. Next: workshop class fill")
+            say(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
+            say("Ctrl-C ends the rehearsal.")
+            while running() and workers.rehearsal_folder().exists():
+                time.sleep(0.5)
+        except KeyboardInterrupt:
+            say("Ending the rehearsal ...")
 
 
 def stop(say: Say = print) -> None:

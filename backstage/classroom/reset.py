@@ -1,7 +1,8 @@
 """Puts the fresh starter of a challenge in place, after it has copied the work that is there.
 
-Tables and queues are emptied first, as others may keep that from being done; then nothing else is changed.
-No file is replaced before it is copied, so it can be stopped at any point without a loss.
+What can keep it from being done is looked for first; then nothing is changed. No file is replaced before it
+is copied, and tables and queues are emptied last. So it can be stopped at any point without a loss, and done
+again.
 """
 
 from collections.abc import Callable
@@ -30,9 +31,9 @@ def prospect(level: Level) -> str:
         If it can't be done.
     """
     source.keep_copy()
-    if git.is_used():
-        branches.refuse_if_stuck()
     require_access(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
+    if git.is_used():
+        branches.require_ready(level)
     own = _own(level)
     work.require_room(own)
     lines = [
@@ -47,7 +48,7 @@ def prospect(level: Level) -> str:
 
 
 def reset(level: Level, say: Say) -> None:
-    """Clear this machine's own services, copy the work that is here, and put a starter in place.
+    """Copy the work that is here, put a starter in place, and clear this machine's own services.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def reset(level: Level, say: Say) -> None:
     Raises
     ------
     WorkshopError
-        If it can't be done; nothing is changed then,
+        If it can't be done; nothing is changed then, or the same again completes it,
         or if the workers don't stop, or are not ready again in time.
     """
     prospect(level)
@@ -72,10 +73,10 @@ def reset(level: Level, say: Say) -> None:
         if stack:
             say("Waiting until the worker has ended what it does ...")
             control.settle(seconds=75)
+        _replace(level, say)
         if site := clearing.own():
             clearing.clear(site)
             say("Squares, log and queues are empty.")
-        _replace(level, say)
     clearing.forget_settings()
     if had_workers:
         control.settle()
@@ -98,10 +99,17 @@ def _replace(level: Level, say: Say) -> None:
         work.put_aside(path, kept, brought)
         if path in files:
             place(path, partial(Path.write_bytes, data=files[path]))
+        _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
         name = f"my-work/{kept.name}"
         say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
     say(f"The files of challenge {level.challenge} are in place.")
+
+
+def _forget_checkpoint(notebook: Path) -> None:
+    """Remove what JupyterLab would offer to go back to."""
+    name = f"{notebook.stem}-checkpoint{notebook.suffix}"
+    notebook.with_name(".ipynb_checkpoints").joinpath(name).unlink(missing_ok=True)
 
 
 def _own(level: Level) -> list[str]:

@@ -148,17 +148,14 @@ def wall(port: int, browser: bool) -> None:
 def rehearse(what: str | None, machines: int) -> None:
     """Run a central and machines on this one, to try it.
 
-    They end with `workshop class rehearse stop`, or with the services.
+    They end with Ctrl-C, or `workshop class rehearse stop`.
     """
     from backstage.classroom import rehearsal
 
     if what:
         rehearsal.stop(echo)
-        return
-    card = rehearsal.rehearse(machines, echo)
-    echo(f"{machines} machines work for the central at {card.host}. Next: workshop class fill")
-    echo(f"This machine may join, too, as {card.machine}. Its code: workshop class cards --show")
-    echo("The end of it: workshop class rehearse stop")
+    else:
+        rehearsal.run(machines, echo)
 
 
 @class_.command()

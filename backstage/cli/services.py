@@ -8,6 +8,7 @@ from contextlib import suppress
 import click
 
 from backstage.challenges import source
+from backstage.challenges.doctor import examine
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
 from backstage.stack import containers, control, plan, remote, shutdown, workers
@@ -151,14 +152,12 @@ def scale(workers: int, processes: int | None, fast: bool) -> None:
 @services.command()
 def doctor() -> None:
     """Say whether this machine is ready, or what to do."""
-    from backstage.challenges.doctor import examine  # slow to import, as it looks at tables
-
-    first = None
-    for finding in examine():
-        echo(f"{'ok' if finding.good else 'NOT OK':<7} {finding.text}")
-        first = first or (None if finding.good else finding)
-    if first:
-        echo(f"NOT READY: {first.text.rstrip('.')}. Next: {first.next_step}")
+    wrong = []
+    for seen, step in examine():
+        echo(f"{'NOT OK' if step else 'ok':<7} {seen}")
+        wrong += [f"{seen.rstrip('.')}. Next: {step}"] if step else []
+    if wrong:
+        echo(f"NOT READY: {wrong[0]}")
         sys.exit(terminal.EXIT_ENVIRONMENT)
     echo("READY")
 

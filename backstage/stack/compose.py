@@ -23,7 +23,7 @@ from backstage.stack.service import Service, Status
 from backstage.stack.site import Site, new_site
 from backstage.stack.status import until
 from backstage.stack.supervisor import Supervisor
-from backstage.stack.texts import words
+from backstage.stack.texts import refusal
 from backstage.stack.watch import syntax_error
 from workshop import settings, state_folder
 from workshop.delivery.worker import ask, code_digest, living
@@ -43,7 +43,7 @@ def prepare() -> None:
     """
     if not os.access(state_folder.ROOT, os.W_OK):
         own = {"user": os.getuid(), "group": os.getgid()}
-        raise WorkshopError(words("not-writable", owner=state_folder.ROOT.stat(), **own))
+        raise refusal("not-writable", owner=state_folder.ROOT.stat(), **own)
     settings.check()
     site = new_site()
     for service in (plan.service("postgis"), plan.service("rabbitmq")):

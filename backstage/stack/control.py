@@ -24,11 +24,11 @@ from backstage.stack.workers import FAST
 from workshop import settings, state_folder
 from workshop.delivery.worker import ask, living
 from workshop.errors import WorkshopError
-from workshop.kinds import Number
+from workshop.kinds import Number, valid
 
 Say = Callable[[str], None]
 
-_SECONDS = Number(0, 3600)
+_SECONDS, _WORKERS = Number(0, 3600), Number(1, 20, int)
 
 _ROOM = 150_000_000
 """Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
@@ -193,10 +193,12 @@ def scale(workers: int | None, processes: int | None = None, fast: bool = False)
     ------
     WorkshopError
         If the stack is not running, or runs without workers,
-        or if the database has not so many sessions; nothing is changed then,
+        or if a number is wrong, or the database has not so many sessions; nothing is changed then,
         or if the workers are not ready in time.
     """
     require_workers()
+    if workers is not None:
+        workers = valid(_WORKERS, "workers", workers, "scale(1)")
     plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
     settings.change(workers=workers, processes=processes, profile=FAST if fast else None)
     settle()
@@ -220,10 +222,7 @@ def pause(seconds: float = 60) -> None:
             "This machine joined a central queue, where nobody can pause a worker.",
             "workshop leave goes back to its own queue",
         )
-    try:
-        lease = {"seconds": _SECONDS.read(seconds)}
-    except (OverflowError, TypeError, ValueError):
-        raise WorkshopError(f"seconds is {seconds!r}. It must be {_SECONDS}.", "pause(60)") from None
+    lease = {"seconds": valid(_SECONDS, "seconds", seconds, "pause(60)")}
     workers, answers = {}, {}
     with suppress(psycopg.Error, OSError, OperationalError, AMQPError):  # what is away has no workers
         workers = living(settings.database_url())

@@ -1,12 +1,15 @@
-"""As whom PostgreSQL runs: it refuses root.
+"""As whom PostgreSQL runs: it refuses root, and a user whose number has no name on this computer.
 
-Root lets an ordinary account run it, with root's right to reach the files and nothing else.
+Root lets an ordinary account run it, with root's right to reach the files and nothing else. In a namespace
+of its own a user without a name looks like one with a name.
 """
 
 import os
 import subprocess
 from functools import cache
 from pathlib import Path
+
+import psutil
 
 from backstage.stack.environment import of_child
 from backstage.stack.texts import refusal
@@ -22,18 +25,21 @@ def run_as() -> list[str]:
     Raises
     ------
     WorkshopError
-        If root can't become another user here.
+        If this user can't become an ordinary one here.
     """
-    if os.geteuid():
+    here = os.geteuid()
+    if here and psutil.Process().username() != str(here):  # it has a name
         return []
     account = _ordinary_account()
     # A new user forgets the signal that was set before.
     become = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--pdeathsig=INT"]
     way = ["setpriv", *_REACH, *become, "--"]
+    if here:
+        way = ["unshare", "--user", f"--map-user={account}", f"--map-group={account}", "--"]
     try:
         subprocess.run([*way, "true"], env=of_child(), capture_output=True, check=True)
     except (FileNotFoundError, subprocess.CalledProcessError):
-        raise refusal("root-alone") from None
+        raise refusal("no-ordinary-user", number=here) from None
     return way
 
 

@@ -5,9 +5,8 @@ from typing import Any
 from amqp.exceptions import PreconditionFailed
 from kombu import Connection, Queue
 
-from backstage.stack.texts import words
+from backstage.stack.texts import refusal, words
 from workshop.delivery.configuration import DEAD, DEAD_EXCHANGE, SQUARES, TASKS
-from workshop.errors import WorkshopError
 
 _PATIENCE = {"read_timeout": 10, "write_timeout": 10}
 
@@ -34,5 +33,5 @@ def declare(broker_url: str) -> None:
                     mine.declare()
             except PreconditionFailed as error:
                 kind = "queue" if isinstance(entity, Queue) else "exchange"
-                refusal = words("other-arguments", kind=kind, name=entity.name) + words("start-afresh")
-                raise WorkshopError(refusal) from error
+                afresh = words("start-afresh")
+                raise refusal("other-arguments", kind=kind, name=entity.name, afresh=afresh) from error

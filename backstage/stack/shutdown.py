@@ -71,6 +71,8 @@ def _remove(folder: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
             elif path.is_file():
                 path.unlink(missing_ok=True)
+    with suppress(OSError):  # there is none, or a person's files are in it
+        (folder / "logs").rmdir()
 
 
 def end_leftovers(say: Say) -> None:

@@ -47,10 +47,7 @@ def services() -> dict[str, str]:
     WorkshopError
         If the stack is not running.
     """
-    found = statuses()
-    if not found:
-        raise WorkshopError("The services are not running.", "workshop up")
-    return {name: status["state"] for name, status in found.items()}
+    return {name: status["state"] for name, status in _of_those_there().items()}
 
 
 def status() -> str:
@@ -61,8 +58,13 @@ def status() -> str:
     WorkshopError
         If the stack is not running.
     """
-    services()
-    return "\n".join(starmap(_line, statuses().items()))
+    return "\n".join(starmap(_line, _of_those_there().items()))
+
+
+def _of_those_there() -> dict[str, dict[str, Any]]:
+    if found := statuses():
+        return found
+    raise WorkshopError("The services are not running.", "workshop up")
 
 
 def say_news(services: dict[str, Any], before: list[str], say: Callable[[str], None]) -> list[str]:

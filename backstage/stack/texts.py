@@ -27,14 +27,6 @@ def words(name: str, /, **values: Any) -> str:
 
 
 def refusal(name: str, /, **values: Any) -> WorkshopError:
-    """Return the error that says a text; what follows "Next:" in it is what to do.
-
-    Parameters
-    ----------
-    name : str
-        Its name in ``texts.toml``.
-    **values
-        What belongs in its places.
-    """
+    """Return the error that says one of these `words`; what follows "Next:" in them is what to do."""
     seen, _, step = words(name, **values).partition("Next: ")
     return WorkshopError(seen.rstrip(" "), step)

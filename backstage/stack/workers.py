@@ -71,7 +71,12 @@ def periodic() -> Service:
     clock = f"--schedule={state_folder.state_dir() / 'beat-schedule'}"
     options = ("-c", "1", "-Q", "periodic", "--beat", clock)
     found = _worker("periodic", machine_name(), "workshop.periodic", *options)
-    return replace(found, prepare=lambda site: _require_first())
+
+    def prepare(site: Site) -> None:
+        _require_first()
+        found.prepare(site)
+
+    return replace(found, prepare=prepare)
 
 
 def _worker(service: str, machine: str, module: str, *options: str) -> Service:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import psutil
 import pytest
 
 from backstage.classroom import central, fill, join, rehearsal
-from backstage.stack.central_config import opened
+from backstage.stack.central_config import CentralConfig, opened
 from tests.classroom.opened import Central
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine, listening, manage
@@ -34,6 +35,13 @@ def shares(own: Machine) -> dict[str, int]:
     return dict(Central(own.state).sql("SELECT machine, count(*) FROM geopython.grid_squares GROUP BY 1"))
 
 
+def begun(process: subprocess.Popen[str], machines: int) -> bool:
+    """Wait until a rehearsal says that all machines work; return whether it does."""
+    assert process.stdout
+    begin = f"{machines} machines work for the central at 127.0.0.1."
+    return any(line.startswith(begin) for line in process.stdout)
+
+
 def names(own: Machine) -> set[str]:
     """Return what there is at both servers beside what each stack has."""
     kinds = ("users", "vhosts")
@@ -43,19 +51,38 @@ def names(own: Machine) -> set[str]:
     return found - {"celery_user", "celery_app", "postgres", "geopython", "geopython-db"}
 
 
-def test_the_command_starts_servers_and_machines_and_one_that_dies_comes_back(own: Machine):
-    shown = own.workshop("class", "rehearse", "--machines", "2")
-    assert "2 machines work for the central at 127.0.0.1." in shown
-    before = own.service("machine02")["pid"]
-    psutil.Process(before).kill()
-    own.until_again("machine02", before, 60)
-    assert "40 of 10,000" in own.workshop("class", "fill", "NT", "--tasks", "40")
-    wait_for(lambda: sum(shares(own).values()) == 40, 60, "40 squares")
-    assert shares(own).keys() == {"machine02", "machine03"}
+@pytest.mark.nightly
+def test_a_killed_rehearsal_is_removed_by_the_next_command(own: Machine):
+    own.workshop("up", "--detach", "postgis", "rabbitmq")
+    process = own.popen("class", "rehearse", "--machines", "2")
+    try:
+        assert begun(process, 2)
+        assert "40 of 10,000" in own.workshop("class", "fill", "NT", "--tasks", "40")
+        wait_for(lambda: sum(shares(own).values()) == 40, 60, "40 squares")
+        assert shares(own).keys() == {"machine02", "machine03"}
+    finally:
+        process.kill()
+    again = own.popen("class", "rehearse", "--machines", "2")
+    assert begun(again, 2)
     assert "The rehearsal has ended" in own.workshop("class", "rehearse", "stop")
+    assert again.wait(20) == 0, "it ends, too, if it is stopped from elsewhere"
     assert names(own) == set() and not (own.state / "rehearsal").exists()
     assert own.stack()["services"].keys() == {"postgis", "rabbitmq"}
     assert own.workshop("class", "rehearse", "stop") == ""
+
+
+def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
+    """Where nothing runs, it starts servers, and ends them."""
+    process = own.popen("class", "rehearse", "--machines", "1")
+    assert begun(process, 1)
+    before = own.service("machine02")["pid"]
+    psutil.Process(before).kill()
+    own.until_again("machine02", before, 60)
+    process.send_signal(signal.SIGINT)
+    shown, _ = process.communicate(timeout=120)
+    assert process.returncode == 0 and "The rehearsal has ended" in shown, shown
+    own.until_gone(set(), 10)
+    assert CentralConfig.read() is None
 
 
 def test_alone_an_attendee_rehearses_with_two_machines_and_down_ends_all(own: Machine):
@@ -123,3 +150,9 @@ def test_a_class_begins_where_the_end_of_a_rehearsal_was_interrupted(own: Machin
     assert names(own) == {card.central, card.account} and not (own.state / "rehearsal").exists()
     central.stop()
     assert names(own) == {card.central}, "the squares of a class stay"
+
+
+def test_it_says_what_is_missing(own: Machine):
+    with pytest.raises(WorkshopError, match="workshop up"):
+        rehearsal.rehearse()
+    assert CentralConfig.read() is None

@@ -411,6 +411,14 @@ def test_what_keeps_a_copy_from_being_made_is_named_first(course: Course) -> Non
     assert course.state() == before
 
 
+def test_jupyterlab_can_t_go_back_to_what_was_before(course: Course) -> None:
+    checkpoint = course.root / "notebooks/.ipynb_checkpoints/01-enqueue-checkpoint.ipynb"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("{}")
+    course.workshop("reset", "1", "--yes")
+    assert not checkpoint.exists()
+
+
 def merge(course: Course) -> None:
     for branch, text in (("other", "other"), ("main", "main")):
         course.git("switch", "--quiet", "-C", branch, "origin/main")
@@ -425,11 +433,16 @@ def rebase(course: Course) -> None:
     course.git("rebase", "other", code=1)
 
 
+def half_done_git(course: Course) -> None:
+    (course.root / ".git/index.lock").touch()
+
+
 @pytest.mark.parametrize(
     ("situation", "said"),
     [
         (merge, "A merge, a rebase or the like is not finished here. Nothing was changed. Next: git status"),
         (rebase, "A merge, a rebase or the like is not finished here"),
+        (half_done_git, "index.lock': File exists"),
     ],
 )
 def test_in_the_middle_of_something_it_refuses(
@@ -457,6 +470,8 @@ def test_a_clone_of_a_starter_alone_says_what_to_fetch(course: Course, tmp_path:
     [
         ("workshop/tasks.py", 0o000, "workshop/tasks.py can't be read"),
         ("workshop", 0o555, "workshop/__init__.py can't be replaced"),
+        (".git", 0o555, "index.lock': Permission denied"),
+        (".git/objects", 0o555, "insufficient permission"),
     ],
 )
 def test_files_without_permission_are_named(course: Course, name: str, mode: int, said: str) -> None:

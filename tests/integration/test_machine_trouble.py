@@ -14,6 +14,7 @@ from tests.integration.machine import CORE, ROOT, Machine, command_line, copy_co
 from tests.integration.odd_machine import (
     IS_ROOT,
     NAMELESS,
+    NAMELESS_ALONE,
     ROOT_ALONE,
     OddMachine,
     filled,
@@ -78,15 +79,27 @@ def test_a_stopped_launcher_ends(machine: OddMachine) -> None:
     assert not any(map(lives, processes))
 
 
+def test_a_user_whose_number_has_no_name(tmp_path: Path) -> None:
+    machine = OddMachine(tmp_path / "state", before=NAMELESS)
+    try:
+        assert "READY\n" in machine.workshop("up", "--detach", *CORE, HOME="/nowhere")
+        assert machine.sql("SELECT count(*) FROM uk_boundary") == [(5,)]
+    finally:
+        machine.workshop("down", "--purge")
+
+
 @pytest.mark.parametrize(
     ("before", "reason"),
-    [(ROOT_ALONE, "root can't become an ordinary user here. Next: "), (NAMELESS, "effective user ID 54321")],
+    [(ROOT_ALONE, "number 0 can't become one here"), (NAMELESS_ALONE, "number 54321 can't become one here")],
     ids=["root", "nameless"],
 )
-def test_who_can_not_run_postgresql_is_told_why(before: tuple[str, ...], reason: str, tmp_path: Path) -> None:
+def test_without_namespaces_it_is_said_who_can_start_it(
+    before: tuple[str, ...], reason: str, tmp_path: Path
+) -> None:
     machine = OddMachine(tmp_path / "state", before=before)
     shown = machine.workshop("up", "postgis", code=3)
     assert reason in shown
+    assert "Next: the same as an ordinary user of this computer, or with Docker" in shown
     assert "purge" not in shown
 
 

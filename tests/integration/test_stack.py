@@ -13,7 +13,7 @@ from backstage.stack import rabbitmq
 from backstage.stack.schema import create_schema
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
-from tests.integration.machine import Machine, listening
+from tests.integration.machine import Machine, frozen, listening
 from workshop.delivery.worker import code_digest, living
 from workshop.errors import WorkshopError
 
@@ -101,6 +101,12 @@ def test_doctor_is_content(machine: Machine) -> None:
     assert shown.splitlines()[-1] == "READY"
     assert "NOT OK" not in shown
     assert "worker1 is ready" in shown
+
+
+def test_doctor_names_a_service_that_hangs(machine: Machine) -> None:
+    with frozen(machine.service("flower")["pid"]):
+        shown = machine.workshop("doctor", code=3).splitlines()[-1]
+    assert shown.startswith("NOT READY: flower does not answer: ") and shown.endswith("workshop logs flower")
 
 
 def test_doctor_tells_of_another_broker(machine: Machine) -> None:

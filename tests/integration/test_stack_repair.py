@@ -117,13 +117,37 @@ def test_scale(machine: Machine) -> None:
     assert not lives(third)
 
 
+def test_doctor_misses_no_worker_where_only_servers_run(room: Machine) -> None:
+    assert room.workshop("doctor").splitlines()[-1] == "READY"
+
+
+def test_doctor_names_a_mistake_in_what_it_looks_with(machine: Machine) -> None:
+    models = machine.course / "workshop/db.py"
+    right = models.read_text()
+    models.write_text(right + BROKEN)
+    shown = machine.workshop("doctor", code=3)
+    models.write_text(right)
+    assert f"NOT READY: workshop/db.py, line {right.count(NEW_LINE) + 2}: NameError" in shown
+    wait_for(lambda: machine.service("worker1")["state"] == "ready", 60, "the mended worker")
+
+
+def test_doctor_names_nations_that_are_missing(machine: Machine, room: Machine) -> None:
+    room.sql("ALTER TABLE uk_boundary RENAME TO nations")
+    none = machine.workshop("doctor", code=3)
+    room.sql("CREATE VIEW uk_boundary AS SELECT * FROM nations WHERE code <> 'IMN'")
+    all_but_one = machine.workshop("doctor", code=3)
+    room.sql("DROP VIEW uk_boundary; ALTER TABLE nations RENAME TO uk_boundary")
+    assert "has no table geopython.uk_boundary. Next: workshop logs postgis" in none
+    assert "NOT READY: The table uk_boundary has 4 nations of 5" in all_but_one
+
+
 def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room: Machine) -> None:
     rows = room.sql("SELECT code, name, geom FROM uk_boundary")
     room.sql("DELETE FROM uk_boundary")
     shown = machine.workshop("doctor", code=3).splitlines()[-1]
     for row in rows:
         room.sql("INSERT INTO uk_boundary (code, name, geom) VALUES (%s, %s, %s)", *row)
-    assert shown.startswith("NOT READY: The table uk_boundary is empty")
+    assert shown.startswith("NOT READY: The table uk_boundary has 0 nations of 5")
     supervisor = psutil.Process(machine.stack()["pid"])
     supervisor.suspend()
     try:
@@ -132,5 +156,5 @@ def test_doctor_names_an_empty_boundary_and_a_dead_worker(machine: Machine, room
         shown = machine.workshop("doctor", code=3).splitlines()[-1]
     finally:
         supervisor.resume()
-    assert shown.startswith("NOT READY: No worker answers.")
-    assert shown.endswith("Next: workshop logs worker")
+    assert shown.startswith("NOT READY: worker1 does not answer")
+    assert shown.endswith("Next: workshop logs worker1")

@@ -15,7 +15,7 @@ from backstage.challenges import doctor, health
 from backstage.classroom import central
 from backstage.classroom.card import Card
 from backstage.cli import main
-from backstage.stack import compose, containers, jupyterlab, plan, shutdown, status
+from backstage.stack import compose, containers, jupyterlab, plan, shutdown, status, workers
 from backstage.stack.central_config import new_id
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site, new_site
@@ -157,8 +157,9 @@ def test_a_container_is_healthy_if_its_worker_lives(
     assert containers.main() == code
 
 
-def test_addresses_are_those_of_the_host(services: Answering) -> None:
+def test_addresses_are_those_of_the_host(services: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     services()
+    monkeypatch.setattr(os, "getppid", lambda: 0)  # also where the tests are what a container's init started
     state_folder.write("token.json", {"token": "abc"})
     inside = status.running_site()
     assert inside is not None
@@ -224,7 +225,9 @@ def test_a_container_runs_its_program_once(ran: list[str], monkeypatch: pytest.M
         assert (ran, settings.pace()) == ([], 20)
 
 
-def test_periodic_tasks_are_in_one_container_only(services: Answering, state: Path) -> None:
+def test_periodic_tasks_are_in_one_container_only(
+    services: Answering, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     state_folder.write("parts.json", {"added": ["periodic"]})
     services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2))
     assert status.services()["periodic"] == "starting"
@@ -235,7 +238,13 @@ def test_periodic_tasks_are_in_one_container_only(services: Answering, state: Pa
         pytest.raises(NotReady, match="another container of the worker runs it"),
     ):
         plan.service("periodic").prepare(new_site())
+    there: dict[str, str] = {}
+    monkeypatch.setattr(workers, "living", lambda url: there)
     plan.service("periodic").prepare(new_site())
+    there[f"periodic@{workers.machine_name()}"] = SAVED
+    monkeypatch.setattr(workers, "_GONE", 0)
+    with pytest.raises(NotReady, match="another worker is at work as periodic@"):
+        plan.service("periodic").prepare(new_site())
 
 
 def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,7 +281,7 @@ def test_a_class_is_not_for_containers() -> None:
 def test_the_doctor_looks_for_no_programs(services: Answering, monkeypatch: pytest.MonkeyPatch) -> None:
     services()
     monkeypatch.setattr(health, "environment", lambda: None)
-    assert not [finding for finding in doctor.examine() if "found /" in finding.text]
+    assert not [seen for seen, _ in doctor.examine() if "found /" in seen]
 
 
 @pytest.mark.parametrize(("asked", "shown"), [("worker1", "logs worker"), ("", "logs")])

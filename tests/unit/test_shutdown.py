@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.stack import shutdown
+from backstage.stack import plan, shutdown, site
 from tests.conftest import workshop
 from workshop import state_folder
 from workshop.errors import WorkshopError
@@ -17,6 +17,8 @@ pytestmark = pytest.mark.posix
 PEOPLES = (
     "results.json",
     "mine.log",
+    "logs/notes.log",
+    "logs/workers.log",
     "postgis-notes.txt",
     "central/results.json",
 )
@@ -37,7 +39,8 @@ def full(state: Path) -> Path:
     """A state folder with one of everything that the course writes."""
     for pattern, meaning in state_folder.files().items():
         assert meaning
-        path = state / pattern.replace("*", "1")
+        path = state / pattern.replace("*", "1").replace("[0-9]", "1")
+        path.parent.mkdir(exist_ok=True)
         if pattern.endswith("/"):
             path.mkdir(exist_ok=True)
             path /= "data"
@@ -50,6 +53,15 @@ def test_what_the_course_wrote_is_removed(full: Path) -> None:
     shutdown.down(said.append, purge=True)
     assert {path.name for path in full.iterdir()} == {"course", state_folder.MARK, "lock"}
     assert said[-1].startswith(f"Removed what the course wrote in {full}. Other files there stay")
+
+
+def test_what_any_program_said_is_removed(state: Path) -> None:
+    for name in (*plan.services((*plan.NAMES, plan.PERIODIC)), "worker20", "machine02", "class-flower"):
+        log = site.new_site().log(name)
+        log.write_text("it said so", encoding="utf-8")
+        log.with_suffix(".log.1").write_text("and before that, more", encoding="utf-8")
+    shutdown.down(lambda line: None, purge=True)
+    assert not (state / "logs").exists()
 
 
 def test_what_a_person_saved_there_stays(full: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from backstage import scale
 from backstage.stack import binaries, control, keeper, logs, plan
 from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
@@ -122,10 +123,28 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     assert "not running. The last start failed: Workers x" in shown.stderr
 
 
-def test_a_log_is_shown_without_colours(tmp_path: Path) -> None:
+def test_a_log_is_shown_without_colours_and_put_aside_when_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = tmp_path / "rabbitmq.log"
     log.write_text("one\n\x1b[38;5;246mtwo\x1b[0m\nthree\n", encoding="utf-8")
     assert logs.tail(log, 2) == "    two\n    three"
+    monkeypatch.setattr(logs, "LIMIT", 5)
+    logs.begin(log)
+    assert (tmp_path / "rabbitmq.log.1").exists()
+    assert "three" not in log.read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize("workers", [0, 21, "two"])
+def test_a_number_of_workers_that_can_not_be_is_refused(
+    workers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "services", lambda: {"worker1": "ready"})
+    said = f"workers is {workers!r}. It must be a whole number from 1 to 20. Next: scale"
+    with pytest.raises(WorkshopError, match=said):
+        scale(workers)
+    assert state_folder.read("settings.json") == {}
 
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
