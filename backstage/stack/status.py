@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable
-from itertools import starmap
 from typing import Any
 
 from backstage.stack import cloud, containers
@@ -11,6 +10,9 @@ from backstage.stack.process import born
 from backstage.stack.site import HOST, Site, new_site
 from workshop import state_folder
 from workshop.errors import WorkshopError
+
+_WIDTH = 10
+"""Of the column with the names of services: a bit more than the longest one on a machine."""
 
 
 def running() -> dict[str, Any] | None:
@@ -58,7 +60,9 @@ def status() -> str:
     WorkshopError
         If the stack is not running.
     """
-    return "\n".join(starmap(_line, _of_those_there().items()))
+    found = _of_those_there()
+    width = max(_WIDTH, *map(len, found))  # a container's worker is named after it too
+    return "\n".join(_line(*each, width) for each in found.items())
 
 
 def _of_those_there() -> dict[str, dict[str, Any]]:
@@ -91,10 +95,10 @@ def say_news(services: dict[str, Any], before: list[str], say: Callable[[str], N
     return now
 
 
-def _line(name: str, status: dict[str, Any]) -> str:
+def _line(name: str, status: dict[str, Any], width: int = _WIDTH) -> str:
     times = status["restarts"]
     restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
-    return f"{name:<10} {status['state']:<9} {restarts}{status['message']}".rstrip()
+    return f"{name:<{width}} {status['state']:<9} {restarts}{status['message']}".rstrip()
 
 
 def workers_ready() -> int | None:

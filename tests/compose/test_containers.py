@@ -103,8 +103,8 @@ def test_a_taken_port_is_named(project: Project) -> None:
         other.bind((HOST, 0))
         other.listen()
         port = str(other.getsockname()[1])
-        command = ("run", "--rm", "--no-deps", "--service-ports", "lab")
-        said = project.compose(*command, code=None, LAB_PORT=port)
+        command = ("run", "--rm", "--no-deps", "--service-ports", "lab", "true")
+        said = project.compose(*command, code=1, LAB_PORT=port)
     assert f"{HOST}:{port}" in said
     explained = ("port is already allocated", "address already in use")
     assert any(sentence in said for sentence in explained), said

@@ -91,6 +91,11 @@ def test_a_worker_is_called_after_its_container(services: Answering) -> None:
     assert status.workers_ready() == 3
 
 
+def test_all_states_stand_in_one_column(services: Answering) -> None:
+    services(worker1_at_d9446d02a565=(SAVED, 2))
+    assert len({line.index(" ready") for line in status.status().splitlines()}) == 1
+
+
 @pytest.mark.parametrize(
     ("living", "expected"),
     [
