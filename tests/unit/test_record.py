@@ -117,11 +117,11 @@ def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
 
 
 def test_what_an_application_of_somebody_sends_is_noted_and_what_the_publisher_sends_is_not_noted_twice():
-    after_task_publish.send("theirs", headers={"id": "a", "task": "theirs"}, body=([1, 2], {}, {}))
+    after_task_publish.send("theirs", headers={"id": "of theirs", "task": "theirs"}, body=([1, 2], {}, {}))
     send("b")
     after_task_publish.send(TASK, headers={"id": "b", "task": TASK}, body=([1, 2], {}, {}))
     assert [(task.id, task.name, task.confirmed) for task in record.published()] == [
-        ("a", "theirs", True),
+        ("of theirs", "theirs", True),
         ("b", TASK, False),
     ]
 
