@@ -36,14 +36,15 @@ class UkBoundary(Base):
 
 
 class GridSquare(Base):
-    """The table `grid_squares`: one row for each finished task, the 1 km square around its point.
+    """The table `grid_squares`: one row for each 1 km square that a task has done.
 
+    The task of a point has one, that of a block has all of the block. So a task that runs twice writes once.
     `machine` is the account that wrote the row: the database fills it in, whatever a worker calls itself.
     """
 
     __tablename__ = "grid_squares"
     task_id: Mapped[UUID] = mapped_column(primary_key=True)
-    grid_ref: Mapped[str]
+    grid_ref: Mapped[str] = mapped_column(primary_key=True)
     style_cat: Mapped[str] = mapped_column(sa.CheckConstraint(f"style_cat IN {CODES}"))
     x: Mapped[float]
     y: Mapped[float]
@@ -95,6 +96,11 @@ class BoundaryMissing(Exception):
     """The table `uk_boundary` is empty, so no nation can be found."""
 
 
+def boundary_missing() -> Exception:
+    """Return the error that says so; it is an outage, and no fault of the task that met it."""
+    return unavailable(BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up"))
+
+
 def store_square(**values: Any) -> None:
     """Write the square of one task, unless this task has written it before.
 
@@ -116,7 +122,7 @@ def store_square(**values: Any) -> None:
 def _store(squares: list[dict[str, Any]]) -> None:
     stored = execute(STORE_SQUARES, {"squares": json.dumps(squares, default=str)}).first()
     if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
-        raise unavailable(BoundaryMissing("The table geopython.uk_boundary is empty. Run: workshop up"))
+        raise boundary_missing()
 
 
 _squares = Joined(_store)

@@ -18,6 +18,9 @@ WIDTH = 700_000
 HEIGHT = 1_300_000
 """Northings go from 0 up to this, in metres."""
 
+SIDES = (1, 10, 100)
+"""How many kilometres the side of a block of squares can have."""
+
 
 def check_point(x: float, y: float) -> None:
     """Raise an error if `x` or `y` is outside the range of the grid, which stands here.
@@ -61,6 +64,35 @@ def reference(x: float, y: float) -> str:
     """
     check_point(x, y)
     return xy_to_bng(x, y, "1km").bng_ref_compact
+
+
+def block(x: float, y: float, km: int) -> tuple[int, int, int, int]:
+    """Return the edges of the block of 1 km squares that a point lies in.
+
+    Parameters
+    ----------
+    x, y : float
+        Easting and northing in metres (EPSG:27700).
+    km : int
+        The block's side: 1, 10 or 100 km. So it has 1, 100 or 10,000 squares.
+
+    Returns
+    -------
+    tuple of int
+        West, south, east and north, in metres. West and south belong to it, east and north do not.
+
+    Raises
+    ------
+    ValueError
+        If the point is not on the grid, or there are no such blocks. The sentence names the argument, the
+        value and the range.
+    """
+    check_point(x, y)
+    if type(km) is not int or km not in SIDES:
+        raise ValueError(f"km must be 1, 10 or 100, not {_shown(km)}")
+    side = 1000 * km
+    west, south = (int(value // side) * side for value in (x, y))
+    return west, south, west + side, south + side
 
 
 def _shown(value: object) -> str:

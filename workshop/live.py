@@ -125,7 +125,7 @@ def watch(run: list[Published] | None = None, patience: float = 60, quiet: bool 
     """
     tasks, said = latest_run() if run is None else run, ""
     interval = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5
-    shape = "{percentage:3.0f}%|{bar:10}| {elapsed}, {rate_fmt}{postfix}"
+    shape = "{percentage:3.0f}%|{bar:10}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
     with tqdm(
         unit=" tasks", bar_format=shape, total=1, mininterval=interval, file=sys.stdout, disable=quiet
     ) as line:

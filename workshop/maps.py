@@ -51,7 +51,7 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     Returns
     -------
     GeoDataFrame
-        One row for each finished task: task_id, grid_ref, style_cat (a key of `NATIONS`), x and y
+        One row for each square of a finished task: task_id, grid_ref, style_cat (a key of `NATIONS`), x and y
         (metres), worker, machine (the account that wrote it), attempt, processed_at and geom, the
         square (EPSG:27700).
 

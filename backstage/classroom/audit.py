@@ -22,33 +22,37 @@ _FRESH_SECONDS = 8
 
 _TASKS = """
 WITH tasks AS (
-    SELECT task_id, coalesce(machine, reason, '') AS whose, reason, CASE
+    SELECT task_id, grid_ref, coalesce(machine, reason, '') AS whose, reason, CASE
+        WHEN fed.task_id IS NULL AND task_id IN (SELECT task_id FROM geopython.fill_tasks) THEN 'more'
         WHEN fed.task_id IS NULL THEN 'strangers'
         WHEN done.task_id IS NULL AND reason IS NULL THEN 'open'
         WHEN done.task_id IS NULL THEN 'dead'
-        WHEN (done.x, done.y, done.grid_ref, done.style_cat) = (fed.x, fed.y, fed.grid_ref, fed.style_cat)
+        WHEN (done.x, done.y, done.style_cat) = (fed.x, fed.y, fed.style_cat)
             AND ST_Area(geom) = 1e6
             AND ST_Envelope(geom) = ST_MakeEnvelope(fed.x - 500, fed.y - 500, fed.x + 500, fed.y + 500, 27700)
             THEN 'rows'
         ELSE 'forged' END AS state
-    FROM geopython.fill_tasks AS fed FULL JOIN geopython.grid_squares AS done USING (task_id)
+    FROM geopython.fill_tasks AS fed FULL JOIN geopython.grid_squares AS done USING (task_id, grid_ref)
     LEFT JOIN unnest(%(ids)s::uuid[], %(reasons)s::text[]) AS letters (task_id, reason) USING (task_id))
 """
 """What became of each task that was fed or has a row, and the account that wrote the row or why it failed.
 
-A row is forged that says something else than its task: another point, reference, nation or shape.
+A row is forged that says something else than its task: another point, nation or shape. One of another square
+is more than its task has.
 """
 
 _COUNT = f"{_TASKS} SELECT state, whose, count(*), count(reason) FROM tasks GROUP BY state, whose"
 
 _FORGET = f"""{_TASKS},
 removed AS (DELETE FROM geopython.grid_squares AS done USING tasks
-            WHERE done.task_id = tasks.task_id AND state = 'forged' AND state = ANY(%(states)s))
+            WHERE (done.task_id, done.grid_ref) = (tasks.task_id, tasks.grid_ref)
+            AND state IN ('forged', 'more') AND state = ANY(%(states)s))
 DELETE FROM geopython.fill_tasks AS fed USING tasks
-WHERE fed.task_id = tasks.task_id AND state = ANY(%(states)s) RETURNING fed.x, fed.y
+WHERE (fed.task_id, fed.grid_ref) = (tasks.task_id, tasks.grid_ref) AND state = ANY(%(states)s)
+RETURNING fed.x, fed.y
 """
 
-_STATES = ("rows", "open", "dead", "forged", "strangers")
+_STATES = ("rows", "open", "dead", "forged", "more", "strangers")
 
 _REJECTED = "the worker that had it put it there"
 
@@ -73,6 +77,8 @@ class Audit:
         Squares that failed for good, by reason.
     forged : Counter of str
         Rows that say something else than their task does, by account.
+    more : Counter of str
+        Rows of other squares under the id of a square that was fed, by account: a task has one row.
     strangers : Counter of str
         Rows whose task was not fed here, by account.
     strange_letters : int
@@ -87,6 +93,7 @@ class Audit:
     open: Counter[str]
     dead: Counter[str]
     forged: Counter[str]
+    more: Counter[str]
     strangers: Counter[str]
     strange_letters: int
     letters: dict[str, list[str]]
@@ -104,7 +111,7 @@ class Audit:
     @property
     def balanced(self) -> bool:
         """Whether each square that was fed has its own row or its dead letter, and nothing is on its way."""
-        return not (self.open or self.forged or self.waiting or self.held)
+        return not (self.open or self.forged or self.more or self.waiting or self.held)
 
 
 def audit() -> Audit:
@@ -125,7 +132,7 @@ def audit() -> Audit:
         strange = len(reasons) + sum(bool(each.fault) for each in letters)
         for state, whose, number, with_letter in database.execute(_COUNT, dead):
             found[state][whose] = number
-            strange -= with_letter if state != "strangers" else 0
+            strange -= with_letter if state not in ("more", "strangers") else 0
     return Audit(waiting, held, strange_letters=strange, letters=dead, **found)
 
 
@@ -139,7 +146,7 @@ def resend(found: Audit, remove_forged: bool) -> int:
     found : Audit
         As `audit` returned it.
     remove_forged : bool
-        Whether to remove rows that say something else than their task, and to send their squares again.
+        Whether to remove rows that say something else than their task, and to send its square again.
 
     Returns
     -------
@@ -147,7 +154,7 @@ def resend(found: Audit, remove_forged: bool) -> int:
         How many were sent again.
     """
     states = ["dead"] if found.waiting else ["dead", "open"]  # what waits may be what is open
-    states += ["forged"] if remove_forged else []
+    states += ["forged", "more"] if remove_forged else []
     with fill.database() as database:
         points = database.execute(_FORGET, found.letters | {"states": states}).fetchall()
     return fill.feed(points)

@@ -25,10 +25,14 @@ def of_machine(now: Ledger) -> Iterator[str]:
     yield _row("missing", _ids(now.missing), "confirmed by RabbitMQ, and nowhere")
     yield _row("unknown", _ids(now.unknown), "never confirmed, and nowhere")
     yield _row("not sent", Counter(task.unsent for task in now.unsent), "the sender was told")
+    yield _row("wrong", Counter(now.wrong.values()), "ids with other arguments or rows than their task's")
     yield _row("strangers", len(now.strangers), "rows or dead letters that this machine never sent")
     yield _row("refused", Counter(now.refused), "messages that are no tasks")
     if now.balanced:
         yield "The ledger balances: each task has its row or its dead letter."
+    elif now.wrong:
+        own = "send each task under an id of its own, as delay() does; workshop reset N empties the tables"
+        yield f"The ledger does not balance. Next: {own}"
     elif now.missing or now.unknown:
         yield "The ledger does not balance. Next: workshop ledger --requeue sends what is missing again"
     else:
@@ -51,6 +55,8 @@ def of_class(found: Audit) -> Iterator[str]:
     yield _row("missing", found.missing, "fed, and nowhere")
     yield _row("forged", _accounts(found.forged), "rows that can't come from their task", 40)
     what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"
+    what = "MORE-ROWS: rows under a fed square's id that are of another square"
+    yield _row("more", _accounts(found.more), what, 40)
     yield _row("strangers", _accounts(found.strangers), what, 40)
     yield _row("refused", found.strange_letters, "dead letters of tasks not fed here, or of no tasks")
     yield _verdict(found)
@@ -60,8 +66,8 @@ def _verdict(found: Audit) -> str:
     if found.balanced:
         also = " Next: workshop class resend sends those that failed again" if found.dead else ""
         return f"It balances: each square that was fed has its row or its dead letter.{also}"
-    if found.missing or found.forged:
-        also = ", with --remove-forged for the forged rows" if found.forged else ""
+    if found.missing or found.forged or found.more:
+        also = ", with --remove-forged for those rows" if found.forged or found.more else ""
         return f"It does not balance. Next: workshop class resend{also}"
     long = "" if found.waiting else ". Held for long? workshop class resend sends them again"
     return f"{found.open.total():,} squares are on their way. Next: workshop class ledger, in a while{long}"
@@ -71,7 +77,7 @@ def _row(name: str, found: int | Counter[str], what: str, most: int = 4) -> str:
     """Return a line with a number, and one for each of the texts that were counted most often."""
     counted: Counter[str] = Counter()
     for text, times in found.items() if isinstance(found, Counter) else ():
-        counted[visible(text.partition("\n")[0], keep="")[:90]] += times
+        counted[visible(text.partition("\n")[0], keep="")[:120]] += times
     number = found.total() if isinstance(found, Counter) else found
     shown = (f"{times:>14,} x {text}" for text, times in counted.most_common(most))
     return "\n".join([f"{name:<10}{number:>8,}  {what}", *shown])

@@ -119,7 +119,7 @@ def resend(remove_forged: bool) -> None:
     found = audit.audit()
     number = audit.resend(found, remove_forged)
     if remove_forged:
-        echo(f"{found.forged.total():,} rows were removed.")
+        echo(f"{(found.forged + found.more).total():,} rows were removed.")
     echo(f"{number:,} squares were sent again. Next: workshop class ledger, in a while")
     if found.waiting:
         echo("What has no answer is known only when nothing waits: a machine has to be at work.")

@@ -28,7 +28,7 @@ def run(say: Callable[[str], None]) -> None:
     """
     settings.check()
     with settings.changed(fault_rate=0, pace=0):
-        tasks = _send()
+        tasks = send("workshop.demo")
         end = live.watch(tasks)
     squares = maps.read_squares(live.task_ids(tasks))
     target = state_folder.ROOT / "demo.html"
@@ -39,11 +39,24 @@ def run(say: Callable[[str], None]) -> None:
         raise WorkshopError("Not every task became a row.", "workshop doctor")
 
 
-def _send() -> list[Published]:
-    """Run the producer as it is saved now, in a process of its own, and return what it sent."""
+def send(module: str, *arguments: str) -> list[Published]:
+    """Run a producer as it is saved now, in a process of its own, and return what it sent.
+
+    Parameters
+    ----------
+    module : str
+        The producer, such as ``workshop.demo``.
+    *arguments : str
+        What its command line has besides.
+
+    Raises
+    ------
+    click.ClickException
+        If it broke, or sent nothing.
+    """
     source = f"make demo {uuid4().hex[:8]}"  # a notebook may send at the same time
     producer = subprocess.run(
-        [sys.executable, "-m", "workshop.demo"],
+        [sys.executable, "-m", module, *arguments],
         cwd=state_folder.ROOT,
         env=of_child({"WORKSHOP_SOURCE": source}),
         capture_output=True,
@@ -54,6 +67,7 @@ def _send() -> list[Published]:
         error = producer.stderr.strip().rpartition("\n")[2] if producer.returncode else ""
         reason = error or "it has no loop yet: that is challenge 1"
         raise click.ClickException(  # not yet: exit code 1
-            f"workshop/demo.py sent {len(tasks):,} tasks: {reason}. Next: workshop reset 2 has it solved"
+            f"{module.replace('.', '/')}.py sent {len(tasks):,} tasks: {reason}. "
+            "Next: workshop reset 2 has it solved"
         )
     return tasks

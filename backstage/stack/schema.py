@@ -62,7 +62,14 @@ def create_schema(database_url: str) -> None:
 
 
 def _refuse_older(connection: Connection, table: Table) -> None:
-    there = {column["name"] for column in inspect(connection).get_columns(table.name, "geopython")}
+    found = inspect(connection)
+    there = {column["name"] for column in found.get_columns(table.name, "geopython")}
+    key = found.get_pk_constraint(table.name, "geopython")["constrained_columns"]
+    wanted = [column.name for column in table.primary_key]
     if missing := [column.name for column in table.columns if column.name not in there]:
-        afresh = words("start-afresh")
-        raise refusal("older-table", table=table, missing=", ".join(missing), afresh=afresh)
+        why = f"it has no column {', '.join(missing)}"
+    elif key != wanted:
+        why = f"its key is {', '.join(key)}, not {', '.join(wanted)}"
+    else:
+        return
+    raise refusal("older-table", table=table, why=why, afresh=words("start-afresh"))

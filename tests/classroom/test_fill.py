@@ -264,9 +264,7 @@ def test_what_a_machine_holds_is_not_missing(central):
 
 
 FORGERIES = {
-    "another reference": {"grid_ref": "NT0000"},
     "another point": {"x": 325_501.0},
-    "another square": {"x": 1500.0, "y": 1500.0, "grid_ref": "SV0101", "style_cat": "SEA"},
     "no point": {"x": float("nan")},
     "beyond the grid": {"y": 1e9},
     "another nation": {"style_cat": "IMN"},
@@ -286,6 +284,29 @@ def test_forged_rows_are_found_and_their_squares_done_after_all(central):
     assert f"{len(bad)} rows were removed" in shown("resend", "--remove-forged")
     assert sorted(work(central, len(bad))) == sorted(bad)
     assert audit_after(central).rows.total() == 20
+
+
+ELSEWHERE = {"x": 1500.0, "y": 1500.0, "grid_ref": "SV0101", "style_cat": "SEA"}
+
+
+def test_rows_of_other_squares_under_a_task_s_id_are_found_and_removed(central):
+    fill.fill("NT", 3)
+    (done,) = work(central, 1)
+    write(done, **ELSEWHERE)
+    work(central, 1, **ELSEWHERE)
+    work(central, 1, grid_ref="NT0000")
+    found = audit_after(central)
+    assert (found.fed, found.rows.total(), found.missing) == (3, 1, 2)
+    assert (found.more, found.forged, found.strangers) == ({"machine02": 3}, {}, {})
+    assert not found.balanced
+    text = shown("ledger", code=1)
+    assert "more             3  MORE-ROWS: rows under a fed square's id that are of another square" in text
+    assert "Next: workshop class resend, with --remove-forged for those rows" in text
+    text = shown("resend", "--remove-forged")
+    assert "3 rows were removed" in text and "2 squares were sent again" in text
+    work(central, 2)
+    found = audit_after(central)
+    assert (found.fed, found.rows.total(), found.more) == (3, 3, {}) and found.balanced
 
 
 def test_rows_of_tasks_not_fed_here_are_strangers(central):

@@ -55,6 +55,20 @@ def test_a_table_of_an_older_version_is_refused_with_a_sentence(machine: Machine
     create_schema(url)
 
 
+def test_a_table_with_the_key_of_an_older_version_is_refused_too(machine: Machine) -> None:
+    url = machine.stack()["database_url"]
+    change = "ALTER TABLE geopython.grid_squares DROP CONSTRAINT grid_squares_pkey, ADD PRIMARY KEY ({})"
+    machine.sql(change.format("task_id"))
+    try:
+        with pytest.raises(
+            WorkshopError, match="grid_squares .* its key is task_id, not task_id, grid_ref(.|\n)*--purge"
+        ):
+            create_schema(url)
+    finally:
+        machine.sql(change.format("task_id, grid_ref"))
+    create_schema(url)
+
+
 def test_jupyterlab_wants_its_token(machine: Machine) -> None:
     with pytest.raises(urllib.error.HTTPError, match="403"):
         fetch(f"http://127.0.0.1:{machine.stack()['ports']['lab']}/api/contents")

@@ -86,3 +86,25 @@ def test_the_sentence_stays_short(value):
 def test_a_bad_point_has_no_reference():
     with pytest.raises(ValueError, match="^x must be"):
         grid.reference(float("nan"), 1)
+
+
+@pytest.mark.parametrize(
+    ("point", "km", "edges"),
+    [
+        ((0, 0), 1, (0, 0, 1_000, 1_000)),
+        ((325_200, 673_500.5), 1, (325_000, 673_000, 326_000, 674_000)),
+        ((325_200, 673_500), 10, (320_000, 670_000, 330_000, 680_000)),
+        ((320_000, 679_999.9), 10, (320_000, 670_000, 330_000, 680_000)),
+        ((699_999, 1_299_999), 100, (600_000, 1_200_000, 700_000, 1_300_000)),
+    ],
+)
+def test_a_point_lies_in_a_block_of_squares(point, km, edges):
+    assert grid.block(*point, km) == edges
+
+
+@pytest.mark.parametrize("km", [0, 2, 7, 1000, -10, 10.0, "10", True, None, [10]], ids=repr)
+def test_other_blocks_are_refused_with_a_sentence(km):
+    with pytest.raises(ValueError, match=r"^km must be 1, 10 or 100, not .{1,60}$"):
+        grid.block(5, 5, km)
+    with pytest.raises(ValueError, match=r"^y must be a number of metres"):
+        grid.block(5, -1, 10)

@@ -1,5 +1,7 @@
 """What a look at the ledger asks for, and how it counts."""
 
+import math
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +26,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     def execute(statement: object, values: dict[str, Any]) -> list[tuple]:
         numbers.append(len(values["ids"]))
-        return [(id, "ROW", 1, None, None, 1) for id in values["ids"] if id.int < 50]
+        return [(id, "ROW", 1, None, None, 1, 5, 5, 5, 5) for id in values["ids"] if id.int < 50]
 
     monkeypatch.setattr(ledger, "execute", execute)
     monkeypatch.setattr(ledger, "tasks_in_queue", lambda url: 7)
@@ -47,3 +49,38 @@ def test_a_retry_counts_by_the_row_where_the_log_has_no_line() -> None:
     now = Ledger(tasks(3, retries=1), log={(line.task_id, line.state, line.attempt): line for line in lines})
     now.rows = {first: 3, third: 5}
     assert now.retried == {first: 1, second: 1, third: 3}
+
+
+BLOCK = Published(str(UUID(int=1)), "workshop.blocks.do_block", [325_200, 673_500], "run", "")
+INSIDE, OUTSIDE = (320_500, 670_500, 329_500, 679_500), (320_500, 670_500, 330_500, 679_500)
+
+
+@pytest.mark.parametrize(
+    ("rows", "box", "done", "wrong"),
+    [
+        (100, INSIDE, True, ""),
+        (99, INSIDE, False, ""),
+        (101, OUTSIDE, True, "MORE-ROWS: {id} has 101 rows, not 100"),
+        (100, OUTSIDE, True, "OTHER-SQUARES: {id} has rows that are not of do_block(325200, 673500)"),
+        (1, (5, 5, 5, 5), False, "OTHER-SQUARES: {id} has rows that are not of do_block(325200, 673500)"),
+        (100, (*INSIDE[:3], math.nan), True, "OTHER-SQUARES: "),
+    ],
+)
+def test_a_block_is_done_with_all_its_rows_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, rows: int, box: tuple[float, ...], done: bool, wrong: str
+) -> None:
+    found = [(UUID(BLOCK.id), "ROW", 1, None, None, rows, *box)]
+    monkeypatch.setattr(ledger, "execute", lambda *_: found)
+    now = Ledger([BLOCK])
+    now._read([BLOCK.id])
+    assert (BLOCK.id in now.rows, BLOCK.id not in now.open) == (done, done)
+    assert now.wrong.get(BLOCK.id, "").startswith(wrong.format(id=BLOCK.id))
+    assert bool(now.wrong) == bool(wrong)
+    assert now.balanced == (done and not wrong)
+
+
+def test_one_id_with_other_arguments_is_found_before_any_row_is_there() -> None:
+    now = Ledger([replace(BLOCK, other="do_block(5, 5)")])
+    assert now.wrong == {
+        BLOCK.id: f"OTHER-ARGUMENTS: {BLOCK.id} is do_block(325200, 673500), then do_block(5, 5)"
+    }

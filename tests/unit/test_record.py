@@ -117,11 +117,11 @@ def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
 
 
 def test_what_an_application_of_somebody_sends_is_noted_and_what_the_publisher_sends_is_not_noted_twice():
-    after_task_publish.send("theirs", headers={"id": "a", "task": "theirs"}, body=([1, 2], {}, {}))
+    after_task_publish.send("theirs", headers={"id": "of theirs", "task": "theirs"}, body=([1, 2], {}, {}))
     send("b")
     after_task_publish.send(TASK, headers={"id": "b", "task": TASK}, body=([1, 2], {}, {}))
     assert [(task.id, task.name, task.confirmed) for task in record.published()] == [
-        ("a", "theirs", True),
+        ("of theirs", "theirs", True),
         ("b", TASK, False),
     ]
 
@@ -170,3 +170,37 @@ def test_what_is_not_written_as_a_whole_is_an_error(state: Path, monkeypatch):
     monkeypatch.setattr(record, "_opened", lambda: SimpleNamespace(write=lambda line: len(line) - 1))
     with pytest.raises(OSError, match="No space left on device"):
         send("a")
+
+
+BLOCK = "workshop.blocks.do_block"
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "kwargs", "squares"),
+    [
+        (TASK, [5, 5], {}, 1),
+        (TASK, [], {"x": 5, "y": 5}, 1),
+        (TASK, [-1, "5"], {}, 1),
+        (BLOCK, [5, 5], {}, 100),
+        (BLOCK, [5], {"y": 5}, 100),
+        (BLOCK, [5, 5, 1], {}, 1),
+        (BLOCK, [5, 5], {"km": 100}, 10_000),
+        (BLOCK, [5, 5, 7], {}, 1),
+        ("workshop.own.task", [5, 5, 100, 4], {}, 1),
+    ],
+)
+def test_it_knows_how_many_rows_a_task_makes(name, args, kwargs, squares):
+    assert record.Published("a", name, args, "run", "", kwargs=kwargs).squares == squares
+
+
+def test_one_id_for_two_tasks_is_told():
+    send("a", point=(1, 2))
+    send("a", point=(), keywords={"x": 1, "y": 2})
+    send("b", point=(1, 2))
+    send("b", point=(1,), keywords={"y": 3})
+    record.append(record.entry("c", TASK, (1, 2), None))
+    record.append(record.entry("c", BLOCK, (1, 2), None))
+    tasks = record.published()
+    assert [(task.id, task.other) for task in tasks] == [
+        ("a", ""), ("b", "do_task(1, y=3)"), ("c", "do_block(1, 2)"),
+    ]  # fmt: skip

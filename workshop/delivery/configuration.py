@@ -56,7 +56,7 @@ task_default_queue = SQUARES.name
 task_routes = {"workshop.periodic.*": {"queue": "periodic"}}
 
 # A message is acknowledged after its task ran, so a worker that dies gives it back; the database's
-# unique task_id makes a second run harmless.
+# key, of task and square, makes a second run harmless.
 task_acks_late = True
 worker_prefetch_multiplier = 1
 
@@ -80,7 +80,7 @@ broker_connection_max_retries = None
 # that nobody needs the right to declare it, which would be the right to delete it too.
 event_exchange = "amq.topic"
 
-imports = ["workshop.delivery.worker"]
+imports = ["workshop.delivery.worker", "workshop.blocks"]
 
 # Each process logs in to the database when it starts; where that is away, it waits 3 s for it.
 worker_proc_alive_timeout = 15

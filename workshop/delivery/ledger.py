@@ -5,6 +5,7 @@ workers hold. A task that RabbitMQ confirmed and that is in none of them is miss
 unnoticed, and to send it again is safe, as its id makes one row.
 """
 
+import math
 import time
 from collections import Counter
 from collections.abc import Container, Iterator, Sequence
@@ -33,10 +34,11 @@ _AT_ONCE = 1000
 """Tasks that one statement asks for while there is news."""
 
 _FOUND = sa.text("""
-    SELECT task_id, 'ROW', max(attempt) AS attempt, NULL, NULL::float8, count(*) AS squares
+    SELECT task_id, 'ROW', max(attempt) AS attempt, NULL, NULL::float8,
+           count(*), min(x), min(y), max(x), max(y)
     FROM geopython.grid_squares WHERE task_id = ANY(:ids) GROUP BY task_id
     UNION ALL
-    SELECT task_id, state, attempt, error, countdown, 0
+    SELECT task_id, state, attempt, error, countdown, NULL, NULL, NULL, NULL, NULL
     FROM geopython.task_log WHERE task_id = ANY(:ids)
     ORDER BY attempt
 """).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
@@ -94,7 +96,7 @@ class Ledger:
     open : dict of Published
         The tasks, by id, that have not ended: as a row, as a failure in the task log, or as a dead letter.
     rows : dict
-        The attempt that wrote the row of each task that has one, by the task's id.
+        The attempt that wrote the rows of each task that has all of them, by the task's id.
     log : dict of LogLine
         What the task log has of these tasks, by id, state and attempt: what was delivered twice counts once.
     letters : list of DeadLetter
@@ -112,6 +114,8 @@ class Ledger:
         a central queue never, as its dead letters and other machines' workers can't be seen.
     unknown : list of Published
         Never confirmed, and nowhere: perhaps RabbitMQ never had them.
+    wrong : dict of str
+        Ids of tasks that have rows or arguments which can't be theirs, each with a code and what was found.
     strangers : set of str
         Ids of rows and dead letters that this machine never published.
     answered : bool
@@ -130,6 +134,7 @@ class Ledger:
     held: dict[str, float] = field(default_factory=dict)
     missing: list[Published] = field(default_factory=list)
     unknown: list[Published] = field(default_factory=list)
+    wrong: dict[str, str] = field(default_factory=dict)
     strangers: set[str] = field(default_factory=set)
     answered: bool = True
 
@@ -138,11 +143,16 @@ class Ledger:
         self._tasks = {task.id: task for task in self.published}
         self._nowhere: set[str] = set()
         self.open = dict(self._tasks)
+        self.wrong = {
+            task.id: f"OTHER-ARGUMENTS: {task.id} is {task.call}, then {task.other}"
+            for task in self.published
+            if task.other
+        }
 
     @property
     def balanced(self) -> bool:
-        """Whether every task that was published has its row or its dead letter."""
-        return len(self.rows) + len(self.dead) == len(self.published)
+        """Whether every task that was published has its rows or its dead letter, and no others."""
+        return not self.wrong and len(self.rows) + len(self.dead) == len(self.published)
 
     @property
     def failures(self) -> list[LogLine]:
@@ -217,16 +227,27 @@ class Ledger:
     def _read(self, ids: list[str]) -> bool:
         """Ask the database for tasks; return whether it says anything new."""
         before = len(self.rows) + len(self.log)
-        for id, state, attempt, error, countdown, squares in execute(_FOUND, {"ids": uuids(ids)}):
+        for id, state, attempt, error, countdown, *found in execute(_FOUND, {"ids": uuids(ids)}):
             task_id = str(id)
-            if state == "ROW" and squares == self._tasks[task_id].squares:
-                self.rows[task_id] = attempt
-            elif state != "ROW":
+            if state == "ROW":
+                self._count(task_id, attempt, *found)
+            else:
                 line = LogLine(task_id, state, attempt, error, countdown)
                 self.log.setdefault((task_id, state, attempt), line)
             if task_id in self.rows or state == "FAILURE":
                 self.open.pop(task_id, None)
         return len(self.rows) + len(self.log) > before
+
+    def _count(self, id: str, attempt: int, rows: int, *box: float) -> None:
+        """Take a task for done if its rows are there; note rows that can't be its own."""
+        task = self._tasks[id]
+        if rows >= task.squares:
+            self.rows[id] = attempt
+        west, south, east, north = task.block or (-math.inf, -math.inf, math.inf, math.inf)
+        if rows > task.squares:
+            self.wrong.setdefault(id, f"MORE-ROWS: {id} has {rows:,} rows, not {task.squares:,}")
+        elif not (west <= box[0] and south <= box[1] and box[2] < east and box[3] < north):
+            self.wrong.setdefault(id, f"OTHER-SQUARES: {id} has rows that are not of {task.call}")
 
 
 def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
@@ -246,9 +267,8 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
         now.search()
     if tasks is None:
         ours = {task.id for task in (*now.published, *now.unsent)}
-        others = sa.select(db.GridSquare.task_id).where(
-            db.GridSquare.worker != "direct", ~among(db.GridSquare.task_id, uuids(ours))
-        )
+        others = sa.select(db.GridSquare.task_id).distinct()
+        others = others.where(db.GridSquare.worker != "direct", ~among(db.GridSquare.task_id, uuids(ours)))
         now.strangers = set(map(str, execute(others).scalars()))
         now.strangers |= {each.id for each in now.letters if not each.fault} - ours
     return now

@@ -23,10 +23,13 @@ from uuid import UUID, uuid4
 from celery import current_task
 from celery.signals import after_task_publish
 
-from workshop import settings
+from workshop import grid, settings
 from workshop.state_folder import state_dir
 
 FILE = "published.jsonl"
+
+_SIDES = {"workshop.tasks.do_task": 1, "workshop.blocks.do_block": 10}
+"""Tasks that write the squares of a block around their point, and its side in km where they don't say it."""
 
 PROCESS = uuid4().hex[:8]
 """The part of a run's name that says which process it belongs to."""
@@ -68,6 +71,8 @@ class Published:
         Why it is surely not on the queue; empty if it is, or may be.
     again : int
         How often RabbitMQ confirmed it once more: it was sent again under the same id.
+    other : str
+        What was sent under its id later, with other arguments; empty if nothing was.
     """
 
     id: str
@@ -82,6 +87,7 @@ class Published:
     confirmed: bool = False
     unsent: str = ""
     again: int = 0
+    other: str = ""
 
     @property
     def is_point(self) -> bool:
@@ -94,9 +100,31 @@ class Published:
         return [*self.args, *(self.kwargs[name] for name in ("x", "y") if name in self.kwargs)]
 
     @property
+    def call(self) -> str:
+        """The task as it was called, such as ``do_task(325200, 673500)``."""
+        named = (f"{name}={value!r}" for name, value in self.kwargs.items())
+        return f"{self.name.rpartition('.')[2]}({', '.join([*map(repr, self.args), *named])})"
+
+    @property
+    def block(self) -> tuple[int, int, int, int] | None:
+        """West, south, east and north of the squares that it writes; None if its arguments name none."""
+        try:
+            return grid.block(**self.arguments)
+        except (TypeError, ValueError):
+            return None
+
+    @property
     def squares(self) -> int:
         """How many rows it makes."""
-        return 1
+        west, _, east, _ = self.block or (0, 0, 1000, 1000)
+        return ((east - west) // 1000) ** 2
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All arguments by name."""
+        names = ("x", "y", "km", *map(str, range(3, len(self.args))))
+        side = {"km": _SIDES[self.name]} if self.name in _SIDES else {}
+        return side | dict(zip(names, self.args, strict=False)) | self.kwargs
 
 
 @dataclass
@@ -181,13 +209,15 @@ def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Publishe
     elif "error" in entry:
         run = Run(entry["run"], entry["source"], entry["at"])
         runs.setdefault(run.id, run).error = entry["error"]
-    elif known := tasks.get(entry.get("id", "")):
-        known.unsent = entry.get("unsent", "")
     else:
         with suppress(TypeError):  # a line of an older version
             task = Published(**entry)
-            tasks[task.id] = task
-            runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
+            known = tasks.setdefault(task.id, task)
+            if known is task:
+                runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
+            elif (known.name, known.arguments) != (task.name, task.arguments):
+                known.other = task.call
+            known.unsent = task.unsent
 
 
 _cells = 0
