@@ -80,6 +80,26 @@ def test_the_same_id_sent_twice_is_one_task():
     assert len(record.published()) == 1
 
 
+def test_where_a_task_was_sent_is_host_and_virtual_host():
+    assert record.place("amqp://ann:hidden@rabbit.example:5673/c7f3") == "rabbit.example/c7f3"
+    assert record.place("no address") == ""
+
+
+def test_what_was_sent_elsewhere_belongs_to_no_run_here(monkeypatch):
+    for id, place in ("a", "127.0.0.1/celery_app"), ("b", "10.0.0.1/c7f3"):
+        record.append(record.entry(id, TASK, [1, 2], {}) | {"sent_to": place})
+    for port, vhost, ids in (1, "celery_app", ["a"]), (2, "celery_app", ["a"]), (1, "c7f3", []):
+        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://ann:hidden@127.0.0.1:{port}/{vhost}")
+        assert [task.id for task in record.latest_run()] == ids
+    assert len(record.published()) == 2
+
+
+def test_what_is_sent_again_elsewhere_is_there(monkeypatch):
+    for place in ("127.0.0.1/celery_app", "10.0.0.1/c7f3"):
+        record.append(record.entry("a", TASK, [1, 2], {}) | {"sent_to": place})
+    assert [task.sent_to for task in record.published()] == ["10.0.0.1/c7f3"]
+
+
 def test_the_latest_run_is_that_of_the_latest_cell(cell):
     cell("a", "b")
     cell("c", "d", "e")
@@ -117,11 +137,11 @@ def test_an_error_before_the_first_publish_is_kept_if_the_cell_tried(cell):
 
 
 def test_what_an_application_of_somebody_sends_is_noted_and_what_the_publisher_sends_is_not_noted_twice():
-    after_task_publish.send("theirs", headers={"id": "a", "task": "theirs"}, body=([1, 2], {}, {}))
+    after_task_publish.send("theirs", headers={"id": "foreign", "task": "theirs"}, body=([1, 2], {}, {}))
     send("b")
     after_task_publish.send(TASK, headers={"id": "b", "task": TASK}, body=([1, 2], {}, {}))
     assert [(task.id, task.name, task.confirmed) for task in record.published()] == [
-        ("a", "theirs", True),
+        ("foreign", "theirs", True),
         ("b", TASK, False),
     ]
 

@@ -24,6 +24,7 @@ from celery import current_task
 from celery.signals import after_task_publish
 
 from workshop import settings
+from workshop.delivery.addresses import BROKER, parts_of
 from workshop.state_folder import state_dir
 
 FILE = "published.jsonl"
@@ -68,6 +69,8 @@ class Published:
         Why it is surely not on the queue; empty if it is, or may be.
     again : int
         How often RabbitMQ confirmed it once more: it was sent again under the same id.
+    sent_to : str
+        The `place` of the broker that it was sent to; empty if nobody noted it.
     """
 
     id: str
@@ -82,6 +85,7 @@ class Published:
     confirmed: bool = False
     unsent: str = ""
     again: int = 0
+    sent_to: str = ""
 
     @property
     def is_point(self) -> bool:
@@ -121,8 +125,8 @@ class Run:
 
     @property
     def tasks(self) -> list[Published]:
-        """What it sent, oldest first."""
-        return [task for task in self.every if not task.unsent]
+        """What it sent to where the settings point now, oldest first."""
+        return sent_here(self.every)
 
     @property
     def unsent(self) -> list[Published]:
@@ -155,6 +159,22 @@ def latest_run() -> list[Published]:
     return next((tasks for run in reversed(candidates) if (tasks := run.tasks)), [])
 
 
+@cache
+def place(broker_url: str | None) -> str:
+    """Return the host and the virtual host of a broker, such as ``127.0.0.1/celery_app``.
+
+    Not the port: the next start of the services may take another one.
+    """
+    parts = parts_of(broker_url, BROKER)
+    return f"{parts['host']}/{parts['virtual host']}" if parts else ""
+
+
+def sent_here(tasks: Iterable[Published]) -> list[Published]:
+    """Return the tasks that were sent to the broker that the settings name now, or nobody noted where."""
+    here = ("", place(settings.get("broker_url")))
+    return [task for task in tasks if not task.unsent and task.sent_to in here]
+
+
 def uuids(ids: Iterable[object]) -> list[UUID]:
     """Return those ids that a row or a line of the task log can have: anyone may send a text as an id."""
     found = []
@@ -182,7 +202,7 @@ def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Publishe
         run = Run(entry["run"], entry["source"], entry["at"])
         runs.setdefault(run.id, run).error = entry["error"]
     elif known := tasks.get(entry.get("id", "")):
-        known.unsent = entry.get("unsent", "")
+        known.unsent, known.sent_to = entry.get("unsent", ""), entry.get("sent_to", known.sent_to)
     else:
         with suppress(TypeError):  # a line of an older version
             task = Published(**entry)
@@ -277,7 +297,7 @@ def _note_foreign(headers: dict[str, Any], body: Any, **_: Any) -> None:
     """Note a task that another Celery application has sent, such as one that a notebook made."""
     id, name = headers["id"], headers["task"]
     if is_new(name) and id != getattr(_latest, "id", ""):
-        append(entry(id, name, body[0], body[1]))
+        append(entry(id, name, body[0], body[1]) | {"sent_to": place(settings.get("broker_url"))})
         append({"confirmed": [id]})
 
 
