@@ -36,6 +36,9 @@ class Progress:
         Tasks that wait for the time of their retry.
     running : int
         The others: a worker has them now.
+    elsewhere : int
+        Tasks that were sent to another queue, before this machine joined a central or left it. They are in
+        none of the other numbers.
     """
 
     sent: int
@@ -45,12 +48,14 @@ class Progress:
     waiting: int
     due: int
     running: int
+    elsewhere: int = 0
 
     def __str__(self) -> str:
         """Say it in words."""
         return (
             f"{self.sent:,} sent: {self.done:,} done, {self.failed:,} failed, {self.waiting:,} waiting, "
             f"{self.running:,} running, {self.due:,} due for a retry; {self.retried:,} retries so far"
+            f"{f'; {self.elsewhere:,} sent to another queue' if self.elsewhere else ''}"
         )
 
 
@@ -70,7 +75,8 @@ def _count(now: Ledger) -> Progress:
     waiting = min(now.waiting, left)
     due = min(len({line.task_id for line in now.retries} & now.open.keys()), left - waiting)
     retried = now.retried.total()
-    return Progress(len(now.published), len(now.rows), failed, retried, waiting, due, left - waiting - due)
+    running, elsewhere = left - waiting - due, len(now.elsewhere)
+    return Progress(len(now.published), len(now.rows), failed, retried, waiting, due, running, elsewhere)
 
 
 def task_ids(run: list[Published] | None = None) -> list[str]:

@@ -26,6 +26,8 @@ def of_machine(now: Ledger) -> Iterator[str]:
     yield _row("unknown", _ids(now.unknown), "never confirmed, and nowhere")
     yield _row("not sent", Counter(task.unsent for task in now.unsent), "the sender was told")
     yield _row("wrong", Counter(now.wrong.values()), "ids with other arguments or rows than their task's")
+    elsewhere = Counter(task.sent_to for task in now.elsewhere)
+    yield _row("elsewhere", elsewhere, "sent to another broker, so not judged here")
     yield _row("strangers", len(now.strangers), "rows or dead letters that this machine never sent")
     yield _row("refused", Counter(now.refused), "messages that are no tasks")
     if now.balanced:

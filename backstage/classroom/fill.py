@@ -14,9 +14,7 @@ from contextlib import contextmanager
 from uuid import NAMESPACE_OID, uuid5
 
 import psycopg
-from amqp.exceptions import AMQPError, PreconditionFailed
-from celery import Celery
-from kombu import Connection, Producer
+from amqp.exceptions import AMQPError
 from kombu.exceptions import OperationalError
 from tqdm import tqdm
 
@@ -27,16 +25,14 @@ from workshop import grid
 from workshop.database import engine
 from workshop.delivery.addresses import broker_trouble, database_trouble
 from workshop.delivery.ledger import tasks_in_queue
+from workshop.delivery.publisher import NotSent, flush, send, task_message
 from workshop.errors import WorkshopError
 
 MOST_WAITING = 20_000
 """Messages in the queue `squares`, beyond which no more are fed."""
 
 BATCH_TASKS = 1000
-"""Tasks that are written down and sent together, or not."""
-
-_LIMITS = {"read_timeout": 10, "write_timeout": 10}
-"""Seconds that RabbitMQ may take for an answer; after that a batch is sent again."""
+"""Tasks that are written down together, once RabbitMQ has confirmed each."""
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS geopython.fill_tasks (
@@ -140,7 +136,7 @@ def feed(points: list[country.Point]) -> int:
                 _feed(rest, pressed, bar)
             except psycopg.errors.UndefinedTable as error:
                 raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
-            except (AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
+            except (NotSent, AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
                 now = (_why(error), len(rest))
                 if now != told:
                     tqdm.write(f"{now[0]} Nothing is lost: it goes on by itself. Ctrl-C is the pause.")
@@ -152,15 +148,7 @@ def feed(points: list[country.Point]) -> int:
 def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
     """Send tasks in batches, which leave the list."""
     here = site()
-    with (
-        _connect(here.database_url) as database,
-        Connection(here.broker_url, connect_timeout=3, transport_options=_LIMITS) as broker,
-        Celery(broker=here.broker_url, set_as_current=False) as app,
-    ):
-        app.config_from_object("workshop.delivery.configuration")
-        channel = broker.channel()
-        producer = Producer(channel, auto_declare=False)
-        channel.tx_select()  # RabbitMQ takes a batch as a whole, or not
+    with _connect(here.database_url) as database:
         while rest and not pressed:
             database.execute("SELECT set_config('application_name', %s, false)", [f"{_SESSION}{len(rest)}"])
             queued = tasks_in_queue(here.broker_url)
@@ -171,8 +159,8 @@ def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
                 continue
             with database.transaction():
                 for id, x, y in database.execute(_FEED, _columns(batch)):
-                    app.send_task(TASK, (x, y), task_id=str(id), producer=producer, retry=False)
-                channel.tx_commit()
+                    send(task_message(str(id), TASK, (x, y), recorded=False), here.broker_url)
+                flush()
             del rest[:BATCH_TASKS]
             bar.update(len(batch))
 
@@ -209,7 +197,7 @@ def _connect(database_url: str) -> psycopg.Connection:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, PreconditionFailed):
-        return "RabbitMQ refused a batch: its queue is full."
+    if isinstance(error, NotSent):
+        return error.why
     found = broker_trouble(site().broker_url) or database_trouble(site().database_url)
     return found.text if found else f"A connection broke: {error}."

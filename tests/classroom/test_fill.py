@@ -202,7 +202,7 @@ def test_refused_tasks_are_sent_again_under_their_ids(central):
         wait_for(lambda: waiting(central) >= 50, 30, "a full queue")
         assert fed(central) == 0
     text, _ = process.communicate(timeout=60)
-    assert process.returncode == 0 and "RabbitMQ refused a batch" in text
+    assert process.returncode == 0 and "RabbitMQ refuses the task: its queue is full." in text
     assert len({message.headers["id"] for message in take(central, waiting(central))}) == 900
 
 

@@ -20,6 +20,7 @@ from tests.servers import Lodger, at
 from workshop import live, maps, settings, state_folder
 from workshop.delivery import addresses
 from workshop.delivery.addresses import broker_trouble, database_trouble
+from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published, published
 from workshop.tasks import do_task
 
@@ -199,6 +200,26 @@ def share_and_leave(own: Machine, central: Machine, parts: Card, capsys: pytest.
     assert shares(ids) == shares([task.id for task in run]) == {}
     wait_for(lambda: rows(central, run) == 20, 20, "every row at the central")
     assert shares(send(5)) == {HERE: 5}
+
+
+def test_what_was_sent_while_joined_is_not_missing_afterwards(own: Machine, parts: Card) -> None:
+    """The record says where it went, and the machine's own ledger does not look for it."""
+    there = [task.id for task in published() if task.sent_to.endswith(f"/{parts.broker.virtual_host}")]
+    send(1)
+    assert join.join(parts.code)
+    there += send(3)
+    assert [task.id for task in ledger().published] == there
+    join.leave()
+    now = ledger()
+    assert (now.missing, now.unknown, now.balanced) == ([], [], True)
+    assert [task.id for task in now.elsewhere] == there
+    shown = own.workshop("ledger")
+    assert f"elsewhere {len(there):>8,}  sent to another broker, so not judged here" in shown
+    assert f"{len(there)} x {parts.broker.host}/{parts.broker.virtual_host}\n" in shown
+    run = [task for task in published() if task.id in there]
+    assert str(live.watch(run)).endswith(f"; {len(there)} sent to another queue")
+    record = (own.state / "published.jsonl").read_text()
+    assert parts.password not in record
 
 
 def rows(machine: Machine, run: list[Published]) -> int:

@@ -80,6 +80,26 @@ def test_the_same_id_sent_twice_is_one_task():
     assert len(record.published()) == 1
 
 
+def test_where_a_task_was_sent_is_host_and_virtual_host():
+    assert record.place("amqp://ann:hidden@rabbit.example:5673/c7f3") == "rabbit.example/c7f3"
+    assert record.place("no address") == ""
+
+
+def test_what_was_sent_elsewhere_belongs_to_no_run_here(monkeypatch):
+    for id, place in ("a", "127.0.0.1/celery_app"), ("b", "10.0.0.1/c7f3"):
+        record.append(record.entry(id, TASK, [1, 2], {}) | {"sent_to": place})
+    for port, vhost, ids in (1, "celery_app", ["a"]), (2, "celery_app", ["a"]), (1, "c7f3", []):
+        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://ann:hidden@127.0.0.1:{port}/{vhost}")
+        assert [task.id for task in record.latest_run()] == ids
+    assert len(record.published()) == 2
+
+
+def test_what_is_sent_again_elsewhere_is_there(monkeypatch):
+    for place in ("127.0.0.1/celery_app", "10.0.0.1/c7f3"):
+        record.append(record.entry("a", TASK, [1, 2], {}) | {"sent_to": place})
+    assert [task.sent_to for task in record.published()] == ["10.0.0.1/c7f3"]
+
+
 def test_the_latest_run_is_that_of_the_latest_cell(cell):
     cell("a", "b")
     cell("c", "d", "e")

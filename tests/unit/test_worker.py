@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from workshop import state_folder
-from workshop.delivery import worker
+from workshop.delivery import publisher, worker
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +14,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
     monkeypatch.delenv("WORKSHOP_PUBLISHED", raising=False)
     monkeypatch.setattr("workshop.database.keep_database", lambda: None)
+    monkeypatch.setattr(publisher, "BURST", 0.02)
 
 
 def begun() -> SimpleNamespace:
@@ -21,6 +22,11 @@ def begun() -> SimpleNamespace:
     conf = SimpleNamespace(broker_heartbeat=None)
     worker._begin(conf)
     return conf
+
+
+def test_it_waits_for_each_message_that_it_sends() -> None:
+    begun()
+    assert publisher.BURST == 0
 
 
 def test_without_flower_nobody_listens_to_events() -> None:

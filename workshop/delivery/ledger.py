@@ -22,7 +22,7 @@ from workshop.database import among, execute
 from workshop.delivery import publisher
 from workshop.delivery.configuration import DEAD, REASON, SINCE, SQUARES, kept_connection
 from workshop.delivery.guard import Packed, fault
-from workshop.delivery.record import Published, published, uuids
+from workshop.delivery.record import Published, published, sent_here, uuids
 from workshop.delivery.worker import LIVING, ask_workers
 from workshop.json_files import changing
 from workshop.state_folder import state_dir
@@ -90,9 +90,12 @@ class Ledger:
     Attributes
     ----------
     published : list of Published
-        The tasks, without those that could not be sent.
+        The tasks, without those that could not be sent, and those that were sent elsewhere.
     unsent : list of Published
         Tasks that could not be sent; `delay` said so.
+    elsewhere : list of Published
+        Tasks that were sent to another broker than the settings name now, before this machine joined a
+        central, or left it. What became of them can't be seen from here.
     open : dict of Published
         The tasks, by id, that have not ended: as a row, as a failure in the task log, or as a dead letter.
     rows : dict
@@ -124,6 +127,7 @@ class Ledger:
 
     published: list[Published]
     unsent: list[Published] = field(default_factory=list)
+    elsewhere: list[Published] = field(default_factory=list)
     open: dict[str, Published] = field(init=False)
     rows: dict[str, int] = field(default_factory=dict)
     log: dict[tuple[str, str, int], LogLine] = field(default_factory=dict)
@@ -266,7 +270,7 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
         time.sleep(0.3)
         now.search()
     if tasks is None:
-        ours = {task.id for task in (*now.published, *now.unsent)}
+        ours = {task.id for task in (*now.published, *now.unsent, *now.elsewhere)}
         others = sa.select(db.GridSquare.task_id).distinct()
         others = others.where(db.GridSquare.worker != "direct", ~among(db.GridSquare.task_id, uuids(ours)))
         now.strangers = set(map(str, execute(others).scalars()))
@@ -307,7 +311,9 @@ def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
 
 
 def _begin(tasks: Sequence[Published]) -> Ledger:
-    return Ledger([task for task in tasks if not task.unsent], [task for task in tasks if task.unsent])
+    here, unsent = sent_here(tasks), [task for task in tasks if task.unsent]
+    known = {task.id for task in (*here, *unsent)}
+    return Ledger(here, unsent, [task for task in tasks if task.id not in known])
 
 
 def tasks_in_queue(broker_url: str) -> int:

@@ -31,7 +31,10 @@ from workshop.delivery.window import Lost, Message, Window
 from workshop.errors import WorkshopError
 
 BURST = 0.02
-"""A task that is sent within so many seconds after the one before is part of a burst."""
+"""A task that is sent within so many seconds after the one before is part of a burst.
+
+In workers and forked processes it is 0: they wait for each.
+"""
 
 
 class NotSent(WorkshopError):
@@ -137,21 +140,18 @@ class _Catcher:
 
 
 _window = Window()
-_forked = False
 _latest = threading.local()
 
 
 def send(message: Message, url: str = "") -> None:
     """Hand a task to RabbitMQ, and wait until it confirms it, unless this is one call of a burst.
 
-    Workers and forked processes wait for each.
-
     Parameters
     ----------
     message : Message
         The task.
     url : str, optional
-        In a worker, the address of its broker; else it is the one that the settings name now.
+        The broker's address; by default the one that the settings name now.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def send(message: Message, url: str = "") -> None:
         Within about five seconds, if RabbitMQ can't be reached, refuses a task, or does not confirm it; also
         about tasks of earlier calls, of which nobody was told yet. This one is not sent then.
     """
-    burst = not url and not _forked and time.monotonic() - getattr(_latest, "end", 0) < BURST
+    burst = time.monotonic() - getattr(_latest, "end", 0) < BURST
     if not burst:
         settings.check()  # a worker would fail each task
     lost = _window.send(message, url or settings.broker_url(), wait=not burst)
@@ -185,8 +185,8 @@ def _tell(lost: Sequence[Lost]) -> None:
 
 def _begin_child() -> None:
     """Leave the parent's window and connection to the parent."""
-    global _window, _forked
-    _window, _forked = Window(), True
+    global _window, BURST
+    _window, BURST = Window(), 0
 
 
 def _end_cell(result: Any) -> None:

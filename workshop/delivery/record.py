@@ -24,6 +24,7 @@ from celery import current_task
 from celery.signals import after_task_publish
 
 from workshop import grid, settings
+from workshop.delivery.addresses import BROKER, parts_of
 from workshop.state_folder import state_dir
 
 FILE = "published.jsonl"
@@ -73,6 +74,8 @@ class Published:
         How often RabbitMQ confirmed it once more: it was sent again under the same id.
     other : str
         What was sent under its id later, with other arguments; empty if nothing was.
+    sent_to : str
+        The `place` of the broker that it was sent to; empty if nobody noted it.
     """
 
     id: str
@@ -88,6 +91,7 @@ class Published:
     unsent: str = ""
     again: int = 0
     other: str = ""
+    sent_to: str = ""
 
     @property
     def is_point(self) -> bool:
@@ -149,8 +153,8 @@ class Run:
 
     @property
     def tasks(self) -> list[Published]:
-        """What it sent, oldest first."""
-        return [task for task in self.every if not task.unsent]
+        """What it sent to where the settings point now, oldest first."""
+        return sent_here(self.every)
 
     @property
     def unsent(self) -> list[Published]:
@@ -181,6 +185,22 @@ def latest_run() -> list[Published]:
     """Return the tasks of the latest run: of this notebook since its kernel started, else of any process."""
     candidates = own_runs() if in_notebook() else runs()
     return next((tasks for run in reversed(candidates) if (tasks := run.tasks)), [])
+
+
+@cache
+def place(broker_url: str | None) -> str:
+    """Return the host and the virtual host of a broker, such as ``127.0.0.1/celery_app``.
+
+    Not the port: the next start of the services may take another one.
+    """
+    parts = parts_of(broker_url, BROKER)
+    return f"{parts['host']}/{parts['virtual host']}" if parts else ""
+
+
+def sent_here(tasks: Iterable[Published]) -> list[Published]:
+    """Return the tasks that were sent to the broker that the settings name now, or nobody noted where."""
+    here = ("", place(settings.get("broker_url")))
+    return [task for task in tasks if not task.unsent and task.sent_to in here]
 
 
 def uuids(ids: Iterable[object]) -> list[UUID]:
@@ -217,7 +237,7 @@ def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Publishe
                 runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
             elif (known.name, known.arguments) != (task.name, task.arguments):
                 known.other = task.call
-            known.unsent = task.unsent
+            known.unsent, known.sent_to = task.unsent, task.sent_to or known.sent_to
 
 
 _cells = 0
@@ -307,7 +327,7 @@ def _note_foreign(headers: dict[str, Any], body: Any, **_: Any) -> None:
     """Note a task that another Celery application has sent, such as one that a notebook made."""
     id, name = headers["id"], headers["task"]
     if is_new(name) and id != getattr(_latest, "id", ""):
-        append(entry(id, name, body[0], body[1]))
+        append(entry(id, name, body[0], body[1]) | {"sent_to": place(settings.get("broker_url"))})
         append({"confirmed": [id]})
 
 

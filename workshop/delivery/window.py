@@ -143,7 +143,7 @@ class Window:
         try:
             self._connect(until)
             if message.entry:
-                record.append(message.entry)
+                record.append(message.entry | {"sent_to": record.place(self._url)})
         except Trouble as trouble:
             self._lose([message], trouble.text)
         except OSError as error:

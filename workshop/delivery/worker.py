@@ -421,6 +421,7 @@ def _begin(conf: Any, **_: Any) -> None:
     except WorkshopError as error:  # Celery would go on after it, and each task would fail
         raise SystemExit(f"Error: {error}") from None
     keep_database()
+    publisher.BURST = 0  # what it has sent is confirmed before it acknowledges what it has taken
     _loaded = code_digest()
     joined = settings.joined()
     # At a central queue nobody commands anyone's worker; and it may vanish without a word: a cable, a Wi-Fi.
