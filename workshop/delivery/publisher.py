@@ -31,10 +31,7 @@ from workshop.delivery.window import Lost, Message, Window
 from workshop.errors import WorkshopError
 
 BURST = 0.02
-"""A task that is sent within so many seconds after the one before is part of a burst.
-
-In workers and forked processes it is 0: they wait for each.
-"""
+"""Seconds from one task of a burst to the next, at most; 0 in workers and forked processes: each is alone."""
 
 
 class NotSent(WorkshopError):
