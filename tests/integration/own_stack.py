@@ -52,11 +52,11 @@ def kill(machine: Machine, name: str) -> int:
 
 def send(*point: float, **options: object) -> Published:
     id = do_task.apply_async(point or EDINBURGH, task_id=str(uuid4()), **options).id
-    return task_of(id)
+    return task_of(id, *point)
 
 
-def task_of(id: str) -> Published:
-    return Published(id, do_task.name, list(EDINBURGH), "test", "", confirmed=True)
+def task_of(id: str, *point: float) -> Published:
+    return Published(id, do_task.name, list(point or EDINBURGH), "test", "", confirmed=True)
 
 
 def done(tasks: list[Published], patience: float = 60) -> live.Progress:
