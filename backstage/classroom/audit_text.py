@@ -56,9 +56,9 @@ def of_class(found: Audit) -> Iterator[str]:
     yield _row("held", _accounts(found.held), "with a machine, or due again later", 40)
     yield _row("missing", found.missing, "fed, and nowhere")
     yield _row("forged", _accounts(found.forged), "rows that can't come from their task", 40)
-    what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"
     what = "MORE-ROWS: rows under a fed square's id that are of another square"
     yield _row("more", _accounts(found.more), what, 40)
+    what = "rows of tasks not fed here: notebooks send such tasks, or a machine made the rows up"
     yield _row("strangers", _accounts(found.strangers), what, 40)
     yield _row("refused", found.strange_letters, "dead letters of tasks not fed here, or of no tasks")
     yield _verdict(found)

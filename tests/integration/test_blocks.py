@@ -22,6 +22,7 @@ from workshop.database import execute
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published, published
 from workshop.delivery.worker import ask
+from workshop.errors import WorkshopError
 from workshop.service import is_faulty
 from workshop.tasks import do_task
 
@@ -204,3 +205,12 @@ def test_a_demo_of_some_blocks_shows_all_their_squares_once() -> None:
     assert shown[-1].startswith("6 tasks, 600 squares in ")
     assert picture.read_bytes().startswith(b"\x89PNG")
     picture.unlink()
+
+
+def test_a_demo_that_did_a_square_twice_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(country_demo, "send", lambda *_: [send(), send()])
+    shown: list[str] = []
+    with pytest.raises(WorkshopError, match="Not every square is there once. Next: workshop ledger"):
+        country_demo.run(shown.append)
+    assert shown[-1].startswith("2 tasks, 200 squares in ")
+    (state_folder.ROOT / "country.png").unlink()
