@@ -135,7 +135,11 @@ NUMBERS = {
     "x and y are swapped": {"sent": 40},
     "degrees instead of metres": {"sent": 40},
     "the task is defined in the notebook": {"sent": 40, "name": "tasks.my_task"},
-    "an unregistered name": {"sent": 40, "name": "tasks.do_task", "known": "workshop.blocks.do_block, workshop.tasks.do_task"},
+    "an unregistered name": {
+        "sent": 40,
+        "name": "tasks.do_task",
+        "known": "workshop.blocks.do_block, workshop.tasks.do_task",
+    },
     "the result is waited for": {"sent": 1},
     "a function as argument": {"argument": "x"},
     "one argument, a pair": {"sent": 0},

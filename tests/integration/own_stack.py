@@ -20,6 +20,7 @@ from tests.integration.machine import CORE, Machine
 from tests.servers import at, program
 from workshop import db, live, maps
 from workshop.database import execute
+from workshop.delivery import publisher
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
 from workshop.delivery.record import Published
@@ -69,7 +70,9 @@ def until_ready(machine: Machine, name: str, before: int) -> None:
 
 
 def send_some(number: int = 40) -> list[Published]:
-    return [send(1000.0 * n, 2000.0 * n) for n in range(1, number + 1)]
+    tasks = [send(1000.0 * n, 2000.0 * n) for n in range(1, number + 1)]
+    publisher.flush()
+    return tasks
 
 
 def all_at_the_first_attempt(tasks: list[Published]) -> None:
