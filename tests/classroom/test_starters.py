@@ -28,7 +28,7 @@ EXPECTED = {
     2: ("C1-PASSED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
     3: ("C1-PASSED", "C2-PASSED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
 }
-"""The verdict on each notebook on each branch. There is none for challenges 4 and 5: they are starters on all."""
+"""The verdict on each notebook on each branch. Challenges 4 and 5 have none: they are starters on all."""
 
 CHALLENGE_OF = {
     "workshop/demo.py": 1,
