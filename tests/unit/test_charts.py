@@ -83,5 +83,5 @@ def test_a_chart_can_be_read_on_light_and_on_dark() -> None:
     assert drawn(charts.bars("Some", {"one": [(0, 1)]})).get("fill") == "currentColor"
     dark = brightness("#111111")
     for colour in charts.COLOURS:
-        assert 1.05 / (brightness(colour) + 0.05) >= 2.8, colour
+        assert 1.05 / (brightness(colour) + 0.05) >= 3, colour
         assert (brightness(colour) + 0.05) / (dark + 0.05) >= 3, colour
