@@ -60,7 +60,7 @@ _SHARED = {
     "one_attendee": (
         *("challenges/test_challenge_1", "challenges/test_challenge_2"),
         *("challenges/test_challenge_2_answers", "challenges/test_challenge_3"),
-        *("challenges/test_challenge_4", "challenges/test_environment"),
+        *("challenges/test_challenge_4", "challenges/test_challenge_5", "challenges/test_environment"),
     ),
 }
 """Fixtures of stacks that files share, and these files."""

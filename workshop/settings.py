@@ -37,6 +37,7 @@ SETTINGS: dict[str, Number | Text] = {
     "seed": Number(kind=int),
     "workers": Number(0, 20, int),  # of this machine; none while it is reset
     "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
+    "prefetch": Number(1, 1000, int),  # messages that each process of a worker may take in advance
     "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
     "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer

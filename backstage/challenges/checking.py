@@ -21,7 +21,7 @@ def conclude(challenge: int, judge: Callable[[], Verdict]) -> Verdict:
     Parameters
     ----------
     challenge : int
-        A number from 1 to 4.
+        A number from 1 to 5.
     judge : callable
         Returns the verdict on the answer.
     """

@@ -60,7 +60,7 @@ def running(challenge: int, now: Ledger) -> Verdict | None:
     Parameters
     ----------
     challenge : int
-        A number from 1 to 4.
+        A number from 1 to 5.
     now : Ledger
         Where the tasks are.
     """

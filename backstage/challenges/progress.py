@@ -26,7 +26,7 @@ def note(challenge: int, what: str) -> None:
     Parameters
     ----------
     challenge : int
-        A number from 1 to 4.
+        A number from 1 to 5.
     what : str
         ``passed``, ``hint``, ``solution`` or ``reset``.
     """

@@ -13,13 +13,13 @@ from workshop.errors import WorkshopError
 
 attendee = click.Group("attendee", help="Attendee")
 
-_number = click.argument("challenge", type=click.IntRange(1, 4))
+_number = click.argument("challenge", type=click.IntRange(1, 5))
 
 
 @attendee.command()
 @_number
 def check(challenge: int) -> None:
-    """Say what is right or wrong with CHALLENGE, 1 to 4."""
+    """Say what is right or wrong with CHALLENGE, 1 to 5."""
     from backstage.challenges import verdict
 
     found = _module(challenge).check()
@@ -31,14 +31,14 @@ def check(challenge: int) -> None:
 @attendee.command()
 @_number
 def hint(challenge: int) -> None:
-    """Show the next hint for CHALLENGE, 1 to 4."""
+    """Show the next hint for CHALLENGE, 1 to 5."""
     echo(_module(challenge).hint())
 
 
 @attendee.command()
 @_number
 def solution(challenge: int) -> None:
-    """Show the solution of CHALLENGE, 1 to 4. Your progress notes it."""
+    """Show the solution of CHALLENGE, 1 to 5. Your progress notes it."""
     echo(_module(challenge).solution())
 
 
@@ -73,7 +73,7 @@ def leave() -> None:
 
 
 @attendee.command()
-@click.argument("challenge", type=click.IntRange(1, 4))
+@click.argument("challenge", type=click.IntRange(1, 5))
 @click.option("--solved", is_flag=True, help="With the solution of this challenge too.")
 @click.option("--dry-run", is_flag=True, help="Only show what would happen.")
 @terminal.yes

@@ -136,6 +136,11 @@ def _right_ones(alive: dict[str, str]) -> set[str]:
     usual = "celery.concurrency.prefork:TaskPool"
     fast = settings.get("profile") == workers.FAST
     wanted = "celery.concurrency.thread:TaskPool" if fast else usual, processes
-    return {
-        name for name in saved if running.get(name) == (wanted if name.startswith("worker") else (usual, 1))
-    }
+    ahead = processes * (settings.get("prefetch") or 0)  # more while a worker holds what is due later
+
+    def is_right(name: str) -> bool:
+        if not name.startswith("worker"):
+            return running.get(name) == (usual, 1)
+        return running.get(name) == wanted and answers[name]["prefetch_count"] >= ahead
+
+    return {name for name in saved if is_right(name)}

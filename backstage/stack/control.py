@@ -176,7 +176,9 @@ def add(names: tuple[str, ...]) -> list[str]:
     return missing
 
 
-def scale(workers: int | None, processes: int | None = None, fast: bool = False) -> None:
+def scale(
+    workers: int | None, processes: int | None = None, fast: bool = False, prefetch: int | None = None
+) -> None:
     """Change how many workers this machine runs, and wait until they are ready.
 
     Parameters
@@ -188,6 +190,8 @@ def scale(workers: int | None, processes: int | None = None, fast: bool = False)
     fast : bool
         Whether they run them in threads of one process, see `backstage.stack.workers.worker`: faster, without
         time limits.
+    prefetch : int, optional
+        How many messages a worker takes for each of its processes; None for one.
 
     Raises
     ------
@@ -200,7 +204,8 @@ def scale(workers: int | None, processes: int | None = None, fast: bool = False)
     if workers is not None:
         workers = valid(_WORKERS, "workers", workers, "scale(1)")
     plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
-    settings.change(workers=workers, processes=processes, profile=FAST if fast else None)
+    profile = FAST if fast else None
+    settings.change(workers=workers, processes=processes, profile=profile, prefetch=prefetch)
     settle()
 
 

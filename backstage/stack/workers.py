@@ -62,7 +62,9 @@ def worker(number: int, processes: int) -> Service:
         How many tasks it runs side by side, each in a process of its own or in a thread.
     """
     pool = "threads" if settings.get("profile") == FAST else "prefork"
-    options = ("-P", pool, "-c", str(processes))
+    prefetch = settings.get("prefetch")
+    options = [f"--prefetch-multiplier={prefetch}"] if prefetch else []
+    options += ["-P", pool, "-c", str(processes)]
     return _worker(f"worker{number}", machine_name(), "workshop.tasks", *options)
 
 

@@ -9,7 +9,7 @@ from tests.chromium import expect_map
 from tests.conftest import wait_for
 from workshop.tasks import application, do_task
 
-NOTEBOOKS = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost"]
+NOTEBOOKS = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "05-go-faster"]
 
 
 def open_lab(page: Page, site, path: str) -> None:

@@ -246,13 +246,14 @@ def test_from_challenge_to_challenge_and_back(course: Course) -> None:
     assert sorted(course.workshop("restore").split()) == course.saved()
 
 
-def test_the_fourth_challenge_has_no_branch(course: Course) -> None:
+@pytest.mark.parametrize("number", [4, 5])
+def test_the_stretches_have_no_branch(course: Course, number: int) -> None:
     course.workshop("reset", "3", "--yes")
     course.git("switch", "--quiet", "-c", "mine")
-    course.workshop("reset", "4", "--yes")
-    assert is_fresh(course, 4) and course.saved() == []
+    course.workshop("reset", str(number), "--yes")
+    assert is_fresh(course, number) and course.saved() == []
     assert course.git("symbolic-ref", "--short", "HEAD") == "mine"
-    course.workshop("reset", "4", "--yes")
+    course.workshop("reset", str(number), "--yes")
     assert course.saved() == [], "a starter is nobody's work, committed or not"
 
 

@@ -22,13 +22,13 @@ from tests.integration.machine import CORE, Machine
 
 pytestmark = pytest.mark.solved_course
 
-NAMES = ("01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost")
+NAMES = ("01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "05-go-faster")
 EXPECTED = {
-    1: ("C1-NOT-ATTEMPTED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED"),
-    2: ("C1-PASSED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED"),
-    3: ("C1-PASSED", "C2-PASSED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED"),
+    1: ("C1-NOT-ATTEMPTED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
+    2: ("C1-PASSED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
+    3: ("C1-PASSED", "C2-PASSED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
 }
-"""The verdict on each notebook on each branch. There is no branch for challenge 4: it is a starter on all."""
+"""The verdict on each notebook on each branch. Challenges 4 and 5 have none: they are starters on all."""
 
 CHALLENGE_OF = {
     "workshop/demo.py": 1,
@@ -37,6 +37,7 @@ CHALLENGE_OF = {
     "notebooks/01-enqueue.ipynb": 1,
     "notebooks/03-scale-out.ipynb": 3,
     "notebooks/04-nothing-lost.ipynb": 4,
+    "notebooks/05-go-faster.ipynb": 5,
 }
 """Which challenge is in a file. All others have one text, on all branches."""
 
@@ -100,7 +101,7 @@ def text_of(name: str, data: bytes) -> Any:
 
 
 def solved_and_to_do(marked: Files) -> tuple[Files, Files]:
-    return starters.course(marked, starters.Level(4, solved=True)), starters.course(marked, starters.Level(1))
+    return starters.course(marked, starters.Level(5, solved=True)), starters.course(marked, starters.Level(1))
 
 
 @pytest.mark.parametrize("challenge", [1, 2, 3])
@@ -144,7 +145,7 @@ def test_no_starter_gives_its_solution_away(challenge: int) -> None:
     }
     solutions = [
         line.strip()
-        for number in range(challenge, 5)
+        for number in range(challenge, 6)
         for name, data in marked.items()
         if name.startswith(("workshop/", "notebooks/")) and name.endswith((".py", ".ipynb"))
         for text in starters.solutions(name, data, number)

@@ -9,7 +9,7 @@ from tests.compose.project import Project
 
 pytestmark = pytest.mark.solved_course
 
-NOTEBOOKS = {1: "01-enqueue", 2: "02-retry", 3: "03-scale-out"}
+NOTEBOOKS = {1: "01-enqueue", 2: "02-retry", 3: "03-scale-out", 5: "05-go-faster"}
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -56,7 +56,8 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def stats(*_: Any, **__: Any) -> dict[str, Any]:
             pool = {"implementation": "celery.concurrency.prefork:TaskPool"}
             return {
-                name: {"pool": pool | {"max-concurrency": number}} for name, (_, number) in living.items()
+                name: {"pool": pool | {"max-concurrency": number}, "prefetch_count": number}
+                for name, (_, number) in living.items()
             }
 
         monkeypatch.setattr(Service, "trouble", trouble)
@@ -118,6 +119,16 @@ def test_a_worker_with_processes_is_not_ready_where_threads_are_wished(services:
     settings.change(processes=8)
     assert status.services()["worker1@a"] == "ready"
     settings.change(processes=8, profile="fast")
+    assert status.services()["worker1@a"] == "starting"
+
+
+def test_a_worker_that_takes_one_message_ahead_is_not_ready_where_more_are_wished(
+    services: Answering,
+) -> None:
+    services(worker1_at_a=(SAVED, 2))
+    settings.change(prefetch=1)
+    assert status.services()["worker1@a"] == "ready"
+    settings.change(prefetch=50)
     assert status.services()["worker1@a"] == "starting"
 
 

@@ -8,7 +8,7 @@ from backstage.stack import plan, remote
 from backstage.stack.control import pause
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
-from workshop import state_folder
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 JOINED = {"broker_url": "amqp://machine07:hidden@10.77.0.1:5672/celery_app", "machine": "machine07"}
@@ -61,6 +61,15 @@ def test_a_worker_has_a_process_per_core_up_to_eight(
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.delenv("WORKSHOP_PROCESSES", raising=False)
     assert plan.service("worker1").command(Site(state_folder.state_dir(), {}, "token"))[-2] == processes
+
+
+def test_a_worker_takes_as_many_messages_ahead_as_is_wished() -> None:
+    def command() -> str:
+        return " ".join(plan.service("worker1").command(Site(state_folder.state_dir(), {}, "token")))
+
+    assert "prefetch" not in command()  # so that workshop/delivery/configuration.py says it
+    settings.change(prefetch=50)
+    assert "--prefetch-multiplier=50" in command()
 
 
 @pytest.mark.parametrize(
