@@ -30,6 +30,7 @@ def execute(path: Path) -> None:
         timeout=LIMIT,
         record_timing=False,
         store_widget_state=False,
+        coalesce_streams=True,  # of a line that is written again and again, the last one
         resources={"metadata": {"path": str(path.parent)}},
     )
     client.execute()
