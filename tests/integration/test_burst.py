@@ -34,10 +34,12 @@ from workshop.tasks import do_task
 
 
 @pytest.fixture(autouse=True)
-def one_burst(monkeypatch):
-    """However slow this machine is, one call follows the other; and nothing is open from other tests."""
+def one_burst(machine, monkeypatch):
+    """However slow this machine is, one call follows the other; and nothing but the connection is open."""
     with suppress(NotSent):
         publisher.flush()
+    do_task.delay(1000, 1000)
+    publisher.flush()
     monkeypatch.setattr(publisher, "BURST", math.inf)
 
 
