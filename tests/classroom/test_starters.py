@@ -22,13 +22,16 @@ from tests.integration.machine import CORE, Machine
 
 pytestmark = pytest.mark.solved_course
 
-NAMES = ("01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "05-go-faster")
+NAMES = ("01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost")
 EXPECTED = {
-    1: ("C1-NOT-ATTEMPTED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
-    2: ("C1-PASSED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
-    3: ("C1-PASSED", "C2-PASSED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED", "C5-NOT-ATTEMPTED"),
+    1: ("C1-NOT-ATTEMPTED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED"),
+    2: ("C1-PASSED", "C2-NOT-ATTEMPTED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED"),
+    3: ("C1-PASSED", "C2-PASSED", "C3-NOT-ATTEMPTED", "C4-NOT-ATTEMPTED"),
 }
-"""The verdict on each notebook on each branch. Challenges 4 and 5 have none: they are starters on all."""
+"""The verdict on each notebook on each branch. Challenges 4 and 5 have none: they are starters on all.
+
+Notebook 05 measures for two minutes, so it runs once, with its stored outputs.
+"""
 
 CHALLENGE_OF = {
     "workshop/demo.py": 1,

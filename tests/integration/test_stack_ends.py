@@ -138,7 +138,7 @@ def test_a_closed_terminal_ends_everything_even_while_it_starts(machine: Machine
 
 
 def test_down_ends_a_start_that_is_under_way(machine: Machine) -> None:
-    starting = machine.popen("up", "--detach", "postgis", "rabbitmq")
+    starting = machine.popen("up", "--detach", "postgis", "rabbitmq", "worker")
     wait_for((machine.state / "stack.json").exists, 20, "the start")
     processes = machine.processes()
     assert "All services are stopped" in machine.workshop("down")
