@@ -1,7 +1,4 @@
-"""Draws ``speed.svg`` of what was measured: ``python -m benchmarks.plot``.
-
-It needs matplotlib, which only ``make bench`` installs.
-"""
+"""Draws ``speed.svg`` of what was measured: ``python -m benchmarks.plot``."""
 
 from pathlib import Path
 

@@ -234,6 +234,15 @@ def test_a_forked_child_waits_and_leaves_its_parents_window_alone(machine):
     one_row_each(ours + theirs)
 
 
+@pytest.fixture
+def ctrl_c():
+    """Hear it, even if these tests were started behind an ``&``, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_loses_nothing(machine):
     with frozen(machine.service("rabbitmq")["pid"]):
         ids = burst()

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from benchmarks import report
+from benchmarks import plot, report
 from benchmarks.contenders import CONTENDERS
 from benchmarks.producer import points
 from benchmarks.programs.point import reference
@@ -60,7 +60,6 @@ def test_the_large_run_stands_beside_the_rounds(tmp_path):
 
 
 def test_the_plot_has_a_bar_for_each(tmp_path):
-    plot = pytest.importorskip("benchmarks.plot", reason="make bench installs matplotlib")
     report.save(tmp_path, "rounds", {"machine": "Here.", "runs": RUNS})
     plot.main(["--results", str(tmp_path)], standalone_mode=False)
     drawn = (tmp_path / "speed.svg").read_text()
