@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from backstage.classroom import raster, wall
+from backstage.classroom import wall
 from backstage.stack.demo import send
-from workshop import live, settings, state_folder
+from workshop import live, raster, settings, state_folder
 from workshop.database import execute
 from workshop.delivery.record import uuids
 from workshop.errors import WorkshopError

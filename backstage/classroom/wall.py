@@ -12,14 +12,15 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 from numpy.typing import NDArray
 
-from backstage.classroom import fill, raster
-from backstage.classroom.raster import By, colour
+from backstage.classroom import fill
 from backstage.stack.central_config import opened
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
+from workshop import raster
 from workshop.database import engine
 from workshop.delivery.ledger import tasks_in_queue
 from workshop.maps import NATIONS
+from workshop.raster import By, colour
 
 SECONDS = 10
 """A rate is that of so many seconds."""

@@ -11,10 +11,10 @@ from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from backstage.classroom import wall
-from backstage.classroom.raster import By
 from backstage.stack import cloud, containers
 from backstage.stack.site import HOST
 from backstage.stack.texts import refusal
+from workshop.raster import By
 
 _FILES = {"path": Path(__file__).with_name("page"), "default_filename": "wall.html"}
 _HEADERS = {

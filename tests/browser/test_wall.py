@@ -11,7 +11,6 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from backstage.classroom import raster
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
 from tests import squares
@@ -19,6 +18,7 @@ from tests.browser.conftest import Traffic
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
 from tests.integration.own_stack import own_stack
+from workshop import raster
 
 HARM = [
     "<img src=x onerror=alert(1)>",

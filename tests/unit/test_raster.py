@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from backstage.classroom import raster
-from workshop import maps
+from workshop import maps, raster
 
 EDINBURGH = 673 * 700 + 325
 
