@@ -2,11 +2,8 @@
 
 import json
 import os
-import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from copy import deepcopy
-from functools import lru_cache
 from pathlib import Path
 from tempfile import mkstemp
 from typing import Any
@@ -15,7 +12,7 @@ from workshop.errors import WorkshopError
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Return the content of a file, for the caller to keep or change.
+    """Return the content of a file.
 
     It is empty where there is no file, or one that came with a copied folder, see
     `workshop.state_folder.here`.
@@ -25,7 +22,14 @@ def read(path: Path) -> dict[str, Any]:
     WorkshopError
         If it is no JSON.
     """
-    return deepcopy(_content(path))
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        step = "move it away, then workshop down and workshop up"
+        raise WorkshopError(f"The file {path} is damaged ({error}).", step) from error
+    return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:
@@ -44,8 +48,6 @@ def write(path: Path, content: Mapping[str, Any]) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
-        # Two writes within one tick of the file system's clock would look the same to `read`.
-        os.utime(draft, ns=(now := time.time_ns(), now))
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -59,21 +61,3 @@ def changing(path: Path) -> AbstractContextManager[Any]:
     from filelock import FileLock  # a Python without the packages gets as far as this module
 
     return FileLock(path.with_suffix(".lock"), fallback_to_soft=False)
-
-
-def _content(path: Path) -> dict[str, Any]:
-    try:
-        found = path.stat()
-        return _parse(path, found.st_mtime_ns, found.st_ino)
-    except FileNotFoundError:
-        return {}
-
-
-@lru_cache(maxsize=16)
-def _parse(path: Path, changed: int, inode: int) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        step = "move it away, then workshop down and workshop up"
-        raise WorkshopError(f"The file {path} is damaged ({error}).", step) from error
-    return content if content.get("folder") in (None, path.parent.stat().st_ino) else {}

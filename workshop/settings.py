@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,10 @@ DEFAULTS = {"fault_rate": 0.0, "pace": 0, "workers": 1}
 _TICK = 50_000_000
 """Nanoseconds; the clock of a file system stands still for less. Two changes in one tick look like one."""
 
-_Contents = dict[str, dict[str, Any]]
-"""What each file holds, by its name."""
+_Values = tuple[dict[str, Any], dict[str, Any]]
+"""What the files say: that which counts more than the environment, and that which counts less."""
 
-_read_before: dict[Path, tuple[int, _Contents]] = {}
-"""The latest contents of each state folder, with the folder's time."""
-
-_steady: ContextVar[_Contents | None] = ContextVar("steady", default=None)
+_steady: ContextVar[_Values | None] = ContextVar("steady", default=None)
 
 
 def broker_url() -> str:
@@ -115,8 +113,11 @@ def get(name: str) -> Any:
     WorkshopError
         If there is no such setting, or the value is wrong.
     """
-    found = ((place, value) for place, value in _sources(name) if value is not None)
-    return _read(name, *next(found, ("", None)))
+    above, below = _steady.get() or _from_files()
+    if name in above:
+        return above[name]
+    value = _from_environment(name)
+    return below.get(name) if value is None else value
 
 
 def check() -> None:
@@ -128,8 +129,7 @@ def check() -> None:
         If one has a wrong value.
     """
     for name in SETTINGS:
-        variable = f"WORKSHOP_{name.upper()}"
-        _read(name, variable, os.environ.get(variable) or None)
+        _from_environment(name)
 
 
 def change(**values: Any) -> None:
@@ -145,7 +145,7 @@ def change(**values: Any) -> None:
     WorkshopError
         If one is unknown or wrong. Then none is changed.
     """
-    right = {name: _read(name, name, value) for name, value in values.items()}
+    right = {name: _valid(name, name, value) for name, value in values.items()}
     with changing(state_dir() / "settings.json"):
         write("settings.json", read("settings.json") | right)
 
@@ -164,40 +164,39 @@ def changed(**values: Any) -> Iterator[None]:
 @contextmanager
 def steady() -> Iterator[None]:
     """Look at the files once for all that is asked within: a task costs one look, and meets one state."""
-    before = _steady.set(_contents())
+    before = _steady.set(_from_files())
     try:
         yield
     finally:
         _steady.reset(before)
 
 
-def _contents() -> _Contents:
-    """Return what the files hold; they are read again if one of them may have been replaced."""
-    state, changed = state_dir(), 0
+def _from_environment(name: str) -> Any:
+    variable = f"WORKSHOP_{name.upper()}"
+    return _valid(name, variable, os.environ.get(variable) or None)
+
+
+def _from_files() -> _Values:
+    """Return what the files say; they are read again if one of them may have been replaced."""
+    state, changed, now = state_dir(), 0, time.time_ns()
     with suppress(FileNotFoundError):
         changed = state.stat().st_mtime_ns
-    at, contents = _read_before.get(state, (None, {}))
-    if at == changed:
-        return contents
-    contents = {name: read(name) for name in ("joined.json", "settings.json", "stack.json")}
-    contents[CHALLENGE.name] = json_files.read(CHALLENGE)
-    if time.time_ns() - changed > _TICK:
-        _read_before[state] = changed, contents
-    return contents
+    return _read(state, changed, again=0 if now - changed > _TICK else now)
 
 
-def _sources(name: str) -> Iterator[tuple[str, Any]]:
-    """Yield where a setting may stand, and what stands there or None; what counts first comes first."""
-    contents, variable = _steady.get() or _contents(), f"WORKSHOP_{name.upper()}"
-    for file in ("joined.json", "settings.json"):
-        yield f"{name} in {file}", contents[file].get(name)
-    yield variable, os.environ.get(variable) or None
-    for file in ("stack.json", CHALLENGE.name):
-        yield f"{name} in {file}", contents[file].get(name)
-    yield name, DEFAULTS.get(name)
+@lru_cache(maxsize=4)
+def _read(state: Path, changed: int, again: int) -> _Values:
+    above = _of(state / "settings.json") | _of(state / "joined.json")
+    return above, DEFAULTS | _of(CHALLENGE) | _of(state / "stack.json")
 
 
-def _read(name: str, place: str, value: Any) -> Any:
+def _of(file: Path) -> dict[str, Any]:
+    found = json_files.read(file)
+    values = {name: _valid(name, f"{name} in {file.name}", found.get(name)) for name in SETTINGS}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _valid(name: str, place: str, value: Any) -> Any:
     if name not in SETTINGS:
         raise WorkshopError(f"There is no setting {name!r}.", f"choose one of {', '.join(SETTINGS)}")
     return None if value is None else valid(SETTINGS[name], place, value, "mend it, or unset it")

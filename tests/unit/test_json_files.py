@@ -1,7 +1,6 @@
 """Small files that many read and change: always whole, no copy shared by mistake, no draft left over."""
 
 import errno
-import os
 import threading
 from pathlib import Path
 
@@ -52,7 +51,7 @@ def test_a_full_disk_leaves_the_file_as_it_was_and_no_draft(
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(os, "utime", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="No space left"):
         json_files.write(file, {"pace": 30})
     assert json_files.read(file) == {"pace": 20}

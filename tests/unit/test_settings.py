@@ -199,7 +199,7 @@ def test_a_task_looks_once_and_meets_one_state(monkeypatch: pytest.MonkeyPatch) 
     """What it asks for costs one look at the state folder, however much that is."""
     settings.change(pace=20)
     state, looked, true_stat = state_folder.state_dir(), [], os.stat
-    wait_for(lambda: settings.pace() and state in settings._read_before, 5, "files that are old enough")
+    wait_for(lambda: settings._from_files() is settings._from_files(), 5, "files that are old enough")
     monkeypatch.setattr(os, "stat", lambda path, **options: looked.append(path) or true_stat(path, **options))
     with settings.steady():
         assert (settings.pace(), settings.fault_rate()) == (20, 0)
