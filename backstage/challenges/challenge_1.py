@@ -12,7 +12,8 @@ from backstage.challenges.program import TASK
 from backstage.challenges.verdict import PASSED, Verdict, phrase, say
 from workshop import db
 from workshop.database import execute
-from workshop.delivery.record import STARTED, Published, Run, in_notebook
+from workshop.delivery.record import Published, Run, in_notebook
+from workshop.delivery.sender import STARTED
 from workshop.grid import WIDTH, check_point
 
 TASKS = 2500
@@ -48,8 +49,9 @@ def _stopped(run: Run) -> Verdict | None:
     sent = sum(task.confirmed for task in run.tasks)
     if run.error.startswith("NotImplementedError"):
         return say("C1-WAITED", sent=sent)
-    if run.unsent and "serializable" in run.error:
-        argument, value = _unsendable(run.unsent[-1])
+    unsent = [task for task in run.every if task.unsent]
+    if unsent and "serializable" in run.error:
+        argument, value = _unsendable(unsent[-1])
         return say("C1-NOT-JSON", argument=argument, value=value)
     return say("C1-CELL-STOPPED", sent=sent, error=run.error) if run.error else None
 

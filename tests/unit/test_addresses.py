@@ -1,7 +1,9 @@
 """Addresses are taken apart as their libraries do it, and what is missing has a name."""
 
+import psycopg
 import pytest
 
+from workshop.delivery import addresses
 from workshop.delivery.addresses import BROKER, DATABASE, broker_trouble, database_trouble, parts_of
 
 
@@ -59,3 +61,31 @@ def test_a_database_has_other_schemes() -> None:
     assert trouble is not None
     text = 'The database\'s address has the scheme "amqp", not "postgresql+psycopg".'
     assert (trouble.part, trouble.text) == ("scheme", text)
+
+
+@pytest.mark.parametrize(
+    ("user", "said", "part"),
+    [
+        ("ann", 'FATAL:  password authentication failed for user "ann"', "user or password"),
+        ("ann", 'FATAL:  database "squares" does not exist', "database"),
+        ("ann", 'FATAL:  no pg_hba.conf entry for user "ann", database "squares"', "user or password"),
+        ("c7f3-machine07", 'FATAL:  no pg_hba.conf entry for database "squares"', "database"),
+        ("squares-machine07", 'FATAL:  no pg_hba.conf entry for database "squares"', "user or password"),
+        ("ann", 'FATAL:  too many connections for role "ann"', "connections"),
+        ("ann", "FATAL:  remaining connection slots are reserved for roles", "connections"),
+        ("ann", "permission denied for schema geopython", "database"),
+        ("ann", "server closed the connection unexpectedly", "port"),
+    ],
+)
+def test_what_postgresql_says_names_a_part(
+    monkeypatch: pytest.MonkeyPatch, user: str, said: str, part: str
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise psycopg.OperationalError(said)
+
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    monkeypatch.setattr(addresses.socket, "create_connection", lambda *_, **__: addresses.socket.socket())
+    trouble = database_trouble(f"postgresql://{user}:hidden@127.0.0.1:5432/squares")
+    assert trouble is not None
+    assert trouble.part == part
+    assert "{" not in trouble.text and "hidden" not in trouble.text

@@ -46,7 +46,8 @@ def test_a_look_asks_only_as_far_as_there_is_news(asked: list[int]) -> None:
 def test_a_retry_counts_by_the_row_where_the_log_has_no_line() -> None:
     first, second, third = (task.id for task in tasks(3, retries=1))
     lines = [LogLine(first, "RETRY", 2, "", 1), LogLine(second, "RETRY", 2, "", 1)]
-    now = Ledger(tasks(3, retries=1), log={(line.task_id, line.state, line.attempt): line for line in lines})
+    now = Ledger(tasks(3, retries=1))
+    now.log = {(line.task_id, line.state, line.attempt): line for line in lines}
     now.rows = {first: 3, third: 5}
     assert now.retried == {first: 1, second: 1, third: 3}
 

@@ -14,7 +14,8 @@ from backstage.cli.terminal import echo
 from backstage.stack import status
 from backstage.stack.visible import visible
 from tests.conftest import wait_for
-from workshop.delivery.ledger import DeadLetter, Ledger
+from workshop.delivery.ledger import Ledger
+from workshop.delivery.queues import DeadLetter
 
 EVIL = "\x1b[2Jgone\x1b]0;title\x07\b\b\x9b31m\u202egnp"
 SHOWN = r"\x1b[2Jgone\x1b]0;title\x07\x08\x08\x9b31m\u202egnp"
@@ -65,9 +66,8 @@ def test_logs_that_go_on_show_none_either(log: Path) -> None:
 
 
 def test_the_ledger_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
-    now = Ledger(
-        [], dead={"1": f"TaskError: {EVIL}\nmore"}, letters=[DeadLetter("", f"UNKNOWN-TASK: {EVIL}")]
-    )
+    now = Ledger([])
+    now.dead, now.letters = {"1": f"TaskError: {EVIL}\nmore"}, [DeadLetter("", f"UNKNOWN-TASK: {EVIL}")]
     echo("\n".join(audit_text.of_machine(now)))
     lines = capsys.readouterr().out
     assert f"1 x TaskError: {SHOWN}" in lines and f"1 x UNKNOWN-TASK: {SHOWN}" in lines

@@ -1,13 +1,15 @@
 """Finds out which part of a broker's or a database's address is wrong, by trying it.
 
 Client libraries answer a wrong address with a long traceback, or not at all. These functions answer within
-seconds, name one part, and never show a password.
+seconds, name one part, and never show a password. What each sign means is in the table beside this file.
 """
 
 import re
 import socket
+import tomllib
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,6 +20,15 @@ from kombu import Connection
 
 PATIENCE = 3
 """Seconds within which an address must answer."""
+
+_CAUSES: dict[str, list[dict[str, Any]]] = tomllib.loads(
+    Path(__file__).with_suffix(".toml").read_text(encoding="utf-8")
+)
+
+_MISSING = """
+    SELECT t FROM unnest(array['grid_squares', 'task_log', 'uk_boundary']) AS t
+    WHERE to_regclass('geopython.' || t) IS NULL
+"""
 
 
 class Trouble(Exception):
@@ -81,14 +92,15 @@ def log_in(url: object, patience: float) -> Any:
     Trouble
         If one part of the address is wrong.
     """
-    parts = _parts_of(url, BROKER)
-    _reach(parts, BROKER, patience)
+    known = _reach(url, BROKER, patience)
     silence = {"read_timeout": PATIENCE, "write_timeout": PATIENCE}
     broker = Connection(url, connect_timeout=patience, transport_options=silence)
     try:
         return broker.transport.establish_connection()
     except Exception as error:  # the library has many, and other programs may answer anything
-        raise Trouble(*_why_no_broker(error, parts)) from error
+        said = f"{getattr(error, 'reply_code', None)} {type(error).__name__}: {error}"
+        known |= {"name": known["name"] or "/", "patience": PATIENCE}
+        raise _trouble("broker", said, known) from error
 
 
 def broker_trouble(url: object) -> Trouble | None:
@@ -104,107 +116,66 @@ def broker_trouble(url: object) -> Trouble | None:
 def database_trouble(url: object) -> Trouble | None:
     """Log in to PostgreSQL, look for the course's tables, and return what is wrong; None if nothing is."""
     try:
-        parts = _parts_of(url, DATABASE)
-        _reach(parts, DATABASE, PATIENCE)
-        _look_into_database(str(url), parts)
+        known = _reach(url, DATABASE, PATIENCE)
     except Trouble as trouble:
         return trouble
-    return None
+    try:
+        with psycopg.connect(str(url).replace("+psycopg", "", 1), connect_timeout=PATIENCE) as connection:
+            missing = [f"geopython.{name}" for (name,) in connection.execute(_MISSING)]
+    except psycopg.Error as error:
+        # A central lets its machines into its one database only, whose name theirs begin with.
+        another = "-" in known["user"] and not known["user"].startswith(f"{known['name']}-")
+        return _trouble("database", f"{'another central: ' * another}{error}", known)
+    return _trouble("database", f"no table {' and no '.join(missing)}", known) if missing else None
 
 
 def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
-    its = f"The {kind.what}'s address"
-    if not isinstance(url, str):
-        raise Trouble("address", f"{its} is not text, but {type(url).__name__}.")
     try:
+        if not isinstance(url, str):
+            raise ValueError(f"type {type(url).__name__}")
         split = urlsplit(url)
-    except ValueError as error:
-        raise Trouble("host", f"{its} has a bracket in its host that is not closed.") from error
-    if split.scheme not in kind.schemes:
-        raise Trouble("scheme", f'{its} has the scheme "{split.scheme}", not "{kind.schemes[0]}".')
-    if not split.netloc:
-        raise Trouble("address", f'{its} has no "//" after its scheme.')
-    if "@" not in split.netloc:
-        raise Trouble("address", f'{its} has no "@" between the password and the host.')
-    for part, value in ("user", split.username), ("password", split.password), ("host", split.hostname):
-        if not value:
-            raise Trouble(part, f"{its} has no {part}.")
-    try:
+        found = {
+            f"scheme {split.scheme}": split.scheme in kind.schemes,
+            "slashes": split.netloc,
+            "at": "@" in split.netloc,
+            "user": split.username,
+            "password": split.password,
+            "host": split.hostname,
+        }
+        for part, there in found.items():
+            if not there:
+                raise ValueError(part)
         port = split.port or kind.port
     except ValueError as error:
-        raise Trouble("port", f"{its} has a port that is not a number up to 65535.") from error
+        raise _trouble("address", str(error), vars(kind)) from error
     user, name = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
     return {"scheme": split.scheme, "user": user, "host": split.hostname, "port": port, kind.name: name}
 
 
-def _reach(parts: dict[str, Any], kind: Kind, patience: float) -> None:
-    outcome: list[OSError] = []
+def _reach(url: object, kind: Kind, patience: float) -> dict[str, Any]:
+    """See whether something listens at an address; return what sentences about it can name."""
+    parts = _parts_of(url, kind)
+    outcome: list[OSError] = [TimeoutError()]
 
     def connect() -> None:
         try:
             socket.create_connection((parts["host"], parts["port"]), timeout=patience).close()
+            outcome.clear()
         except OSError as error:
-            outcome.append(error)
+            outcome[0] = error
 
     attempt = Thread(target=connect, daemon=True)  # the search for a name has no time limit of its own
     attempt.start()
     attempt.join(patience)
-    if not outcome and not attempt.is_alive():
-        return
-    host = f'The {kind.what}\'s host "{parts["host"]}"'
-    match outcome:
-        case [ConnectionRefusedError()]:
-            text = f"Nothing listens at the {kind.what}'s port {parts['port']} on {parts['host']}."
-            raise Trouble("port", text)
-        case [socket.gaierror()]:
-            raise Trouble("host", f"{host} is not known.")
-        case [] | [TimeoutError()]:
-            text = f"{host} does not answer at port {parts['port']} within {patience:.1g} s."
-        case [error]:
-            text = f"{host} can't be reached: {error.strerror}."
-    raise Trouble("host", text, on_the_way=True)
+    known = parts | {"what": kind.what, "name": parts[kind.name], "patience": patience}
+    for error in outcome[:]:
+        raise _trouble("way", type(error).__name__, known | {"why": error.strerror})
+    return known
 
 
-def _why_no_broker(error: Exception, parts: dict[str, Any]) -> tuple[str, str]:
-    code, user, port = getattr(error, "reply_code", None), parts["user"], parts["port"]
-    if code == 403:
-        return "user or password", f'RabbitMQ refuses the user "{user}" with this password.'
-    if code == 530 and "limit" in str(error):
-        return "connections", f'RabbitMQ lets no more connections in for the user "{user}".'
-    if code == 530:
-        name = parts["virtual host"] or "/"
-        return "virtual host", f'RabbitMQ has no virtual host "{name}", or not for user "{user}".'
-    if isinstance(error, TimeoutError | BlockingIOError):
-        return "port", f"RabbitMQ at port {port} takes the call, but says nothing for {PATIENCE} s."
-    return "port", f"What listens at the broker's port {port} does not answer as RabbitMQ does."
-
-
-def _look_into_database(url: str, parts: dict[str, Any]) -> None:
-    tables = "SELECT t FROM unnest(array['grid_squares', 'task_log', 'uk_boundary']) AS t"
-    try:
-        with psycopg.connect(url.replace("+psycopg", "", 1), connect_timeout=PATIENCE) as connection:
-            found = connection.execute(f"{tables} WHERE to_regclass('geopython.' || t) IS NULL")
-            missing = [name for (name,) in found]
-    except psycopg.Error as error:
-        raise Trouble(*_why_no_database(str(error), parts)) from error
-    if missing:
-        names = " and no geopython.".join(missing)
-        raise Trouble("database", f'The database "{parts["database"]}" has no table geopython.{names}.')
-
-
-def _why_no_database(said: str, parts: dict[str, Any]) -> tuple[str, str]:
-    name, user, port = parts["database"], parts["user"], parts["port"]
-    if full := re.search("sorry, too many clients|remaining connection slots|too many connections", said):
-        whose = f'for the user "{user}"' if "for role" in said else "at all"
-        why = said[full.start() :].strip()
-        return "connections", f"PostgreSQL lets no more connections in {whose}: {why}."
-    if "permission denied" in said:
-        text = f'The user "{user}" may not look into the schema geopython of the database "{name}".'
-        return "database", text
-    if "FATAL" not in said:
-        return "port", f"What listens at the database's port {port} does not answer as PostgreSQL does."
-    # A central lets its machines into its one database only, whose name theirs begin with.
-    another = "-" in user and not user.startswith(f"{name}-") if "pg_hba" in said else 'database "' in said
-    if another:
-        return "database", f'PostgreSQL has no database "{name}", or not for user "{user}".'
-    return "user or password", f'PostgreSQL refuses the user "{user}" with this password.'
+def _trouble(where: str, said: str, known: dict[str, Any]) -> Trouble:
+    """Return what a sign means: the first cause in a table that has it."""
+    signs = ((cause, re.search(cause["sign"], said, re.DOTALL)) for cause in _CAUSES[where])
+    cause, found = next((cause, found) for cause, found in signs if found)
+    text = cause["text"].format(**known, **{name: part.strip() for name, part in found.groupdict().items()})
+    return Trouble(cause["part"], text, cause.get("on_the_way", False))

@@ -24,11 +24,7 @@ More messages ahead are no faster, and worse to share between machines. Nor is a
 * retries travel through 28 more queues and exchanges, which such a worker could neither declare nor use.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from os import getpid
-
-from kombu import Connection, Exchange, Queue, pools
+from kombu import Exchange, Queue
 
 ROUTING_KEY = "task.square"
 
@@ -88,29 +84,3 @@ worker_proc_alive_timeout = 15
 # JSON carries numbers and text. Nothing else is accepted, pickle least of all.
 task_serializer = "json"
 accept_content = ["json"]
-
-
-@contextmanager
-def kept_connection(broker_url: str) -> Iterator[Connection]:
-    """Yield a connection to RabbitMQ that stays open for whoever looks next; a dead one is replaced.
-
-    Parameters
-    ----------
-    broker_url : str
-        The broker's address.
-    """
-    options = {"client_properties": {"process": getpid()}, "read_timeout": 3}  # a child has its own
-    wanted = Connection(broker_url, connect_timeout=3, transport_options=options)
-    with pools.connections[wanted].acquire(block=True) as connection:
-        try:
-            connection.ensure_connection(max_retries=0)
-            try:
-                connection.drain_events(timeout=0)
-            except TimeoutError:  # it lives, and has nothing to say
-                pass
-            except connection.recoverable_connection_errors:
-                connection.collect()
-            yield connection
-        except BaseException:
-            connection.collect()  # its late answer would be taken for that to another question
-            raise

@@ -8,8 +8,8 @@ unnoticed, and to send it again is safe, as its id makes one row.
 import math
 import time
 from collections import Counter
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +20,10 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from workshop import db, settings
 from workshop.database import among, execute
 from workshop.delivery import publisher
-from workshop.delivery.configuration import DEAD, REASON, SINCE, SQUARES, kept_connection
-from workshop.delivery.guard import Packed, fault
-from workshop.delivery.record import Published, published, sent_here, uuids
+from workshop.delivery.published import Published, sent_here
+from workshop.delivery.queues import DeadLetter, letters, squares, tasks_in_queue
+from workshop.delivery.record import published, uuids
 from workshop.delivery.worker import LIVING, ask_workers
-from workshop.json_files import changing
-from workshop.state_folder import state_dir
 
 FAR = 60
 """A retry that is due later than this many seconds is not waited for."""
@@ -61,31 +59,13 @@ class LogLine:
         return self.error.partition(":")[0]
 
 
-@dataclass(frozen=True)
-class DeadLetter:
-    """One message in the queue `dead`.
-
-    Attributes
-    ----------
-    id : str
-        The task's id as the message says; empty where it says none.
-    fault : str
-        Why a worker refuses such a message; empty if it is a task like others.
-    reason : str
-        Why it is here, as the worker wrote that put it here; empty if RabbitMQ did.
-    at : str
-        Since when, as that worker wrote (UTC, ISO 8601).
-    """
-
-    id: str
-    fault: str
-    reason: str = ""
-    at: str = ""
-
-
-@dataclass
 class Ledger:
     """What became of the tasks in the record of publishes, or of some of them.
+
+    Parameters
+    ----------
+    tasks : sequence of Published
+        Which tasks.
 
     Attributes
     ----------
@@ -125,33 +105,29 @@ class Ledger:
         Whether RabbitMQ and PostGIS did, when they were asked last.
     """
 
-    published: list[Published]
-    unsent: list[Published] = field(default_factory=list)
-    elsewhere: list[Published] = field(default_factory=list)
-    open: dict[str, Published] = field(init=False)
-    rows: dict[str, int] = field(default_factory=dict)
-    log: dict[tuple[str, str, int], LogLine] = field(default_factory=dict)
-    letters: list[DeadLetter] = field(default_factory=list)
-    dead: dict[str, str] = field(default_factory=dict)
-    waiting: int = 0
-    paused: float = 0
-    held: dict[str, float] = field(default_factory=dict)
-    missing: list[Published] = field(default_factory=list)
-    unknown: list[Published] = field(default_factory=list)
-    wrong: dict[str, str] = field(default_factory=dict)
-    strangers: set[str] = field(default_factory=set)
-    answered: bool = True
-
-    def __post_init__(self) -> None:
-        """Begin with all tasks open."""
-        self._tasks = {task.id: task for task in self.published}
-        self._nowhere: set[str] = set()
+    def __init__(self, tasks: Sequence[Published]) -> None:
+        self._tasks = {task.id: task for task in sent_here(tasks)}
+        self.published = list(self._tasks.values())
+        self.unsent = [task for task in tasks if task.unsent]
+        self.elsewhere = [task for task in tasks if not task.unsent and task.id not in self._tasks]
         self.open = dict(self._tasks)
+        self.rows: dict[str, int] = {}
+        self.log: dict[tuple[str, str, int], LogLine] = {}
+        self.letters: list[DeadLetter] = []
+        self.dead: dict[str, str] = {}
+        self.waiting = 0
+        self.paused = 0.0
+        self.held: dict[str, float] = {}
+        self.missing: list[Published] = []
+        self.unknown: list[Published] = []
+        self._nowhere: set[str] = set()
         self.wrong = {
             task.id: f"OTHER-ARGUMENTS: {task.id} is {task.call}, then {task.other}"
             for task in self.published
             if task.other
         }
+        self.strangers: set[str] = set()
+        self.answered = True
 
     @property
     def balanced(self) -> bool:
@@ -263,7 +239,7 @@ def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
         Which tasks; by default the whole record. Strangers are looked for only then.
     """
     publisher.flush()
-    now = _begin(published() if tasks is None else tasks)
+    now = Ledger(published() if tasks is None else tasks)
     now.look()
     now.search()
     if now._nowhere:
@@ -292,7 +268,7 @@ def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
         After how many seconds without a change it ends.
     """
     publisher.flush()
-    now, since, before = _begin(tasks), time.monotonic(), None
+    now, since, before = Ledger(tasks), time.monotonic(), None
     while True:
         try:
             news = now.look()
@@ -310,62 +286,14 @@ def follow(tasks: Sequence[Published], patience: float) -> Iterator[Ledger]:
         time.sleep(0.2 if news else max(0.2, len(now.open) / 25_000))
 
 
-def _begin(tasks: Sequence[Published]) -> Ledger:
-    here, unsent = sent_here(tasks), [task for task in tasks if task.unsent]
-    known = {task.id for task in (*here, *unsent)}
-    return Ledger(here, unsent, [task for task in tasks if task.id not in known])
-
-
-def tasks_in_queue(broker_url: str) -> int:
-    """Return how many messages in the queue `squares` no worker has taken yet.
-
-    Parameters
-    ----------
-    broker_url : str
-        The broker's address.
-    """
-    return _squares(broker_url).message_count
-
-
-def _squares(broker_url: str) -> Any:
-    """Return how many messages and consumers the queue `squares` has."""
-    with kept_connection(broker_url) as connection, connection.channel() as channel:
-        return SQUARES(channel).queue_declare(passive=True)
-
-
 def _ask_workers() -> tuple[list[dict[str, Any]], bool]:
     """Return what workers say of themselves, and whether each has answered: none can be seen at a central."""
     if settings.joined():
         return [], False
     names = {name for name, _ in execute(sa.text(LIVING))}
-    most = max(len(names), consumers := _squares(settings.broker_url()).consumer_count)
+    most = max(len(names), consumers := squares(settings.broker_url()).consumer_count)
     reports = ask_workers(settings.broker_url(), expected=most) if most else {}
     return list(reports.values()), names <= reports.keys() and consumers <= len(reports)
-
-
-def letters(known: Container[str] | None = None, broker_url: str | None = None) -> list[DeadLetter]:
-    """Return the messages in the queue `dead`, oldest first. They stay there.
-
-    RabbitMQ gives a message to one reader at a time. So who comes second waits, and sees all of them, too. A
-    central's dead letters are not for its guests: there are none for them.
-
-    Parameters
-    ----------
-    known : container of str, optional
-        The names of the tasks that workers know; see `workshop.delivery.guard.fault`.
-    broker_url : str, optional
-        Whose queue; by default that of the broker that this machine uses.
-    """
-    if settings.joined() and not broker_url:
-        return []
-    url, found = broker_url or settings.broker_url(), []
-    with changing(state_dir() / "dead"), kept_connection(url) as connection, connection.channel() as channel:
-        while (raw := channel.basic_get(DEAD.name)) is not None:
-            message = Packed(raw, channel)
-            headers = message.headers if isinstance(message.headers, dict) else {}
-            id, reason, at = (str(headers.get(key) or "") for key in ("id", REASON, SINCE))
-            found.append(DeadLetter(id, fault(message, known) or "", reason, at))
-    return found  # the channel was closed without an acknowledgement, so RabbitMQ has put all back
 
 
 def requeue(tasks: Sequence[Published]) -> int:

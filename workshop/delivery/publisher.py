@@ -25,7 +25,7 @@ from kombu import Producer
 from kombu.serialization import dumps
 
 from workshop import settings
-from workshop.delivery import record
+from workshop.delivery import record, sender
 from workshop.delivery.configuration import ROUTING_KEY, TASKS
 from workshop.delivery.window import Lost, Message, Window
 from workshop.errors import WorkshopError
@@ -212,6 +212,6 @@ def _end_script() -> None:
 atexit.register(_end_script)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_begin_child)
-if shell := record.shell():
-    shell.events.register("pre_run_cell", record.begin_cell)
+if shell := sender.shell():
+    shell.events.register("pre_run_cell", sender.begin_cell)
     shell.events.register("post_run_cell", _end_cell)

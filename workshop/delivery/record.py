@@ -8,160 +8,27 @@ accepted; for one that surely was not, a line says why.
 import errno
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from io import FileIO
-from pathlib import Path
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from celery import current_task
 from celery.signals import after_task_publish
 
 from workshop import settings
-from workshop.delivery.addresses import BROKER, parts_of
+from workshop.delivery.published import Published, Run, place
+from workshop.delivery.sender import PROCESS, in_notebook, source, this_run
 from workshop.state_folder import state_dir
 
 FILE = "published.jsonl"
 
-_SIDES = {"workshop.tasks.do_task": 1, "workshop.blocks.do_block": 10}
-"""Tasks that write the squares of a block around their point, and its side in km where they don't say it."""
-
-PROCESS = uuid4().hex[:8]
-"""The part of a run's name that says which process it belongs to."""
-
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-STARTED = _now()
-"""When this process began to be able to send tasks (UTC, ISO 8601)."""
-
-
-@dataclass
-class Published:
-    """One task that this machine sent, or tried to.
-
-    Attributes
-    ----------
-    id, name : str
-        The task's id, and the name under which workers look for it.
-    args : list
-        The task's positional arguments as sent.
-    run : str
-        Which run it belongs to: one notebook cell run once, or one script.
-    at : str
-        When it was sent (UTC, ISO 8601).
-    source : str
-        The notebook or script that sent it, such as ``01-enqueue``.
-    fault_rate : float
-        The share of attempts that met the artificial fault then.
-    retries : int
-        Retries that count as used up already.
-    kwargs : dict
-        The arguments by name.
-    confirmed : bool
-        True once RabbitMQ said that it has the message.
-    unsent : str
-        Why it is surely not on the queue; empty if it is, or may be.
-    again : int
-        How often RabbitMQ confirmed it once more: it was sent again under the same id.
-    other : str
-        What was sent under its id later, with other arguments; empty if nothing was.
-    sent_to : str
-        The `place` of the broker that it was sent to; empty if nobody noted it.
-    """
-
-    id: str
-    name: str
-    args: list[Any]
-    run: str
-    at: str
-    source: str = ""
-    fault_rate: float = 0.0
-    retries: int = 0
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    confirmed: bool = False
-    unsent: str = ""
-    again: int = 0
-    other: str = ""
-    sent_to: str = ""
-
-    @property
-    def is_point(self) -> bool:
-        """Whether it has the arguments of ``do_task``: x and y, whatever their values, and no others."""
-        return len(self.args) <= 2 and self.kwargs.keys() == set(("x", "y")[len(self.args) :])
-
-    @property
-    def point(self) -> list[Any]:
-        """The arguments in order; for ``do_task`` x and y in metres, EPSG:27700."""
-        return [*self.args, *(self.kwargs[name] for name in ("x", "y") if name in self.kwargs)]
-
-    @property
-    def call(self) -> str:
-        """The task as it was called, such as ``do_task(325200, 673500)``."""
-        named = (f"{name}={value!r}" for name, value in self.kwargs.items())
-        return f"{self.name.rpartition('.')[2]}({', '.join([*map(repr, self.args), *named])})"
-
-    @property
-    def block(self) -> tuple[int, int, int, int] | None:
-        """West, south, east and north of the squares that it writes; None if its arguments name none."""
-        from workshop import grid  # which attendees read, and may spoil: that costs nobody else anything
-
-        try:
-            return grid.block(**self.arguments)
-        except (TypeError, ValueError):
-            return None
-
-    @property
-    def squares(self) -> int:
-        """How many rows it makes."""
-        west, _, east, _ = self.block or (0, 0, 1000, 1000)
-        return ((east - west) // 1000) ** 2
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """All arguments by name."""
-        names = ("x", "y", "km", *map(str, range(3, len(self.args))))
-        side = {"km": _SIDES[self.name]} if self.name in _SIDES else {}
-        return side | dict(zip(names, self.args, strict=False)) | self.kwargs
-
-
-@dataclass
-class Run:
-    """One notebook cell run once, or one script, that sent tasks or tried to.
-
-    Attributes
-    ----------
-    id, source, at : str
-        As in `Published`; `at` is when it began to send.
-    every : list of Published
-        What it sent or tried to send, oldest first.
-    error : str
-        What ended the cell, such as ``TypeError: ...``; empty if nothing did.
-    """
-
-    id: str
-    source: str
-    at: str
-    every: list[Published] = field(default_factory=list)
-    error: str = ""
-
-    @property
-    def tasks(self) -> list[Published]:
-        """What it sent to where the settings point now, oldest first."""
-        return sent_here(self.every)
-
-    @property
-    def unsent(self) -> list[Published]:
-        """What it tried to send, and what is surely not on the queue."""
-        return [task for task in self.every if task.unsent]
 
 
 def runs() -> list[Run]:
@@ -187,22 +54,6 @@ def latest_run() -> list[Published]:
     """Return the tasks of the latest run: of this notebook since its kernel started, else of any process."""
     candidates = own_runs() if in_notebook() else runs()
     return next((tasks for run in reversed(candidates) if (tasks := run.tasks)), [])
-
-
-@cache
-def place(broker_url: str | None) -> str:
-    """Return the host and the virtual host of a broker, such as ``127.0.0.1/celery_app``.
-
-    Not the port: the next start of the services may take another one.
-    """
-    parts = parts_of(broker_url, BROKER)
-    return f"{parts['host']}/{parts['virtual host']}" if parts else ""
-
-
-def sent_here(tasks: Iterable[Published]) -> list[Published]:
-    """Return the tasks that were sent to the broker that the settings name now, or nobody noted where."""
-    here = ("", place(settings.get("broker_url")))
-    return [task for task in tasks if not task.unsent and task.sent_to in here]
 
 
 def uuids(ids: Iterable[object]) -> list[UUID]:
@@ -242,31 +93,8 @@ def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Publishe
             known.unsent, known.sent_to = task.unsent, task.sent_to or known.sent_to
 
 
-_cells = 0
-_recorded = False
 _file: FileIO | None = None
 _latest = threading.local()
-
-
-def this_run() -> str:
-    """Return the name of the run that publishes now: of this cell in a notebook, else of this process."""
-    return f"{PROCESS}-{_cells}" if _cells else PROCESS
-
-
-def source() -> str:
-    """Return what sends tasks here: a notebook such as ``01-enqueue``, or a script such as ``demo``."""
-    named = os.environ.get("WORKSHOP_SOURCE") or os.environ.get("JPY_SESSION_NAME")
-    return _stem(named or ("notebook" if _cells else sys.argv[0]))
-
-
-@cache
-def _stem(path: str) -> str:
-    return Path(path).stem
-
-
-def in_notebook() -> bool:
-    """Return whether this process runs a notebook's cells."""
-    return _cells > 0
 
 
 def is_new(name: str) -> bool:
@@ -300,8 +128,6 @@ def append(line: dict[str, Any]) -> None:
     OSError
         If that is not possible, as on a full disk.
     """
-    global _recorded
-    _recorded = True
     text = f"\n{json.dumps(line, default=repr)}".encode()  # half a line before it is a line of its own
     if _opened().write(text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(state_dir() / FILE))
@@ -333,25 +159,8 @@ def _note_foreign(headers: dict[str, Any], body: Any, **_: Any) -> None:
         append({"confirmed": [id]})
 
 
-def shell() -> Any:
-    """Return the notebook's, or the terminal's, IPython; None where there is none."""
-    ipython = sys.modules.get("IPython")
-    return ipython.get_ipython() if ipython else None
-
-
-def begin_cell(_: Any) -> None:
-    """Begin a run: whatever this cell sends."""
-    global _cells, _recorded
-    _cells += 1
-    _recorded = False
-
-
 def end_cell(result: Any) -> None:
     """Note the error that ended a cell which sent tasks, or tried to."""
-    if _recorded and (error := result.error_in_exec):
+    if (error := result.error_in_exec) and any(run.id == this_run() for run in own_runs()):
         text = f"{type(error).__name__}: {error}"
         append({"run": this_run(), "at": _now(), "source": source(), "error": text[:500]})
-
-
-if shell():
-    _cells = 1

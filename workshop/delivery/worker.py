@@ -41,8 +41,9 @@ from kombu.asynchronous import get_event_loop
 
 from workshop import settings
 from workshop.delivery import publisher
-from workshop.delivery.configuration import DEAD_EXCHANGE, REASON, SINCE, kept_connection
+from workshop.delivery.configuration import DEAD_EXCHANGE, REASON, SINCE
 from workshop.delivery.guard import Packed, fault
+from workshop.delivery.queues import kept_connection
 from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT, services
 
