@@ -1,4 +1,4 @@
-"""What the value of a setting can be: each kind reads a value, and says in words what is right."""
+"""What can be set, and what each value can be: each kind reads a value, and says in words what is right."""
 
 import math
 import re
@@ -86,3 +86,42 @@ def valid(kind: Number | Text, name: str, value: Any, step: str) -> Any:
         return kind.read(value)
     except (OverflowError, TypeError, ValueError):
         raise WorkshopError(f"{name} is {value!r}. It must be {kind}.", step) from None
+
+
+SETTINGS: dict[str, Number | Text] = {
+    "broker_url": Text(r".+", "an address such as amqp://user:password@host:5672/name"),
+    "database_url": Text(r".+", "an address such as postgresql+psycopg://user:password@host:5432/name"),
+    "fault_rate": Number(0, 1),
+    "pace": Number(0, 60_000),
+    "seed": Number(kind=int),
+    "workers": Number(0, 20, int),  # of this machine; none while it is reset
+    "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
+    "prefetch": Number(1, 1000, int),  # messages that each process of a worker may take in advance
+    "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
+    "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
+    "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
+    "haste": Number(1, 1000),  # how much sooner retries come, for tests
+}
+"""What can be set, and what each value can be."""
+
+
+def valid_setting(name: str, place: str, value: Any) -> Any:
+    """Return the value of a setting; None, which is none, stays.
+
+    Parameters
+    ----------
+    name : str
+        The setting.
+    place : str
+        Where the value stands, for the sentence about a wrong one.
+    value : object
+        The value.
+
+    Raises
+    ------
+    WorkshopError
+        If there is no such setting, or the value is wrong.
+    """
+    if name not in SETTINGS:
+        raise WorkshopError(f"There is no setting {name!r}.", f"choose one of {', '.join(SETTINGS)}")
+    return None if value is None else valid(SETTINGS[name], place, value, "mend it, or unset it")

@@ -27,24 +27,8 @@ from typing import Any
 from workshop import json_files
 from workshop.errors import WorkshopError
 from workshop.json_files import changing
-from workshop.kinds import Number, Text, valid
+from workshop.kinds import SETTINGS, valid_setting
 from workshop.state_folder import CHALLENGE, read, state_dir, write
-
-SETTINGS: dict[str, Number | Text] = {
-    "broker_url": Text(r".+", "an address such as amqp://user:password@host:5672/name"),
-    "database_url": Text(r".+", "an address such as postgresql+psycopg://user:password@host:5432/name"),
-    "fault_rate": Number(0, 1),
-    "pace": Number(0, 60_000),
-    "seed": Number(kind=int),
-    "workers": Number(0, 20, int),  # of this machine; none while it is reset
-    "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
-    "prefetch": Number(1, 1000, int),  # messages that each process of a worker may take in advance
-    "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
-    "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
-    "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
-    "haste": Number(1, 1000),  # how much sooner retries come, for tests
-}
-"""What can be set, and what each value can be."""
 
 DEFAULTS = {"fault_rate": 0.0, "pace": 0, "workers": 1}
 
@@ -145,7 +129,7 @@ def change(**values: Any) -> None:
     WorkshopError
         If one is unknown or wrong. Then none is changed.
     """
-    right = {name: _valid(name, name, value) for name, value in values.items()}
+    right = {name: valid_setting(name, name, value) for name, value in values.items()}
     with changing(state_dir() / "settings.json"):
         write("settings.json", read("settings.json") | right)
 
@@ -173,7 +157,7 @@ def steady() -> Iterator[None]:
 
 def _from_environment(name: str) -> Any:
     variable = f"WORKSHOP_{name.upper()}"
-    return _valid(name, variable, os.environ.get(variable) or None)
+    return valid_setting(name, variable, os.environ.get(variable) or None)
 
 
 def _from_files() -> _Values:
@@ -192,11 +176,5 @@ def _read(state: Path, changed: int, again: int) -> _Values:
 
 def _of(file: Path) -> dict[str, Any]:
     found = json_files.read(file)
-    values = {name: _valid(name, f"{name} in {file.name}", found.get(name)) for name in SETTINGS}
+    values = {name: valid_setting(name, f"{name} in {file.name}", found.get(name)) for name in SETTINGS}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _valid(name: str, place: str, value: Any) -> Any:
-    if name not in SETTINGS:
-        raise WorkshopError(f"There is no setting {name!r}.", f"choose one of {', '.join(SETTINGS)}")
-    return None if value is None else valid(SETTINGS[name], place, value, "mend it, or unset it")

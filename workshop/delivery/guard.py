@@ -48,8 +48,7 @@ def fault(message: Message, known: Container[str] | None = None) -> str | None:
     """
     headers = message.headers if isinstance(message.headers, dict) else {}
     try:
-        unlike = _format(message, headers) or _headers(headers)
-        return unlike or _name(headers["task"], known) or _body(message)
+        return _format(message, headers) or _headers(headers, known) or _body(message)
     except Exception as error:  # whatever else someone sends, it is refused and the worker goes on
         return f"UNREADABLE: {type(error).__name__} when it was read"
 
@@ -67,7 +66,7 @@ def _format(message: Message, headers: dict[str, Any]) -> str | None:
     return None
 
 
-def _headers(headers: dict[str, Any]) -> str | None:
+def _headers(headers: dict[str, Any], known: Container[str] | None) -> str | None:
     for name in ("task", "id", "retries"):
         if headers.get(name, 0 if name == "retries" else None) is None:
             return f'NO-{name.upper()}: there is no header "{name}"'
@@ -77,10 +76,7 @@ def _headers(headers: dict[str, Any]) -> str | None:
             return f'HEADER: "{name}" is no header of a task; it would change how the task runs'
         if test is not None and value is not None and not _holds(test, value):
             return f'{name.upper().replace("_", "-")}: the header "{name}" is {_short(value)}, not {wanted}'
-    return None
-
-
-def _name(name: str, known: Container[str] | None) -> str | None:
+    name = headers["task"]
     own = name.startswith("workshop.") if known is None else name in known and not name.startswith("celery.")
     return None if own else f"UNKNOWN-TASK: this worker knows no task {_short(name)}"
 

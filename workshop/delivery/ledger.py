@@ -9,8 +9,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from amqp.exceptions import AMQPError
@@ -43,8 +42,7 @@ _FOUND = sa.text("""
 """All that the database knows of some tasks, for whoever may read its tables."""
 
 
-@dataclass(frozen=True)
-class LogLine:
+class LogLine(NamedTuple):
     """A retry or a final failure of a task; see `workshop.db.TaskLog`."""
 
     task_id: str

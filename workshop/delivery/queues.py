@@ -4,7 +4,7 @@ Looks change nothing, and who looks again opens no connection.
 """
 
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from os import getpid
 from typing import Any
@@ -55,9 +55,8 @@ def kept_connection(broker_url: str) -> Iterator[Connection]:
         try:
             connection.ensure_connection(max_retries=0)
             try:
-                connection.drain_events(timeout=0)
-            except TimeoutError:  # it lives, and has nothing to say
-                pass
+                with suppress(TimeoutError):  # it lives, and has nothing to say
+                    connection.drain_events(timeout=0)
             except connection.recoverable_connection_errors:
                 connection.collect()
             yield connection

@@ -35,8 +35,22 @@ def runs() -> list[Run]:
     """Return every run in the record, in the order in which they began."""
     found: dict[str, Run] = {}
     tasks: dict[str, Published] = {}
-    for entry in _lines():
-        _read(entry, found, tasks)
+    for line in _lines():
+        if "confirmed" in line:
+            for task in filter(None, map(tasks.get, line["confirmed"])):
+                task.again += task.confirmed
+                task.confirmed = True
+        elif "error" in line:
+            run = Run(line["run"], line["source"], line["at"])
+            found.setdefault(run.id, run).error = line["error"]
+        else:
+            with suppress(TypeError):  # a line of an older version
+                task = Published(**line)
+                if (known := tasks.setdefault(task.id, task)) is task:
+                    found.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
+                elif (known.name, known.arguments) != (task.name, task.arguments):
+                    known.other = task.call
+                known.unsent, known.sent_to = task.unsent, task.sent_to or known.sent_to
     return list(found.values())
 
 
@@ -72,25 +86,6 @@ def _lines() -> Iterator[dict[str, Any]]:
             with suppress(ValueError):
                 if isinstance(entry := json.loads(line), dict):
                     yield entry
-
-
-def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Published]) -> None:
-    if "confirmed" in entry:
-        for task in filter(None, map(tasks.get, entry["confirmed"])):
-            task.again += task.confirmed
-            task.confirmed = True
-    elif "error" in entry:
-        run = Run(entry["run"], entry["source"], entry["at"])
-        runs.setdefault(run.id, run).error = entry["error"]
-    else:
-        with suppress(TypeError):  # a line of an older version
-            task = Published(**entry)
-            known = tasks.setdefault(task.id, task)
-            if known is task:
-                runs.setdefault(task.run, Run(task.run, task.source, task.at)).every.append(task)
-            elif (known.name, known.arguments) != (task.name, task.arguments):
-                known.other = task.call
-            known.unsent, known.sent_to = task.unsent, task.sent_to or known.sent_to
 
 
 _file: FileIO | None = None
