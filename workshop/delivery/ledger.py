@@ -20,10 +20,10 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from workshop import db, settings
 from workshop.database import among, execute
 from workshop.delivery import publisher
+from workshop.delivery.asking import LIVING, ask_workers
 from workshop.delivery.configuration import DEAD, REASON, SINCE, SQUARES, kept_connection
 from workshop.delivery.guard import Packed, fault
 from workshop.delivery.record import Published, published, sent_here, uuids
-from workshop.delivery.worker import LIVING, ask_workers
 from workshop.json_files import changing
 from workshop.state_folder import state_dir
 
