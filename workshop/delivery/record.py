@@ -245,6 +245,8 @@ def _read(entry: dict[str, Any], runs: dict[str, Run], tasks: dict[str, Publishe
 _cells = 0
 _recorded = False
 _file: FileIO | None = None
+_number = 0
+_encode = json.JSONEncoder(default=repr).encode
 _latest = threading.local()
 
 
@@ -302,7 +304,7 @@ def append(line: dict[str, Any]) -> None:
     """
     global _recorded
     _recorded = True
-    text = f"\n{json.dumps(line, default=repr)}".encode()  # half a line before it is a line of its own
+    text = f"\n{_encode(line)}".encode()  # half a line before it is a line of its own
     if _opened().write(text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(state_dir() / FILE))
 
@@ -315,13 +317,19 @@ def note_unsent(line: dict[str, Any], why: str) -> None:
 
 def _opened() -> FileIO:
     """Return the file, which stays open until it is removed, or the state folder is another one."""
-    global _file
-    path = state_dir() / FILE
+    global _file, _number
+    path = _path(state_dir())
     with suppress(FileNotFoundError):
-        if _file and os.path.samestat(path.stat(), os.fstat(_file.fileno())):
+        if _file and path.stat().st_ino == _number:
             return _file
     _file = FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a")
+    _number = os.fstat(_file.fileno()).st_ino
     return _file
+
+
+@cache
+def _path(folder: Path) -> Path:
+    return folder / FILE
 
 
 @after_task_publish.connect
