@@ -62,7 +62,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def append(line: dict[str, Any]) -> None:
         said.append(
-            f"confirmed {' '.join(line['confirmed'])}" if "confirmed" in line else f"note {line['id']}"
+            f"confirmed {' '.join(line['confirmed'])}" if "confirmed" in line else f"note {line.get('id')}"
         )
 
     monkeypatch.setattr(record, "append", append)

@@ -318,18 +318,13 @@ def note_unsent(line: dict[str, Any], why: str) -> None:
 def _opened() -> FileIO:
     """Return the file, which stays open until it is removed, or the state folder is another one."""
     global _file, _number
-    path = _path(state_dir())
+    path = state_dir() / FILE
     with suppress(FileNotFoundError):
         if _file and path.stat().st_ino == _number:
             return _file
     _file = FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a")
     _number = os.fstat(_file.fileno()).st_ino
     return _file
-
-
-@cache
-def _path(folder: Path) -> Path:
-    return folder / FILE
 
 
 @after_task_publish.connect

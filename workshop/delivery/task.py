@@ -185,7 +185,7 @@ class Task(celery.Task):
 
     @cached_property
     def _plain(self) -> bool:
-        """Whether it is sent as `_send` does: in JSON, to the queue of all, with time limits at most."""
+        """Whether it is sent as `_send` does: in JSON, to the queue of all, as the worker knows it."""
         options = {name for name, value in self._get_exec_options().items() if value is not None}
         queue = self.app.amqp.router.route({}, self.name).get("queue")
         usual = queue == SQUARES and self.typing and not self._dump_pydantic_arguments
