@@ -20,8 +20,8 @@ from backstage.stack.process import kill_session
 from backstage.stack.status import elsewhere, running_site, statuses, until, workers_ready
 from workshop import settings
 from workshop.database import execute
+from workshop.delivery.asking import ask, living
 from workshop.delivery.ledger import tasks_in_queue
-from workshop.delivery.worker import ask, living
 from workshop.errors import WorkshopError
 
 PACE = 2000

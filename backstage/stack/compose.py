@@ -26,7 +26,7 @@ from backstage.stack.supervisor import Supervisor
 from backstage.stack.texts import refusal
 from backstage.stack.watch import syntax_error
 from workshop import settings, state_folder
-from workshop.delivery.worker import ask, code_digest, living
+from workshop.delivery.asking import ask, code_digest, living
 from workshop.errors import WorkshopError
 
 _PATIENCE = 60

@@ -58,7 +58,7 @@ def published_ports() -> dict[str, int]:
 
 def main() -> int:
     """Return 0 if a worker of this container lives."""
-    from workshop.delivery.worker import living
+    from workshop.delivery.asking import living
 
     here = (f"@{socket.gethostname()}", f"-{socket.gethostname()}")  # the latter at a central
     return 0 if any(name.endswith(here) for name in living(settings.database_url())) else 1

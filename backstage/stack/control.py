@@ -22,7 +22,7 @@ from backstage.stack.supervisor import Supervisor
 from backstage.stack.texts import refusal
 from backstage.stack.workers import FAST
 from workshop import settings, state_folder
-from workshop.delivery.worker import ask, living
+from workshop.delivery.asking import ask, living
 from workshop.errors import WorkshopError
 from workshop.kinds import Number, valid
 

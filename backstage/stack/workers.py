@@ -15,7 +15,7 @@ from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 from backstage.stack.status import until
 from workshop import json_files, settings, state_folder
-from workshop.delivery.worker import living
+from workshop.delivery.asking import living
 
 CLASS_FLOWER = "class-flower"
 

@@ -16,7 +16,7 @@ from jupyter_client.manager import KernelManager, start_new_kernel
 
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, ROOT, Machine, copy_course
-from workshop.delivery.worker import ask
+from workshop.delivery.asking import ask
 
 TASKS = 40
 

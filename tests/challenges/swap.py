@@ -15,7 +15,7 @@ import psycopg
 from celery.worker.control import control_command
 
 from workshop import settings
-from workshop.delivery import worker
+from workshop.delivery import answering, asking
 
 NAME = "workshop.tasks.do_task"
 
@@ -31,10 +31,10 @@ def take_saved(state: Any, **_: Any) -> dict[str, Any]:
     task.bind(state.app)
     state.app.set_current()
     state.consumer.update_strategies()
-    worker._loaded = worker.code_digest()
-    name = f"{worker._loaded} {state.hostname}"
-    _sessions.append(worker._session(settings.database_url(), name))  # the latest one counts
-    worker._since = datetime.now(UTC).isoformat(timespec="milliseconds")
+    answering._loaded = asking.code_digest()
+    name = f"{answering._loaded} {state.hostname}"
+    _sessions.append(asking.open_session(settings.database_url(), name))  # the latest one counts
+    answering._since = datetime.now(UTC).isoformat(timespec="milliseconds")
     children = psutil.Process().children()
     for child in children:
         child.kill()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
 from tests.waiting import wait_for
-from workshop.delivery.worker import ask_workers
+from workshop.delivery.asking import ask_workers
 
 SETUP = """
 import numpy, pandas

@@ -15,7 +15,7 @@ import pytest
 
 from tests.challenges.attendee import Attendee
 from tests.conftest import wait_for
-from workshop.delivery.worker import living
+from workshop.delivery.asking import living
 
 
 @pytest.fixture(scope="module")

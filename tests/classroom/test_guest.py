@@ -20,10 +20,10 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
 from workshop import live, maps, settings
+from workshop.delivery.asking import ask_workers, code_digest, living
 from workshop.delivery.configuration import SQUARES, TASKS
 from workshop.delivery.ledger import ledger, letters
 from workshop.delivery.record import Published, published
-from workshop.delivery.worker import ask_workers, code_digest, living
 from workshop.tasks import do_task
 
 POINT = (325_200, 673_500)

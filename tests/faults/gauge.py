@@ -10,8 +10,8 @@ from kombu.transport.pyamqp import Channel
 
 from tests.faults.stage import WORKERS
 from tests.integration.machine import Machine
+from workshop.delivery.asking import ask_workers
 from workshop.delivery.configuration import DEAD, SQUARES
-from workshop.delivery.worker import ask_workers
 
 _COUNT = "SELECT count(*) FROM geopython.grid_squares"
 _example = Connection("amqp://")

@@ -19,9 +19,9 @@ from tests.servers import empty
 from workshop import blocks, live, maps, settings, state_folder
 from workshop.blocks import do_block
 from workshop.database import execute
+from workshop.delivery.asking import ask
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published, published
-from workshop.delivery.worker import ask
 from workshop.errors import WorkshopError
 from workshop.service import is_faulty
 from workshop.tasks import do_task

@@ -111,16 +111,6 @@ def test_the_next_delay_tells_of_those_before(machine):
     one_row_each([task.id for task in error.value.tasks])
 
 
-def test_it_is_told_once(machine):
-    with frozen(machine.service("rabbitmq")["pid"]):
-        burst()
-        with told(20, "did not confirm") as error:
-            publisher.flush()
-    publisher.flush()
-    error.value.send_again()
-    one_row_each([task.id for task in error.value.tasks])
-
-
 def test_a_broker_that_takes_nothing(machine, tmp_path, monkeypatch):
     with broker_that_wants_more_disk(tmp_path) as url:
         monkeypatch.setenv("WORKSHOP_BROKER_URL", url)

@@ -19,9 +19,9 @@ from tests.integration.own_stack import (
     task_of,
 )
 from workshop import live, maps, settings
+from workshop.delivery.asking import ask
 from workshop.delivery.ledger import ledger
 from workshop.delivery.record import Published
-from workshop.delivery.worker import ask
 from workshop.tasks import do_task
 
 

@@ -10,7 +10,7 @@ from backstage.challenges import health
 from tests.conftest import wait_for
 from tests.integration.own_stack import EDINBURGH, done, send
 from workshop import live, settings
-from workshop.delivery.worker import ask_workers
+from workshop.delivery.asking import ask_workers
 
 pytestmark = pytest.mark.usefixtures("worker")
 

@@ -14,7 +14,7 @@ from backstage.stack.schema import create_schema
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
 from tests.integration.machine import Machine, frozen, listening
-from workshop.delivery.worker import code_digest, living
+from workshop.delivery.asking import code_digest, living
 from workshop.errors import WorkshopError
 
 

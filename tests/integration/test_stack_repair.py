@@ -15,7 +15,7 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine, copy_course, lives
 from tests.servers import Lodger
 from workshop import settings
-from workshop.delivery.worker import living
+from workshop.delivery.asking import living
 
 NEW_LINE = "\n"
 BROKEN = "\nundefined_name\n"

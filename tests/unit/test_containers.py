@@ -20,8 +20,8 @@ from backstage.stack.central_config import new_id
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site, new_site
 from workshop import settings, state_folder
-from workshop.delivery import worker
-from workshop.delivery.worker import code_digest
+from workshop.delivery import asking
+from workshop.delivery.asking import code_digest
 from workshop.errors import WorkshopError
 
 Answering = Callable[..., None]
@@ -169,7 +169,7 @@ def test_a_container_is_healthy_if_its_worker_lives(
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "here")
     services(**{name: (SAVED, 2)})
-    monkeypatch.setattr(worker, "living", compose.living)
+    monkeypatch.setattr(asking, "living", compose.living)
     assert containers.main() == code
 
 

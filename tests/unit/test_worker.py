@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from workshop import state_folder
-from workshop.delivery import publisher, worker
+from workshop.delivery import answering, publisher
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def begun() -> SimpleNamespace:
     """Return Celery's configuration as a worker that starts now sets it."""
     conf = SimpleNamespace(broker_heartbeat=None)
-    worker._begin(conf)
+    answering._begin(conf)
     return conf
 
 

@@ -1,7 +1,7 @@
 """Celery's settings for this course, and the queues that they name: what each is for, in one place.
 
 `workshop.tasks` names this module in ``config_from_object``. Celery's own names are kept. What depends on
-where a worker works, at its own queue or at a central, it sets when it starts: `workshop.delivery.worker`.
+where a worker works, at its own queue or at a central, it sets when it starts: `workshop.delivery.answering`.
 
 A task travels from the exchange `tasks`, by the key ``task.square``, to the queue `squares`. A message
 that a worker rejects goes on to the exchange `dead` and stays in the queue `dead` until someone looks.
@@ -76,7 +76,7 @@ broker_connection_max_retries = None
 # that nobody needs the right to declare it, which would be the right to delete it too.
 event_exchange = "amq.topic"
 
-imports = ["workshop.delivery.worker", "workshop.blocks"]
+imports = ["workshop.delivery.answering", "workshop.blocks"]
 
 # Each process logs in to the database when it starts; where that is away, it waits 3 s for it.
 worker_proc_alive_timeout = 15

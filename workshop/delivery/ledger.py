@@ -19,10 +19,10 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from workshop import db, settings
 from workshop.database import among, execute
 from workshop.delivery import publisher
+from workshop.delivery.asking import LIVING, ask_workers
 from workshop.delivery.published import Published, sent_here
 from workshop.delivery.queues import DeadLetter, letters, squares, tasks_in_queue
 from workshop.delivery.record import published, uuids
-from workshop.delivery.worker import LIVING, ask_workers
 
 FAR = 60
 """A retry that is due later than this many seconds is not waited for."""

@@ -89,6 +89,8 @@ def _lines() -> Iterator[dict[str, Any]]:
 
 
 _file: FileIO | None = None
+_number = 0
+_encode = json.JSONEncoder(default=repr).encode
 _latest = threading.local()
 
 
@@ -123,7 +125,7 @@ def append(line: dict[str, Any]) -> None:
     OSError
         If that is not possible, as on a full disk.
     """
-    text = f"\n{json.dumps(line, default=repr)}".encode()  # half a line before it is a line of its own
+    text = f"\n{_encode(line)}".encode()  # half a line before it is a line of its own
     if _opened().write(text) < len(text):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(state_dir() / FILE))
 
@@ -136,12 +138,13 @@ def note_unsent(line: dict[str, Any], why: str) -> None:
 
 def _opened() -> FileIO:
     """Return the file, which stays open until it is removed, or the state folder is another one."""
-    global _file
+    global _file, _number
     path = state_dir() / FILE
     with suppress(FileNotFoundError):
-        if _file and os.path.samestat(path.stat(), os.fstat(_file.fileno())):
+        if _file and path.stat().st_ino == _number:
             return _file
     _file = FileIO(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "a")
+    _number = os.fstat(_file.fileno()).st_ino
     return _file
 
 

@@ -165,9 +165,10 @@ class Task(celery.Task):
             return super().apply_async(args, kwargs, **options)
         try:
             with settings.steady():
-                follow_settings(self.app)
-                if options.keys() == {"task_id"} and self._plain and not self.app.conf.task_always_eager:
-                    return self._send(id, args, kwargs)
+                url = follow_settings(self.app)
+                eager = self.app.conf.changes.get("task_always_eager")
+                if options.keys() == {"task_id"} and self._plain and not eager:
+                    return self._send(id, args, kwargs, url)
                 return super().apply_async(args, kwargs, **options)
         except WorkshopError:  # its record is the publisher's; or a setting is wrong, and nothing was tried
             raise
@@ -176,16 +177,15 @@ class Task(celery.Task):
             record.note_unsent(entry, f"{type(error).__name__}: {error}")
             raise
 
-    def _send(self, id: str, args: Any, kwargs: Any) -> Any:
+    def _send(self, id: str, args: Any, kwargs: Any, url: str) -> Any:
         """Send the task without the work of Celery's own `apply_async` that does nothing for it."""
         self.__header__(*(args or ()), **(kwargs or {}))  # right number and names of arguments?
-        limits = {name: getattr(self, name) for name in _LIMITS}
-        publisher.send(publisher.task_message(id, self.name, args, kwargs, **limits))
+        publisher.send(publisher.task_message(id, self.name, args, kwargs), url)
         return self.AsyncResult(id)
 
     @cached_property
     def _plain(self) -> bool:
-        """Whether it is sent as `_send` does: in JSON, to the queue of all, with time limits at most."""
+        """Whether it is sent as `_send` does: in JSON, to the queue of all, as the worker knows it."""
         options = {name for name, value in self._get_exec_options().items() if value is not None}
         queue = self.app.amqp.router.route({}, self.name).get("queue")
         usual = queue == SQUARES and self.typing and not self._dump_pydantic_arguments
@@ -225,12 +225,13 @@ class Task(celery.Task):
             raise Reject(f"the database: {outage.text}", requeue=True) from None
 
 
-def follow_settings(app: celery.Celery) -> None:
+def follow_settings(app: celery.Celery) -> str:
     """Point a Celery application in a notebook or script to the broker that the settings name now."""
-    if (url := settings.broker_url()) != app.conf.broker_url:
+    if (url := settings.broker_url()) != app.conf.changes.get("broker_url"):
         pools.reset()  # they are shared by address, and a closed one would be met again on the way back
         app._pool = app.amqp._producer_pool = None
         app.conf.broker_url = url
+    return url
 
 
 @worker_before_create_process.connect

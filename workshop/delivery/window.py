@@ -100,7 +100,8 @@ class Window:
                 self._lose([message], "A task before it could not be sent, so it was not tried.")
             else:
                 self._hand_over(message, until)
-            self._wait(0 if wait else MOST, until)
+            if wait or len(self._open) > MOST:
+                self._wait(0 if wait else MOST // 2, until)
             if self._lost:  # then what becomes of the others is told with it
                 self._wait(0, until)
             if self._open and not self._settler:
@@ -173,6 +174,8 @@ class Window:
         for event, handler in handlers.items():
             channel.events[event].add(handler)
         connection.on_blocked, connection.on_unblocked = self._alarm.append, self._alarm.clear
+        # amqp would look for news before each message; here that is done where something waits.
+        connection.client_properties["capabilities"].clear()
         self._connection, self._producer = connection, Producer(channel, auto_declare=False)
 
     def _close(self) -> None:
@@ -207,7 +210,7 @@ class Window:
             except (AMQPError, OSError) as error:
                 self._after_break(error, until)
                 end = min(time.monotonic() + CONFIRM, until)
-        if self._confirmed and (not self._open or len(self._confirmed) >= MOST):
+        if self._confirmed:
             with suppress(OSError):  # if that fails, it is said with the next ones
                 record.append({"confirmed": self._confirmed})
                 self._confirmed = []

@@ -1,51 +1,38 @@
-"""The worker: what it does with each message, how it pauses, and how others see that it lives.
+"""The worker: what it does with each message, and how it pauses.
 
 A message that is no task is refused. A task that met an outage, or lost its process, waits here,
 unacknowledged, longer each time: whatever happens meanwhile, RabbitMQ still has it. Celery would put it back
 at once, again and again, or drop it. Its `retries` stay as they are: they are for errors that the task itself
 knows. What failed for good is put on the queue `dead` before it is acknowledged.
-
-Who asks from outside, by `living` and `ask`, needs no tables; so what has to do with them is imported late.
 """
 
 import os
 import random
-import signal
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from hashlib import sha256
-from multiprocessing.connection import wait
-from threading import Thread
 from typing import Any
 from uuid import uuid4
 
 import celery.worker.consumer
 import celery.worker.request
-import psycopg
 from billiard.einfo import ExceptionInfo, ExceptionWithTraceback
 from celery import Celery
 from celery._state import _task_stack
 from celery.exceptions import Reject, TimeLimitExceeded, WorkerLostError
 from celery.platforms import EX_FAILURE
-from celery.signals import celeryd_init, worker_ready
 from celery.utils.log import get_logger
-from celery.worker import state as worker_state
-from celery.worker.control import control_command, inspect_command
 from celery.worker.state import task_ready
 from kombu import Message
 from kombu.asynchronous import get_event_loop
 
-from workshop import settings
+from workshop import database, settings
 from workshop.delivery import publisher
 from workshop.delivery.configuration import DEAD_EXCHANGE, REASON, SINCE
 from workshop.delivery.guard import Packed, fault
-from workshop.delivery.queues import kept_connection
-from workshop.errors import WorkshopError
-from workshop.state_folder import ROOT, services
 
 LONGEST_PAUSE = 8
 """Seconds between two attempts in an outage, at most."""
@@ -53,24 +40,12 @@ LONGEST_PAUSE = 8
 LOSSES = 4
 """How often a task may lose its process, in one worker, until it is a dead letter."""
 
-LIVING = """
-    SELECT substr(application_name, 10), left(application_name, 8) FROM pg_stat_activity
-    WHERE usename = current_user AND datname = current_database() AND application_name ~ '^[0-9a-f]{8} .+@'
-    ORDER BY backend_start
-"""
-"""The name of each worker that lives and the digest of its code.
-
-PostgreSQL cuts a session's name after 63 bytes, so the digest comes first there.
-"""
-
 _LOSS = (WorkerLostError, SystemExit, MemoryError)
 
 _logger = get_logger(__name__)
-_since = datetime.now(UTC).isoformat(timespec="milliseconds")
-_loaded = ""
 _in_a_row = 0
 _losses: Counter[str] = Counter()
-_given_back: dict[str, float] = {}
+given_back: dict[str, float] = {}
 """When each task that waits here is put back on the queue, by the clock `time.monotonic`."""
 
 
@@ -214,12 +189,12 @@ class Request(celery.worker.request.Request):
         pause = min(LONGEST_PAUSE, 2**_in_a_row) * random.uniform(0.5, 1)
         _in_a_row = min(_in_a_row + 1, 10)
         _logger.warning("Task %s goes back to the queue in %.1f s: %s", self.id, pause, why)
-        _given_back[self.id] = time.monotonic() + pause
+        given_back[self.id] = time.monotonic() + pause
         hub: Any = get_event_loop()
         hub.call_soon(hub.call_later, pause, self._put_back)
 
     def _put_back(self) -> None:
-        _given_back.pop(self.id, None)
+        given_back.pop(self.id, None)
         self.reject(requeue=True)
 
 
@@ -229,8 +204,6 @@ def _running(request: Request) -> Iterator[None]:
 
     That process starts others by forking, so it keeps no connection to the database open.
     """
-    from workshop import database
-
     _task_stack.push(request.task)
     request.task.request_stack.push(request._context)
     try:
@@ -276,157 +249,3 @@ def bury(app: Celery, message: Message, reason: str) -> None:
         "correlation_id": id,
     }
     publisher.send(publisher.Message(id, message.body, options), app.conf.broker_url)
-
-
-@inspect_command()
-def course_report(state: Any, **_: Any) -> dict[str, Any]:
-    """Return since when this worker runs, the tasks it knows, those it holds, and how long it pauses.
-
-    ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run.
-    """
-    now = datetime.now(UTC)
-    held = {
-        id: max(0.0, (request.eta - now).total_seconds()) if request.eta else 0.0
-        for id, request in list(worker_state.requests.items())  # threads change it meanwhile
-    }
-    held |= {id: max(0.0, due - time.monotonic()) for id, due in list(_given_back.items())}
-    tasks = [name for name in state.app.tasks if not name.startswith("celery.")]
-    return {"since": _since, "tasks": tasks, "held": held, "paused": state.consumer.paused}
-
-
-@control_command()
-def course_kill_process(state: Any, **_: Any) -> int | None:
-    """Kill one of this worker's processes in the middle of a task; return its number, if one has a task.
-
-    In the fast profile there is none but the worker itself, which is not killed.
-    """
-    busy = {request.worker_pid for request in list(worker_state.requests.values())} - {None, os.getpid()}
-    for pid in sorted(busy)[:1]:
-        os.kill(pid, signal.SIGKILL)
-        return pid
-    return None
-
-
-@control_command()
-def course_pause(state: Any, seconds: float, **_: Any) -> dict[str, float]:
-    """Let this worker take no task for so many seconds."""
-    state.consumer.pause(seconds)
-    return {"paused": seconds}
-
-
-def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[str, Any]]:
-    """Ask every worker of a broker for its report, and wait a second for the answers.
-
-    Parameters
-    ----------
-    broker_url : str
-        The broker's address.
-    expected : int, optional
-        How many answers are enough; without it the whole second is waited for.
-
-    Returns
-    -------
-    dict
-        The report of each worker that answered, by the worker's name; none at a central queue.
-    """
-    found = ask(broker_url, "course_report", timeout=1, limit=expected)
-    return {name: report for name, report in found.items() if "held" in report}
-
-
-def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
-    """Send a command of Celery's remote control, and return the answers by worker.
-
-    Parameters
-    ----------
-    broker_url : str
-        The broker's address.
-    command : str
-        Such as ``active``.
-    **options
-        Celery's own: `timeout`, `limit`, `destination`.
-
-    Returns
-    -------
-    dict
-        Empty at a central queue, where no machine may command another's workers.
-    """
-    if settings.joined():
-        return {}
-    with (
-        Celery(broker=broker_url, set_as_current=False) as application,
-        kept_connection(broker_url) as connection,
-    ):
-        application.control.mailbox.producer_pool = None  # those of the pool are dead after a broker's crash
-        answers = application.control.broadcast(command, reply=True, connection=connection, **options)
-    return {name: text for answer in answers or [] for name, text in answer.items()}
-
-
-def code_digest() -> str:
-    """Return eight digits that are others whenever a file ``workshop/*.py`` is saved with another content."""
-    digest = sha256()
-    for path in sorted((ROOT / "workshop").glob("[a-z_]*.py")):
-        digest.update(path.name.encode() + path.read_bytes())
-    return digest.hexdigest()[:8]
-
-
-def living(database_url: str) -> dict[str, str]:
-    """Return the digest of the code that each worker runs, by the worker's name, such as ``worker1@laptop``.
-
-    Each has a session at its database that says so. The worker opens it when it takes tasks, and it ends with
-    the worker, whatever ends that: so it is true at any moment, on one machine, in containers, and at a
-    central, where nobody may ask another's worker anything.
-
-    Parameters
-    ----------
-    database_url : str
-        The database, with the account that the workers use: a central's machine sees its own workers only.
-
-    Raises
-    ------
-    psycopg.OperationalError
-        If the database does not answer.
-    """
-    with _session(database_url) as session:
-        return {name: digest for name, digest in session.execute(LIVING)}
-
-
-@worker_ready.connect
-def _show(sender: Any, **_: Any) -> None:
-    Thread(target=_stay, args=(sender.hostname,), daemon=True).start()
-
-
-def _stay(name: str) -> None:
-    """Keep the worker's session for as long as it lives; after a restart of the database, open another."""
-    from workshop import database  # half a second, which who only looks can spare
-
-    url = database.engine().url.render_as_string(hide_password=False)
-    while True:
-        with suppress(psycopg.Error), _session(url, f"{_loaded} {name}") as session:
-            wait([session.fileno()])  # the server says nothing until it ends
-        time.sleep(1)
-
-
-def _session(database_url: str, name: str = "") -> psycopg.Connection:
-    url = database_url.replace("+psycopg", "", 1)
-    return psycopg.connect(url, autocommit=True, application_name=name, connect_timeout=3)
-
-
-@celeryd_init.connect
-def _begin(conf: Any, **_: Any) -> None:
-    """Set what depends on where this worker works, and stay there: who joins a central starts it anew."""
-    global _loaded
-    from workshop.database import keep_database
-
-    try:
-        settings.check()
-    except WorkshopError as error:  # Celery would go on after it, and each task would fail
-        raise SystemExit(f"Error: {error}") from None
-    keep_database()
-    publisher.BURST = 0  # what it has sent is confirmed before it acknowledges what it has taken
-    _loaded = code_digest()
-    joined = settings.joined()
-    # At a central queue nobody commands anyone's worker; and it may vanish without a word: a cable, a Wi-Fi.
-    conf.worker_enable_remote_control = not joined
-    conf.broker_heartbeat = 5 if joined else conf.broker_heartbeat
-    # For Flower, which in containers is always there; one that starts later switches them on itself.
-    conf.worker_send_task_events = joined or "flower" in services() or "WORKSHOP_PUBLISHED" in os.environ
