@@ -51,7 +51,8 @@ def of_class(now: Audit) -> Iterator[str]:
     yield from _lines(found | {"refused": now.strange_letters}, most=40)
     way = words("verdict-on-the-way", number=now.open.total(), command="workshop class ledger")
     if now.balanced:
-        yield words("verdict-dead" if now.dead else "verdict-balances", balances=words("verdict-balances"))
+        balances = words("verdict-balances")
+        yield words("verdict-dead", balances=balances) if now.dead else balances
     elif now.forged or now.more:
         yield words("verdict-forged")
     elif now.missing:

@@ -31,35 +31,39 @@ _READ = str.maketrans(f"{_CROCKFORDS}OILU", f"{_PYTHONS}ABB?")
 
 
 @dataclass(frozen=True)
-class Broker:
-    """The parts of the address of the central RabbitMQ."""
-
+class _Login:
     user: str
     password: str
     host: str
     port: int
+
+    @property
+    def _place(self) -> str:
+        return f"{self.user}:{self.password}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Broker(_Login):
+    """The parts of the address of the central RabbitMQ."""
+
     virtual_host: str
 
     @property
     def url(self) -> str:
         """The address, as Celery takes it."""
-        return f"amqp://{self.user}:{self.password}@{self.host}:{self.port}/{self.virtual_host}"
+        return f"amqp://{self._place}/{self.virtual_host}"
 
 
 @dataclass(frozen=True)
-class Database:
+class Database(_Login):
     """The parts of the address of the central PostGIS."""
 
-    user: str
-    password: str
-    host: str
-    port: int
     name: str
 
     @property
     def url(self) -> str:
         """The address, as SQLAlchemy takes it."""
-        return f"postgresql+psycopg://{self.user}:{self.password}@{self.host}:{self.port}/{self.name}"
+        return f"postgresql+psycopg://{self._place}/{self.name}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -35,8 +35,8 @@ pytestmark = pytest.mark.usefixtures("state")
 SECTIONS = {
     "Attendee": "check hint solution progress join leave reset save restore ledger",
     "Services": "up down status logs scale doctor demo",
-    "Class": "class start class cards class clear class stop class fill class ledger class resend class passed "
-    "class wall class rehearse class branches",
+    "Class": "class start class cards class clear class stop class fill class ledger class resend "
+    "class passed class wall class rehearse class branches",
 }
 
 
@@ -112,7 +112,7 @@ def test_a_start_that_fails_blames_the_environment(monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def cleared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(central, "site", lambda: "the central")
+    monkeypatch.setattr(cards, "site", lambda: "the central")
     monkeypatch.setattr(clearing, "holdings", lambda site: {"squares": 7})
     monkeypatch.setattr(clearing, "clear", lambda site: found.append(f"{site} is cleared"))
     return found
