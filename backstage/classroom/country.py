@@ -8,8 +8,8 @@ from osbng import BNGReference
 from osbng.errors import BNGReferenceError
 
 from workshop import grid
+from workshop.db import CODES
 from workshop.errors import WrongUse
-from workshop.maps import NATIONS
 
 Point = tuple[float, float]
 """An easting and a northing in metres (EPSG:27700)."""
@@ -54,7 +54,7 @@ def squares(database: psycopg.Connection, part: str) -> list[tuple[float, float,
 
 def _box(part: str) -> tuple[float | None, ...]:
     """Return west, south, east and north of a part that is a box, four times None for a nation's or land."""
-    nations = [code for code in NATIONS if code != "SEA"]
+    *nations, _ = CODES
     if part in (LAND, *nations):
         return (None,) * 4
     try:
