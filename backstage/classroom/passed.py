@@ -52,5 +52,5 @@ def shared() -> pd.DataFrame:
     with psycopg.connect(site().database_url.replace("+psycopg", ""), connect_timeout=5) as database:
         rows = database.execute(_SHARED).fetchall()
     found = pd.DataFrame(rows, columns=["machine", "challenge", "verdict"])
-    table = found.pivot(index="machine", columns="challenge", values="verdict")
-    return table.reindex(columns=range(1, len(texts()["titles"]) + 1)).fillna("")
+    table = found.pivot(index="machine", columns="challenge", values="verdict").fillna("")
+    return table.reindex(columns=range(1, len(texts()["titles"]) + 1), fill_value="")
