@@ -50,6 +50,6 @@ stop:  ## stop all services; what they hold stays
 
 clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/python ]; then sh scripts/setup.sh && .venv/bin/python -m backstage down --purge; fi
-	rm -rf .venv demo.html country.png
+	rm -rf .venv demo.html country.png cards-*.html
 
 .PHONY: lab demo test test-all test-fast chaos bench bench-central bundle lock stop clean

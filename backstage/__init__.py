@@ -12,6 +12,7 @@ _NAMES = {
     "status": "backstage.stack.status:status",
     "join": "backstage.classroom.join:join",
     "leave": "backstage.classroom.join:leave",
+    "passed": "backstage.classroom.passed:shared",
     "ledger": "workshop.delivery.ledger:ledger",
     "limits": "backstage.stack.cloud:limits",
     "pause": "backstage.stack.control:pause",

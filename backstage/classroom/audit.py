@@ -12,7 +12,7 @@ from typing import Any
 
 from backstage.challenges.program import TASK
 from backstage.classroom import fill
-from backstage.classroom.central import site
+from backstage.classroom.cards import site
 from backstage.stack.central_config import machine_of
 from backstage.stack.http import ask_rabbitmq
 from workshop.delivery import ledger
@@ -22,7 +22,7 @@ _FRESH_SECONDS = 8
 
 _TASKS = """
 WITH tasks AS (
-    SELECT task_id, grid_ref, coalesce(machine, reason, '') AS whose, reason, CASE
+    SELECT task_id, grid_ref, fed.x, fed.y, coalesce(machine, reason, '') AS whose, reason, CASE
         WHEN fed.task_id IS NULL AND task_id IN (SELECT task_id FROM geopython.fill_tasks) THEN 'more'
         WHEN fed.task_id IS NULL THEN 'strangers'
         WHEN done.task_id IS NULL AND reason IS NULL THEN 'open'
@@ -43,13 +43,11 @@ is more than its task has.
 
 _COUNT = f"{_TASKS} SELECT state, whose, count(*), count(reason) FROM tasks GROUP BY state, whose"
 
-_FORGET = f"""{_TASKS},
+_AGAIN = f"""{_TASKS},
 removed AS (DELETE FROM geopython.grid_squares AS done USING tasks
             WHERE (done.task_id, done.grid_ref) = (tasks.task_id, tasks.grid_ref)
             AND state IN ('forged', 'more') AND state = ANY(%(states)s))
-DELETE FROM geopython.fill_tasks AS fed USING tasks
-WHERE (fed.task_id, fed.grid_ref) = (tasks.task_id, tasks.grid_ref) AND state = ANY(%(states)s)
-RETURNING fed.x, fed.y
+SELECT x, y FROM tasks WHERE state = ANY(%(states)s) AND x IS NOT NULL
 """
 
 _STATES = ("rows", "open", "dead", "forged", "more", "strangers")
@@ -156,8 +154,8 @@ def resend(found: Audit, remove_forged: bool) -> int:
     states = ["dead"] if found.waiting else ["dead", "open"]  # what waits may be what is open
     states += ["forged", "more"] if remove_forged else []
     with fill.database() as database:
-        points = database.execute(_FORGET, found.letters | {"states": states}).fetchall()
-    return fill.feed(points)
+        points = database.execute(_AGAIN, found.letters | {"states": states}).fetchall()
+    return fill.feed(points, again=True)
 
 
 def on_the_way(age: float) -> tuple[int, Counter[str]]:

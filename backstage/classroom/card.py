@@ -1,9 +1,9 @@
 """A machine's card: where the central is, and who the machine is there, as one code that can be typed.
 
-A code is 40 letters and digits, such as ``A2B3C-...``: 25 bytes in base 32, which has no 0, 1, 8 and 9, as
-they look like letters. The last two bytes are a checksum, so that a typing mistake is noticed before anything
-is tried. One password serves both the broker and the database: whoever has one may do no more with
-the other.
+A code is 40 letters and digits, such as ``A2B3C-...``: 25 bytes in Douglas Crockford's base 32, which has no
+I, L, O and U; who reads a 1 as I or L, and a 0 as O, may type that. The last two bytes are a checksum, so
+that a typing mistake is noticed before anything is tried. One password serves both the broker and the
+database: whoever has one may do no more with the other.
 """
 
 import base64
@@ -19,40 +19,51 @@ from backstage.stack.central_config import machine_called
 from backstage.stack.containers import host_of
 from workshop.errors import WorkshopError, WrongUse
 
-_LAYOUT = struct.Struct(">4sHHBI2s8s")  # address, ports, number, end (seconds since 1970), id, password
-_LENGTH = 40
+_NUMBERS = struct.Struct(">HHBI")
+"""Both ports, the machine's number, and the end in seconds since 1970."""
+
+_BYTES, _LETTERS = 25, 40
+
+# PyPI's base32-crockford has had no release since 2015; Python's own base 32 differs by its letters only.
+_PYTHONS, _CROCKFORDS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_WRITTEN = str.maketrans(_PYTHONS, _CROCKFORDS)
+_READ = str.maketrans(f"{_CROCKFORDS}OILU", f"{_PYTHONS}ABB?")
 
 
 @dataclass(frozen=True)
-class Broker:
-    """The parts of the address of the central RabbitMQ."""
-
+class _Login:
     user: str
     password: str
     host: str
     port: int
+
+    @property
+    def _place(self) -> str:
+        return f"{self.user}:{self.password}@{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Broker(_Login):
+    """The parts of the address of the central RabbitMQ."""
+
     virtual_host: str
 
     @property
     def url(self) -> str:
         """The address, as Celery takes it."""
-        return f"amqp://{self.user}:{self.password}@{self.host}:{self.port}/{self.virtual_host}"
+        return f"amqp://{self._place}/{self.virtual_host}"
 
 
 @dataclass(frozen=True)
-class Database:
+class Database(_Login):
     """The parts of the address of the central PostGIS."""
 
-    user: str
-    password: str
-    host: str
-    port: int
     name: str
 
     @property
     def url(self) -> str:
         """The address, as SQLAlchemy takes it."""
-        return f"postgresql+psycopg://{self.user}:{self.password}@{self.host}:{self.port}/{self.name}"
+        return f"postgresql+psycopg://{self._place}/{self.name}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -106,18 +117,17 @@ class Card:
         return Database(self.account, self.password, host, self.database_port, self.central)
 
     @property
+    def joined(self) -> dict[str, str]:
+        """What ``joined.json`` says of a machine that has this card."""
+        return {"broker_url": self.broker.url, "database_url": self.database.url, "machine": self.machine}
+
+    @property
     def code(self) -> str:
         """The card as one text, in groups of five."""
-        packed = _LAYOUT.pack(
-            IPv4Address(self.host).packed,
-            self.broker_port,
-            self.database_port,
-            self.number,
-            int(self.until.timestamp()),
-            bytes.fromhex(self.central),
-            bytes.fromhex(self.password),
-        )
-        text = base64.b32encode(packed + _checksum(packed)).decode()
+        end = int(self.until.timestamp())
+        numbers = _NUMBERS.pack(self.broker_port, self.database_port, self.number, end)
+        packed = IPv4Address(self.host).packed + numbers + bytes.fromhex(self.central + self.password)
+        text = base64.b32encode(packed + _checksum(packed)).decode().translate(_WRITTEN)
         return "-".join(re.findall(".{5}", text))
 
     def __repr__(self) -> str:
@@ -151,25 +161,18 @@ def read_code(text: str) -> Card:
     """
     plain = re.sub(r"[\s-]", "", text).upper()
     try:
-        packed = base64.b32decode(plain, map01="I")
+        packed = base64.b32decode(plain.translate(_READ))
     except ValueError:
         packed = b""
-    if len(packed) != _LAYOUT.size + 2 or _checksum(packed[:-2]) != packed[-2:]:
+    if len(packed) != _BYTES or _checksum(packed[:-2]) != packed[-2:]:
         raise WrongUse(
-            f"There is a typing mistake in this code. A code has {_LENGTH} letters and digits from 2 to 7; "
+            f"There is a typing mistake in this code. A code has {_LETTERS} letters and digits, and no U; "
             f"this one has {len(plain)}.",
             "compare it with your card, and type it once more",
         )
-    address, broker, database, number, until, central, password = _LAYOUT.unpack(packed[:-2])
-    card = Card(
-        number,
-        central.hex(),
-        password.hex(),
-        str(IPv4Address(address)),
-        broker,
-        database,
-        datetime.fromtimestamp(until, UTC),
-    )
+    broker, database, number, end = _NUMBERS.unpack(packed[4:13])
+    central, password, until = packed[13:15].hex(), packed[15:23].hex(), datetime.fromtimestamp(end, UTC)
+    card = Card(number, central, password, str(IPv4Address(packed[:4])), broker, database, until)
     now = datetime.now(UTC)
     if now > card.until:
         ended, here = (f"{when.astimezone():%d %B %Y, %H:%M}" for when in (card.until, now))

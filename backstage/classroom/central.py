@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from backstage.classroom import cards_page
 from backstage.classroom.card import Card, new_password
+from backstage.classroom.cards import cards, remove_page, site
 from backstage.classroom.join import leave
 from backstage.classroom.network import require_own
 from backstage.stack import accounts, containers, control, workers
@@ -20,7 +20,6 @@ from backstage.stack.status import running, running_site
 from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.delivery.addresses import BROKER, parts_of
-from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
 
@@ -98,23 +97,6 @@ def open_up(central: CentralConfig, say: Say) -> None:
     replace(central, ports=_settle().ports).write()
 
 
-def cards() -> list[Card]:
-    """Return the card of each machine that may join the central of this machine.
-
-    Raises
-    ------
-    WorkshopError
-        If no central is open here.
-    """
-    central, ports = require_open(), site().ports
-    return [
-        Card(
-            number, central.id, password, central.address, ports["rabbitmq"], ports["postgis"], central.until
-        )
-        for number, password in enumerate(central.passwords, start=1)
-    ]
-
-
 def stop() -> bool:
     """Close the central, and remove its accounts and its queue; a rehearsal's squares, too.
 
@@ -136,7 +118,7 @@ def stop() -> bool:
     if parts_of(state_folder.read("joined.json").get("broker_url"), BROKER).get("virtual host") == central.id:
         leave()
     replace(central, passwords=[], address=HOST, flower="").write()
-    (state_folder.state_dir() / cards_page.NAME).unlink(missing_ok=True)
+    remove_page(central)
     for joined in workers.rehearsal_folder().glob("*/joined.json"):
         joined.unlink(missing_ok=True)
     if running():
@@ -146,20 +128,6 @@ def stop() -> bool:
             (state_folder.state_dir() / FILE).unlink()
     shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
     return bool(central.passwords)
-
-
-def site() -> Site:
-    """Return where the central's queue and database are, for this machine, to which they belong.
-
-    Raises
-    ------
-    WorkshopError
-        If no central is open here.
-    """
-    central, found = require_open(), running_site()
-    if found is None:
-        raise WorkshopError("The services of the central are not running.", "workshop up")
-    return found.of(central)
 
 
 def new_central(hours: float) -> CentralConfig:
@@ -181,20 +149,6 @@ def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:
     if (central.address, bool(central.flower)) != (address, flower):
         shows = "with" if central.flower else "without"
         raise refusal("open-otherwise", address=central.address, shows=shows)
-
-
-def require_open() -> CentralConfig:
-    """Return the central that is open on this machine.
-
-    Raises
-    ------
-    WorkshopError
-        If none is.
-    """
-    central = opened()
-    if central is None:
-        raise WorkshopError("No central is open on this machine.", "workshop class start")
-    return central
 
 
 def _settle() -> Site:

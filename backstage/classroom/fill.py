@@ -6,12 +6,10 @@ of a square has the same id whenever it is sent, which makes one row; so what wa
 broke off is just sent once more.
 """
 
-import random
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import NAMESPACE_OID, uuid5
 
 import psycopg
 from amqp.exceptions import AMQPError
@@ -20,7 +18,7 @@ from tqdm import tqdm
 
 from backstage.challenges.program import TASK
 from backstage.classroom import country
-from backstage.classroom.central import site
+from backstage.classroom.cards import site
 from workshop import grid
 from workshop.database import engine
 from workshop.delivery.addresses import broker_trouble, database_trouble
@@ -39,14 +37,18 @@ CREATE TABLE IF NOT EXISTS geopython.fill_tasks (
     task_id uuid PRIMARY KEY, x float8, y float8, grid_ref text, style_cat text,
     sent timestamptz DEFAULT now())
 """
+_WHICH = "SELECT 'geopython.fill_tasks'::regclass::oid"
+
+# Nobody can guess an id before it is sent. A feeding at the same time waits here for a square that this one
+# sends, and does not send it again.
 _FEED = """
-INSERT INTO geopython.fill_tasks (task_id, x, y, grid_ref, style_cat)
-SELECT *, coalesce((SELECT min(code) FROM geopython.uk_boundary
-                    WHERE ST_Intersects(geom, ST_SetSRID(ST_Point(x, y), 27700))), 'SEA')
-FROM unnest(%s::uuid[], %s::float8[], %s::float8[], %s::text[]) AS batch (task_id, x, y, grid_ref)
-ON CONFLICT DO NOTHING RETURNING task_id, x, y
+INSERT INTO geopython.fill_tasks AS fed (task_id, x, y, grid_ref, style_cat)
+SELECT md5(%s || grid_ref)::uuid, x, y, grid_ref,
+       coalesce((SELECT min(code) FROM geopython.uk_boundary
+                 WHERE ST_Intersects(geom, ST_SetSRID(ST_Point(x, y), 27700))), 'SEA')
+FROM unnest(%s::float8[], %s::float8[], %s::text[]) AS batch (x, y, grid_ref)
+ON CONFLICT (task_id) DO UPDATE SET sent = now() WHERE %s RETURNING task_id, x, y
 """
-"""A feeding at the same time waits here for a square that this one sends, and does not send it again."""
 
 _SESSION = "class fill "
 """How a feeding's session at the database is called, before the number of squares that are left."""
@@ -83,7 +85,7 @@ def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
     Parameters
     ----------
     part : str
-        As `backstage.classroom.country.centres` takes it.
+        As `backstage.classroom.country.squares` takes it.
     tasks : int, optional
         After how many to stop; by default none is left.
 
@@ -99,25 +101,21 @@ def fill(part: str = country.LAND, tasks: int | None = None) -> tuple[int, int]:
     WorkshopError
         If no central runs on this machine, or it has ended or was cleared meanwhile.
     """
-    points = set(country.centres(part))
-    rest = list(points - _fed())
-    random.shuffle(rest)
-    feed(rest[:tasks])
-    return len(points & _fed()), len(points)
-
-
-def _fed() -> set[country.Point]:
     with database() as connection:
-        return set(connection.execute("SELECT x, y FROM geopython.fill_tasks").fetchall())
+        squares = country.squares(connection, part)
+    rest = [(x, y) for x, y, fed in squares if not fed]
+    return len(squares) - len(rest) + feed(rest[:tasks]), len(squares)
 
 
-def feed(points: list[country.Point]) -> int:
-    """Send the tasks of squares that were not fed yet, through faults of services, until Ctrl-C.
+def feed(points: list[country.Point], again: bool = False) -> int:
+    """Send the tasks of squares, through faults of services, until Ctrl-C.
 
     Parameters
     ----------
     points : list of tuple
         The centres of the squares, in metres (EPSG:27700).
+    again : bool
+        Whether to send those too that were fed before.
 
     Returns
     -------
@@ -130,10 +128,12 @@ def feed(points: list[country.Point]) -> int:
         If the central has ended or was cleared meanwhile.
     """
     rest, told = list(points), ("", 0)
+    with database() as connection:
+        table = connection.execute(_WHICH).fetchall()
     with tqdm(total=len(rest), unit=" squares", disable=None) as bar, _ctrl_c() as pressed:
         while rest and not pressed:
             try:
-                _feed(rest, pressed, bar)
+                _feed(rest, again, table, pressed, bar)
             except psycopg.errors.UndefinedTable as error:
                 raise WorkshopError("The central was cleared meanwhile, so this feeding ends.") from error
             except (NotSent, AMQPError, OperationalError, OSError, psycopg.OperationalError) as error:
@@ -145,7 +145,7 @@ def feed(points: list[country.Point]) -> int:
     return len(points) - len(rest)
 
 
-def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
+def _feed(rest: list[country.Point], again: bool, table: list, pressed: list[int], bar: tqdm) -> None:
     """Send tasks in batches, which leave the list."""
     here = site()
     with _connect(here.database_url) as database:
@@ -157,20 +157,16 @@ def _feed(rest: list[country.Point], pressed: list[int], bar: tqdm) -> None:
             if queued + len(batch) > MOST_WAITING:
                 time.sleep(0.5)
                 continue
+            columns = [*map(list, zip(*batch, strict=True)), [grid.reference(*point) for point in batch]]
             with database.transaction():
-                for id, x, y in database.execute(_FEED, _columns(batch)):
+                sent = database.execute(_FEED, [here.token, *columns, again]).fetchall()
+                if database.execute(_WHICH).fetchall() != table:
+                    raise psycopg.errors.UndefinedTable  # it was made anew since
+                for id, x, y in sent:
                     send(task_message(str(id), TASK, (x, y), recorded=False), here.broker_url)
                 flush()
             del rest[:BATCH_TASKS]
             bar.update(len(batch))
-
-
-def _columns(points: list[country.Point]) -> list[list]:
-    """Return ids, eastings, northings and references of squares; nobody can guess an id before it is sent."""
-    references = [grid.reference(*point) for point in points]
-    secret = site().token
-    ids = [uuid5(NAMESPACE_OID, f"{secret} {reference}") for reference in references]
-    return [ids, [x for x, _ in points], [y for _, y in points], references]
 
 
 @contextmanager

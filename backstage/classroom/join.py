@@ -1,23 +1,68 @@
 """Joins this machine to a central queue and database, and takes it back.
 
-Everything is tried first. Only if all is right the addresses are written to ``joined.json``;
-`workshop.settings` follows that file, and the running stack starts its worker anew with it.
+Everything is tried first: causes before their effects, so that the first that fails is the one to mend. What
+is wrong is said in a sentence without a password, and nothing is changed. Only if all is right the addresses
+are written to ``joined.json``; `workshop.settings` follows it, and the running stack starts its worker anew.
 """
 
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from backstage.classroom import preflight
+import psycopg
+
+from backstage.classroom import network
 from backstage.classroom.card import read_code
 from backstage.stack.central_config import machine_of
 from backstage.stack.control import require_workers, settle
+from backstage.stack.texts import words
 from workshop import state_folder
-from workshop.delivery.addresses import BROKER, parts_of
+from workshop.delivery.addresses import BROKER, Trouble, broker_trouble, database_trouble, parts_of
 from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
+
+APART = 60
+"""Seconds that this machine's clock may be off: one clock writes the time of a retry, another reads it."""
+
+_NOT_IN_THE_ADDRESS = ("connections", "clock", "name")
+"""What can be wrong where the address is right."""
+
+_ELSEWHERE = """
+    SELECT DISTINCT host(client_addr) FROM pg_stat_activity
+    WHERE usename = session_user AND client_addr <> inet_client_addr()
+"""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a machine can't join.
+
+    Attributes
+    ----------
+    address : str
+        ``broker`` or ``database``, at whose address it was seen.
+    part : str
+        The wrong part of that address, or what else is wrong there.
+    text : str
+        What was seen.
+    next_step : str
+        What to do.
+    mine : bool
+        Whether an attendee who built the address can mend it there.
+    """
+
+    address: str
+    part: str
+    text: str
+    next_step: str
+    mine: bool
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        wrong = f"The {self.address} address fails at this part: {self.part}. " if self.mine else ""
+        return f"{wrong}{self.text}\nNext: {self.next_step}"
 
 
 def join(code_or_broker_url: str | None, database_url: str | None = None, say: Say = print) -> bool:
@@ -54,13 +99,13 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         try:
             card = read_code(str(code_or_broker_url))
         except WorkshopError as error:
-            _note(preflight.Fault("code", "code", error.text, error.next_step, mine=False))
+            _note(Fault("code", "code", error.text, error.next_step, mine=False))
             raise
         urls = card.broker.url, card.database.url
     before = state_folder.read("joined.json")
     try:
         require_workers()
-        fault = preflight.look(*urls, by_code)
+        fault = _look(*urls, by_code)
         _note(fault)
         if fault:
             raise WorkshopError(str(fault))
@@ -77,17 +122,12 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
 
 
 def leave(say: Say = print) -> bool:
-    """Go back to this machine's own queue and database.
+    """Go back to this machine's own queue and database; return whether its worker works there.
 
     Parameters
     ----------
     say : callable
         Shows a line.
-
-    Returns
-    -------
-    bool
-        Whether its worker works there.
     """
     if not state_folder.read("joined.json"):
         say("This machine uses its own queue and database.")
@@ -102,7 +142,7 @@ def leave(say: Say = print) -> bool:
     return True
 
 
-def _note(fault: preflight.Fault | None) -> None:
+def _note(fault: Fault | None) -> None:
     """Note when this machine tried to join, and what failed."""
     tried = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "failed": fault and asdict(fault)}
     state_folder.write("join.json", tried)
@@ -114,3 +154,43 @@ def _put(addresses: dict[str, Any]) -> None:
         state_folder.write("joined.json", addresses | state_folder.here())
     else:
         (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
+
+
+def _look(broker_url: object, database_url: object, by_code: bool) -> Fault | None:
+    """Try both addresses, and what else a joined machine needs; return what is wrong, None if nothing is."""
+    if trouble := broker_trouble(broker_url):
+        address = "broker"
+    elif trouble := database_trouble(database_url) or _session_trouble(database_url):
+        address = "database"
+    else:
+        return None
+    right = trouble.part in _NOT_IN_THE_ADDRESS
+    seen, step = trouble.text, words(f"join-{trouble.part if right else 'other'}")
+    if trouble.on_the_way:
+        why, step = network.explain(str(parts_of(broker_url, BROKER).get("host", "")))
+        seen = f"{seen} {why}"
+    mine = not by_code and not right  # what comes from a code, nobody mistyped
+    if mine:
+        step = f"compare this part with your card, and join again. If it is right: {step}"
+    return Fault(address, trouble.part, seen, step, mine)
+
+
+def _session_trouble(database_url: object) -> Trouble | None:
+    """Return that this machine's clock is off, or that another one works with its card."""
+    url = str(database_url).replace("+psycopg", "", 1)
+    try:
+        with psycopg.connect(url, connect_timeout=3) as connection:
+            there: datetime = connection.execute("SELECT clock_timestamp()").fetchall()[0][0]
+            here = datetime.now(UTC)
+            users = {address for (address,) in connection.execute(_ELSEWHERE)}
+    except psycopg.Error:  # such as a connection too many by now
+        return database_trouble(database_url)
+    seconds = (here - there).total_seconds()
+    if abs(seconds) > APART:
+        off = f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the central's"
+        times = f"{here:%H:%M:%S} here, {there.astimezone(UTC):%H:%M:%S} there, in UTC"
+        return Trouble("clock", f"This machine's clock is {off}: {times}. Retries would come at wrong times.")
+    if others := {address for address in users if not network.is_here(address)}:
+        places = " and ".join(sorted(others))
+        return Trouble("name", f"Another machine works with this card already, at {places}.")
+    return None

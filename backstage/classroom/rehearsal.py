@@ -70,8 +70,7 @@ def _give(card: Card) -> None:
     state = workers.rehearsal_folder() / card.machine
     state_folder.claim(state)
     json_files.write(state / "settings.json", {"pace": settings.pace()})
-    joined = {"broker_url": card.broker.url, "database_url": card.database.url, "machine": card.machine}
-    json_files.write(state / "joined.json", joined)
+    json_files.write(state / "joined.json", card.joined)
 
 
 def run(machines: int, say: Say) -> None:

@@ -14,7 +14,6 @@ from backstage.challenges.files import differs, in_the_way, is_courses_own, plac
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.stack import control
-from backstage.stack.jupyterlab import RESETS
 from backstage.stack.status import running
 from backstage.stack.texts import words
 from workshop import settings, state_folder
@@ -87,7 +86,7 @@ def reset(level: Level, say: Say) -> None:
 
 def _replace(level: Level, say: Say) -> None:
     """Copy all work, then put a starter in place; JupyterLab saves nothing from before any more."""
-    state_folder.write(RESETS, {"resets": state_folder.read(RESETS).get("resets", 0) + 1})
+    work.outdate_pages()
     own, replaced, files, brought = _own(level), _replaced(level), work.files_at(level), work.fresh()
     kept = work.new_place(level.challenge)
     if own:

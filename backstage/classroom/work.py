@@ -1,25 +1,21 @@
-"""A person's own files in the course's folder: copied byte for byte to ``my-work``, packed, brought back."""
+"""A person's own files in the course's folder: which they are, and a copy of them in ``my-work``."""
 
 import os
 import shutil
-import stat
-import zipfile
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from backstage.challenges import files, git, source
-from backstage.challenges.files import NEVER, Files, differs, in_the_way, require_access
+from backstage.challenges.files import NEVER, Files, differs, in_the_way
 from backstage.challenges.starters import Level, course
-from backstage.stack.texts import refusal
-from workshop.errors import WorkshopError, WrongUse
+from backstage.stack.jupyterlab import RESETS
+from workshop import state_folder
+from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
-
-Say = Callable[[str], None]
 
 KEPT = ROOT / "my-work"
 
@@ -55,9 +51,9 @@ def own(among: Iterable[str]) -> list[str]:
 
 def keep(paths: list[str], kept: Path) -> None:
     """Copy files of the course's folder to a new folder in ``my-work``."""
-    with _draft(KEPT) as draft:
-        files.copy(paths, ROOT, draft)
-        draft.rename(kept)
+    with draft(KEPT) as copied:
+        files.copy(paths, ROOT, copied)
+        copied.rename(kept)
 
 
 def put_aside(path: str, kept: Path, brought: Files) -> None:
@@ -80,12 +76,17 @@ def put_aside(path: str, kept: Path, brought: Files) -> None:
 
 
 @contextmanager
-def _draft(folder: Path) -> Iterator[Path]:
+def draft(folder: Path) -> Iterator[Path]:
     """Yield an empty folder in another one, to be filled and renamed; it is removed if it stays."""
     folder.mkdir(exist_ok=True)
-    with TemporaryDirectory(prefix=".draft-", dir=folder, ignore_cleanup_errors=True) as draft:
-        (inside := Path(draft) / "work").mkdir()
+    with TemporaryDirectory(prefix=".draft-", dir=folder, ignore_cleanup_errors=True) as place:
+        (inside := Path(place) / "work").mkdir()
         yield inside
+
+
+def outdate_pages() -> None:
+    """Have JupyterLab save no page any more that was opened before."""
+    state_folder.write(RESETS, {"resets": state_folder.read(RESETS).get("resets", 0) + 1})
 
 
 def require_room(paths: list[str]) -> None:
@@ -102,116 +103,6 @@ def require_room(paths: list[str]) -> None:
     if size > free:
         text = f"A copy of your work takes {size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free."
         raise WorkshopError(f"{text} Nothing was changed.", "make room, then again")
-
-
-def saved() -> list[str]:
-    """Return the names of saved work, newest first."""
-    found = [path for path in KEPT.glob("[!.]*") if path.is_dir() or path.suffix == ".zip"]
-    return [f"my-work/{path.name}" for path in sorted(found, key=lambda path: -path.stat().st_mtime)]
-
-
-def restore(name: str, say: Say) -> None:
-    """Bring saved work back into the folder. Own files that are in its way are moved to ``my-work``.
-
-    Parameters
-    ----------
-    name : str
-        One of the saved names, with or without ``my-work/``, or the path of a ZIP file that `pack` wrote.
-    say : callable
-        Shows a line.
-
-    Raises
-    ------
-    WorkshopError
-        If there is no such work, or the files can't be read or written.
-    """
-    with _opened(name) as folder:
-        paths = sorted(files.names(folder))
-        if foreign := [path for path in paths if NEVER.intersection(path.lower().split("/"))]:
-            raise refusal("no-work", name=name, path=readable(foreign[0]))
-        require_access([*paths, *in_the_way(paths)])
-        kept, brought = new_place(challenge=1), fresh()
-        for path in paths:
-            put_aside(path, kept, brought)
-            files.place(path, partial(shutil.copy, folder / path, follow_symlinks=False))
-    if kept.exists():
-        say(f"What was in the way is saved in my-work/{kept.name}")
-    say(f"Restored {shown(paths)} from {name}")
-
-
-@contextmanager
-def _opened(name: str) -> Iterator[Path]:
-    """Yield a folder with saved work, that of a ZIP file unpacked meanwhile."""
-    inside = f"my-work/{name.removeprefix('my-work/').strip('/')}"
-    place = ROOT / inside if inside in saved() else Path(name)
-    if place.is_dir() and inside in saved():
-        yield place
-    elif zipfile.is_zipfile(place):
-        with _draft(KEPT) as folder:
-            try:
-                _unpack(place, folder)
-            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
-                raise WorkshopError(f"{name} can't be read: {error}.", "copy the ZIP file again") from error
-            yield folder
-    else:
-        raise WrongUse(f"There is no saved work {name}.", "workshop restore shows all names")
-
-
-def _unpack(file: Path, folder: Path) -> None:
-    """Write a ZIP file's content into a folder: links last, so that nothing is written through them."""
-    links = []
-    with zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            written, mode = Path(archive.extract(entry, folder)), entry.external_attr >> 16
-            if stat.S_ISLNK(mode):
-                links.append(written)
-            elif mode & stat.S_IXUSR and not entry.is_dir():
-                written.chmod(written.stat().st_mode | 0o111)
-    for link in links:
-        points_to = os.fsdecode(link.read_bytes())
-        link.unlink()
-        link.symlink_to(points_to)
-
-
-def pack(target: Path | None) -> Path:
-    """Write one's own work into a ZIP file and return its place.
-
-    Parameters
-    ----------
-    target : pathlib.Path, optional
-        The file; by default a new one in ``my-work``.
-
-    Raises
-    ------
-    WorkshopError
-        If there is nothing to save.
-    WrongUse
-        If the file exists, or its folder does not.
-    """
-    paths = own(present())
-    if not paths:
-        raise WorkshopError("There is nothing to save: all files are as the course brought them")
-    target = target or new_place(challenge=0, ending=".zip")
-    if target.exists():
-        raise WrongUse(f"{target} exists already.", "choose another name")
-    if target.parent != KEPT and not target.parent.is_dir():
-        raise WrongUse(f"{target.parent} is no folder.", "choose one that exists")
-    with _draft(target.parent) as draft:
-        with zipfile.ZipFile(draft / "zip", "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
-            for path in paths:
-                _add(archive, path)
-        (draft / "zip").rename(target)
-    return target
-
-
-def _add(archive: zipfile.ZipFile, path: str) -> None:
-    source = ROOT / path
-    if not source.is_symlink():
-        archive.write(source, readable(path))
-        return
-    entry = zipfile.ZipInfo(readable(path), datetime.now().timetuple()[:6])
-    entry.external_attr = 0o120777 << 16
-    archive.writestr(entry, os.fsencode(source.readlink()))
 
 
 def new_place(challenge: int, ending: str = "") -> Path:

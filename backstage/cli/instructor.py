@@ -52,12 +52,13 @@ def cards(show: bool) -> None:
 @terminal.yes
 def clear(yes: bool) -> None:
     """Empty the queues and tables between two groups. Machines stay joined."""
-    from backstage.classroom import central, clearing
+    from backstage.classroom import clearing
+    from backstage.classroom.cards import site
 
-    found = clearing.holdings(central.site())
+    found = clearing.holdings(site())
     echo(", ".join(f"{number:,} {what}" for what, number in found.items()))
     terminal.confirm("Remove them from the central?", yes)
-    clearing.clear(central.site())
+    clearing.clear(site())
     echo("The queues and the tables of the central are empty.")
 
 
@@ -126,6 +127,18 @@ def resend(remove_forged: bool) -> None:
 
 
 @class_.command()
+def passed() -> None:
+    """Show who has passed what.
+
+    It is what machines shared: `workshop check N --share`.
+    """
+    from backstage.classroom.passed import shared
+
+    table = shared()
+    echo(table.to_string() if len(table) else "Nobody has shared a verdict yet: workshop check N --share")
+
+
+@class_.command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where on 127.0.0.1; by default a free one."
 )
@@ -167,17 +180,17 @@ def branches() -> None:
 
 
 def _show(secrets: bool) -> None:
-    from backstage.classroom import cards_page, central
+    from backstage.classroom import cards as here
     from backstage.stack.ports import addresses
 
-    opened, cards, site = central.require_open(), central.cards(), central.site()
+    opened, cards, site = here.require_open(), here.cards(), here.site()
     where = " and ".join(addresses())
     echo(f"RabbitMQ  {where}, port {site.ports['rabbitmq']}")
     echo(f"PostGIS   {where}, port {site.ports['postgis']}")
     if opened.flower:
         hidden = opened.flower if secrets else "by workshop class cards --show"
         echo(f"Flower    {site.flower_url}/  user flower, password {hidden}")
-    echo(f"Cards     {cards_page.write(cards)}  for {len(cards)} machines")
+    echo(f"Cards     {here.write_page(cards)}  for {len(cards)} machines")
     echo(f"End       {cards[0].until.astimezone():%Y-%m-%d %H:%M %Z}, or: workshop class stop")
     for card in cards if secrets else []:
         echo(f"{card.machine:<10}{card.code}")

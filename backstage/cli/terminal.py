@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from backstage.stack.outage import unanswered
 from backstage.stack.visible import visible
 from workshop.errors import WorkshopError, WrongUse
 
@@ -58,8 +59,8 @@ class Central(click.Group):
         try:
             return super().invoke(context)
         except (AMQPError, OperationalError, OSError, psycopg.Error) as error:
-            silent = f"The central does not answer: {error}\n"
-            raise WorkshopError(silent, "the same in a while, or workshop class stop") from error
+            step = "the same in a while, or workshop class stop"
+            raise unanswered("The central", error, step) from error
 
 
 def echo(text: object = "", nl: bool = True) -> None:

@@ -46,6 +46,12 @@ GRANT USAGE ON SCHEMA geopython, public TO {central};
 GRANT SELECT ON uk_boundary, grid_squares, task_log TO {central};
 GRANT INSERT ({squares}) ON grid_squares TO {central};
 GRANT INSERT ({log}) ON task_log TO {central};
+CREATE TABLE IF NOT EXISTS geopython.verdicts (
+  machine text NOT NULL DEFAULT regexp_replace(session_user, '.*-', ''), challenge int NOT NULL,
+  code text NOT NULL CHECK (length(code) < 80), at timestamptz NOT NULL DEFAULT now()
+);
+ALTER TABLE geopython.verdicts OWNER TO geopython;
+GRANT INSERT (challenge, code) ON geopython.verdicts TO {central};
 ALTER TABLE grid_squares ALTER machine SET DEFAULT regexp_replace(session_user, '.*-', '');
 ALTER TABLE task_log ALTER machine SET DEFAULT regexp_replace(session_user, '.*-', '');
 """)

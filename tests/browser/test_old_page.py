@@ -16,7 +16,7 @@ from tests.integration.machine import ROOT, Machine, copy_course
 pytestmark = pytest.mark.solved_course
 
 NOTEBOOK = "notebooks/01-enqueue.ipynb"
-REFUSAL = "Not saved: the course was reset, and this page still shows what was before."
+REFUSAL = "Not saved: the course was reset, or saved work was brought back, and this page still shows"
 
 
 @pytest.fixture(scope="module")
@@ -57,10 +57,19 @@ def answer(page: Page, button: str) -> None:
     page.get_by_role("dialog").get_by_role("button", name=button, exact=True).click()
 
 
-@pytest.mark.parametrize("challenge", ["1", "2"])
+@pytest.mark.parametrize("challenge", ["1", "2", "restored"])
 def test_it_is_refused_until_the_page_is_loaded_again(lab: Machine, page: Page, challenge: str) -> None:
-    """Also where the starter is that of the same challenge, and though the person wants to overwrite it."""
-    lab.workshop("reset", challenge, "--yes")
+    """Also where the starter is that of the same challenge, and though the person wants to overwrite it.
+
+    Work that was brought back is as safe.
+    """
+    if challenge == "restored":
+        work = lab.course / "my-work" / "mine" / NOTEBOOK
+        work.parent.mkdir(parents=True)
+        shutil.copy(lab.course / NOTEBOOK, work)
+        lab.workshop("restore", "mine")
+    else:
+        lab.workshop("reset", challenge, "--yes")
     file = lab.course / NOTEBOOK
     starter = file.read_bytes()
 

@@ -13,10 +13,12 @@ import amqp
 import psycopg
 import pytest
 from celery import Celery
+from click.testing import CliRunner
 from kombu import Connection
 
-from backstage.classroom import central
+from backstage.classroom import central, clearing, fill, passed
 from backstage.classroom.card import Card
+from backstage.cli import main
 from backstage.stack.http import ask_rabbitmq
 from backstage.stack.postgis import SESSIONS
 from backstage.stack.status import running_site
@@ -89,6 +91,32 @@ def test_a_row_names_the_account_whatever_it_claims(cards: list[Card]) -> None:
         logged = connection.execute(f"{log} RETURNING machine", [uuid4()]).fetchone()
     assert rows == [("worker1@machine01", "machine02", "SCT")]
     assert logged == ("machine01",)
+
+
+def test_the_instructor_sees_who_has_passed_what(cards: list[Card]) -> None:
+    """Of those who share it; the latest verdict counts."""
+    assert workshop("class", "passed").startswith("Nobody has shared a verdict yet")
+    for card, challenge, code in (
+        (cards[1], 2, "C2-RETRY-SWALLOWED"),
+        (cards[1], 2, "C2-PASSED"),
+        (cards[0], 1, "C1-NOTHING\x1b[2J"),
+        (cards[0], 9, "C9-PASSED"),
+    ):
+        with database(card) as connection:
+            connection.execute("INSERT INTO verdicts (challenge, code) VALUES (%s, %s)", [challenge, code])
+    table = passed.shared()
+    assert table.index.to_list() == ["machine01", "machine02"] and table.columns.to_list() == [1, 2, 3, 4, 5]
+    assert table.loc["machine02"].to_list() == ["", "passed", "", "", ""]
+    shown = workshop("class", "passed")
+    assert "passed" in shown and "C1-NOTHING" in shown and "\x1b" not in shown
+    clearing.clear(central.site())
+    assert passed.shared().empty
+
+
+def workshop(*arguments: str) -> str:
+    result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 # What it may not do at the broker.
@@ -247,6 +275,11 @@ REFUSED_AT_DATABASE = {
     "name a square's time": "INSERT INTO grid_squares (processed_at) VALUES (now())",
     "copy rows with a machine": "COPY grid_squares (task_id, machine) FROM STDIN",
     "change the log": "UPDATE task_log SET error = ''",
+    "read what was fed": "SELECT * FROM fill_tasks",
+    "say that a task was fed": "INSERT INTO fill_tasks DEFAULT VALUES",
+    "read others' verdicts": "SELECT * FROM verdicts",
+    "pass in another's name": "INSERT INTO verdicts (machine, challenge, code) VALUES ('me', 1, 'C1-PASSED')",
+    "take a verdict back": "DELETE FROM verdicts",
     "change the nations": "UPDATE uk_boundary SET code = 'SEA'",
     "add a nation": "INSERT INTO uk_boundary (code, name) VALUES ('XXX', 'Mine')",
     "change the CRS": "UPDATE public.spatial_ref_sys SET srtext = ''",
@@ -290,6 +323,8 @@ REFUSED_AT_DATABASE = {
 
 @pytest.mark.parametrize("attack", REFUSED_AT_DATABASE)
 def test_the_database_refuses(card: Card, attack: str) -> None:
+    with fill.database():
+        pass  # the table of what was fed is there
     with database(card) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         names = {"{me}": f'"{card.account}"', "{other}": f'"{card.central}-machine02"'}
         statement = REFUSED_AT_DATABASE[attack]

@@ -23,6 +23,7 @@ from backstage.stack.status import running
 from tests.classroom.opened import Central, broker, database, lan, settled
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line, manage
+from workshop import state_folder
 from workshop.errors import WorkshopError
 
 
@@ -81,7 +82,7 @@ def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: st
     assert not any(card.code in shown or card.password in shown for card in cards)
     assert codes == [(card.machine, card.code) for card in cards]
     assert [read_code(code) for _, code in codes] == cards
-    page = own.state / "cards.html"
+    page = state_folder.ROOT / f"cards-{cards[0].central}.html"
     assert str(page) in shown and stat.S_IMODE(page.stat().st_mode) == 0o600
     assert central.site().token not in shown + page.read_text()
     assert own.workshop("class", "cards") in shown
@@ -170,7 +171,7 @@ def stopped_it_is_closed(own: Machine, address: str) -> None:
     hosts = {each["name"] for each in json.loads(manage(own, "GET", "vhosts"))}
     assert hosts == {"celery_app"}
     assert card.password not in (own.state / "central.json").read_text()
-    assert not (own.state / "cards.html").exists()
+    assert not (state_folder.ROOT / f"cards-{card.central}.html").exists()
     assert Central(own.state).sql("SELECT count(*) FROM geopython.task_log") == [(1,)]
     assert "No central is open" in own.workshop("class", "stop")
 

@@ -1,19 +1,22 @@
 """The country goes on the central queue evenly, through faults, and what becomes of it is known."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import psutil
 import psycopg
 import pytest
 from click.testing import CliRunner
 from kombu import Connection
+from osbng import BNGReference
 from shapely import Point
 
-from backstage.classroom import audit, clearing, country, fill
+from backstage.classroom import audit, cards, clearing, country, fill
 from backstage.classroom import central as at
 from backstage.cli import main
 from tests.conftest import hear_ctrl_c, wait_for
@@ -114,6 +117,37 @@ def write(id: str, grid_ref: str, x: float, y: float, style_cat: str, shift: flo
         )
 
 
+def squares(part: str) -> set[country.Point]:
+    """Return the centres of a part's squares, each of which is there once."""
+    with fill.database() as database:
+        found = [(x, y) for x, y, _ in country.squares(database, part)]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def test_the_parts_of_the_country_are_ordnance_survey_s(central):
+    every = squares("all")
+    assert len(every) == 910_000
+    for x, y in sorted(every)[::5000]:
+        assert BNGReference(grid.reference(x, y)).bng_to_grid_geom().centroid.coords[0] == (x, y)
+    land = squares("land")
+    assert len(land) == 251_954
+    for point in read_boundary().geom.representative_point():
+        assert (point.x // 1000 * 1000 + 500, point.y // 1000 * 1000 + 500) in land
+    edinburgh, north_sea = (325_500, 673_500), (650_500, 900_500)
+    assert edinburgh in land and north_sea not in land
+    assert edinburgh in squares("SCT") and edinburgh not in squares("ENG")
+    for letters in ("NT", "SV", "HP"):
+        assert {grid.reference(*point)[:2] for point in squares(letters)} == {letters}
+        assert len(squares(letters)) == 10_000
+
+
+@pytest.mark.parametrize("wrong", ["XX", "GER", "SEA"])
+def test_no_such_part(central, wrong):
+    text = shown("fill", wrong, code=2)
+    assert f'There is no part "{wrong}". Next: a nation (ENG, SCT, WLS, NIR, IMN)' in text
+
+
 def test_without_a_central_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     for name in ("fill", "ledger", "resend"):
@@ -157,7 +191,7 @@ def test_it_goes_on_where_it_stopped(central):
 
 
 def test_a_square_of_an_earlier_part_is_not_fed_again(central):
-    first, second = (set(country.centres(part)) for part in ("IMN", "SC"))
+    first, second = squares("IMN"), squares("SC")
     assert len(first & second) > 200
     fill.fill("IMN")
     assert waiting(central) == len(first)
@@ -230,19 +264,21 @@ def audit_after(central: Machine, settled: bool = True) -> audit.Audit:
 def test_stolen_and_purged_squares_are_missing_until_sent_again(central):
     fill.fill("NT", 30)
     done = work(central, 10)
-    assert "20 squares are on their way" in shown("ledger", code=1)
+    assert "20 tasks are on their way" in shown("ledger", code=1)
     take(central, 5)
     with Connection(at.cards()[1].broker.url) as connection:
         assert connection.default_channel.queue_purge("squares") == 15
     found = audit_after(central)
     assert (found.fed, found.rows.total(), found.missing, found.open.total()) == (30, 10, 20, 20)
     text = shown("ledger", code=1)
-    assert "missing         20  fed, and nowhere" in text and "workshop class resend" in text
+    assert (
+        "missing         20  confirmed by RabbitMQ, and nowhere" in text and "workshop class resend" in text
+    )
     assert "20 squares were sent again" in shown("resend")
     work(central, 20)
     found = audit_after(central)
     assert (found.rows.total(), found.missing, found.open) == (30, 0, {})
-    assert "It balances" in shown("ledger")
+    assert "The ledger balances" in shown("ledger")
     assert {str(id) for (id,) in central.sql("SELECT task_id FROM geopython.grid_squares")} >= set(done)
 
 
@@ -310,7 +346,7 @@ def test_rows_of_tasks_not_fed_here_are_strangers(central):
     found = audit_after(central)
     assert (found.strangers, found.forged) == ({"machine02": 1}, {})
     text = shown("ledger")
-    assert "strangers        1  rows of tasks not fed here: notebooks send such tasks" in text
+    assert "strangers        1  rows of tasks not sent here: others send such tasks" in text
     assert audit.resend(found, remove_forged=True) == 0
     assert central.sql("SELECT count(*) FROM geopython.grid_squares") == [(1,)]
 
@@ -347,7 +383,7 @@ def test_what_others_wrote_moves_no_cursor(central):
 
 def test_a_square_is_the_same_task_whenever_it_is_sent(central):
     """So what RabbitMQ had when a feeding broke off, and the database did not, makes one row."""
-    number = len(country.centres("IMN"))
+    number = len(squares("IMN"))
     assert fill.fill("IMN") == (number, number)
     central.sql("DELETE FROM geopython.fill_tasks")
     fill.fill("IMN")
@@ -359,17 +395,34 @@ def test_two_feedings_at_once_send_each_square_once(central):
     for process in processes:
         text, _ = process.communicate(timeout=60)
         assert process.returncode == 0 and "That is all" in text
-    assert waiting(central) == fed(central) == len(country.centres("IMN"))
+    assert waiting(central) == fed(central) == len(squares("IMN"))
 
 
-def test_feeding_ends_when_the_central_is_cleared(central):
+@pytest.mark.parametrize("asked", [False, True])
+def test_feeding_ends_when_the_central_is_cleared(central, asked):
+    """Also if someone asks at once what was fed, which makes the table anew."""
     process = command("fill")
     wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH_TASKS, 120, "a full queue")
     assert fill.unfed(at.site().database_url) > 200_000
+    process.send_signal(signal.SIGSTOP)
     clearing.clear(at.site())
+    if asked:
+        assert "fed              0" in shown("ledger")
+    process.send_signal(signal.SIGCONT)
     text, _ = process.communicate(timeout=30)
     assert process.returncode == 3 and "The central was cleared meanwhile" in text
-    assert waiting(central) <= fill.BATCH_TASKS
+    assert waiting(central) == fed(central) == 0
+
+
+def test_squares_are_known_though_their_resending_was_killed(central, monkeypatch):
+    fill.fill("NT", 20)
+    take(central, 20)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(fill, "send", Mock(side_effect=KeyboardInterrupt))
+        audit.resend(audit_after(central), remove_forged=False)
+    assert audit_after(central).missing == 20
+    assert "20 squares were sent again" in shown("resend")
+    assert waiting(central) == fed(central) == 20
 
 
 def test_a_country_takes_seconds(central):
@@ -388,6 +441,6 @@ def test_a_country_takes_seconds(central):
 
 
 def test_a_central_that_ended_is_told(central, monkeypatch):
-    monkeypatch.setattr(at, "running_site", lambda: None)
+    monkeypatch.setattr(cards, "running_site", lambda: None)
     with pytest.raises(WorkshopError):
         fill.fill("NT", 5)

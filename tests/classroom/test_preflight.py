@@ -15,7 +15,7 @@ from threading import Thread
 import psycopg
 import pytest
 
-from backstage.classroom import join, preflight
+from backstage.classroom import join
 from backstage.classroom.card import Card
 from tests.classroom.cables import cables
 from tests.classroom.guests import RIGHTS, with_superuser
@@ -187,7 +187,7 @@ def test_a_wrong_clock(card: Card, monkeypatch: pytest.MonkeyPatch, minutes: int
         def now(cls, tz: tzinfo | None = None) -> datetime:
             return datetime.now(tz) + timedelta(minutes=minutes)
 
-    monkeypatch.setattr(preflight, "datetime", Clock)
+    monkeypatch.setattr(join, "datetime", Clock)
     shown = said(card)
     assert f"This machine's clock is 300 s {off} the central's: " in shown
     assert "Next: let this computer set its clock by itself" in shown

@@ -1,5 +1,6 @@
 """``workshop reset`` puts a fresh starter in place and loses nothing; ``restore`` brings work back."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -352,16 +353,23 @@ def the_same_name(place: Path) -> Path:
     return place
 
 
+def resets(course: Course) -> int:
+    return json.loads((course.root.parent / "state" / "resets.json").read_text())["resets"]
+
+
 @pytest.mark.parametrize("made", [a_folder, a_file, the_same_name])
 def test_a_restore_overwrites_nothing(course: Course, made: Callable[[Path], Path]) -> None:
     mine = course.root / "notes/mine.txt"
     mine.parent.mkdir()
     mine.write_text("saved")
+    (course.root / "notebooks/mine.ipynb").write_text("saved, too")
     course.workshop("reset", "1", "--yes")
+    assert resets(course) == 1
     (saved,) = course.saved()
     other = made(mine)
     other.write_text("in the way")
     shown = course.workshop("restore", saved)
+    assert resets(course) == 2, "JupyterLab saves no page that was opened before"
     assert mine.read_text() == "saved"
     (first,) = set(course.saved()) - {saved}
     assert (course.root / first / other.relative_to(course.root)).read_text() == "in the way"

@@ -50,7 +50,7 @@ def test_what_is_missing_is_found_and_sent_again(room):
     ids = [do_task.delay(1000 * n, 1000).id for n in range(5)]
     now = ledger()
     assert (len(now.published), now.waiting, now.missing, now.balanced) == (5, 5, [], False)
-    assert "Tasks are on their way" in room.workshop("ledger", code=1)
+    assert "tasks are on their way" in room.workshop("ledger", code=1)
 
     assert steal() == ids
     assert [task.id for task in ledger().missing] == ids

@@ -1,5 +1,6 @@
 """The command ``workshop``: sections, exit codes, questions, and no secret that nobody asked for."""
 
+import errno
 import re
 import stat
 from datetime import UTC, datetime, timedelta
@@ -8,10 +9,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from psycopg.errors import DiskFull
 
 from backstage.challenges import challenge_1
 from backstage.challenges.verdict import Verdict
-from backstage.classroom import central, clearing
+from backstage.classroom import cards, central, clearing, passed
 from backstage.classroom import fill as filling
 from backstage.classroom import join as joining
 from backstage.classroom.card import Card
@@ -33,8 +35,8 @@ pytestmark = pytest.mark.usefixtures("state")
 SECTIONS = {
     "Attendee": "check hint solution progress join leave reset save restore ledger",
     "Services": "up down status logs scale doctor demo",
-    "Class": "class start class cards class clear class stop class fill class ledger class resend class wall "
-    "class rehearse class branches",
+    "Class": "class start class cards class clear class stop class fill class ledger class resend "
+    "class passed class wall class rehearse class branches",
 }
 
 
@@ -110,7 +112,7 @@ def test_a_start_that_fails_blames_the_environment(monkeypatch: pytest.MonkeyPat
 @pytest.fixture
 def cleared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(central, "site", lambda: "the central")
+    monkeypatch.setattr(cards, "site", lambda: "the central")
     monkeypatch.setattr(clearing, "holdings", lambda site: {"squares": 7})
     monkeypatch.setattr(clearing, "clear", lambda site: found.append(f"{site} is cleared"))
     return found
@@ -156,10 +158,11 @@ def test_join_without_a_terminal_wants_the_code() -> None:
 def test_codes_and_passwords_are_shown_on_demand_only(monkeypatch: pytest.MonkeyPatch, state: Path) -> None:
     until = datetime.now(UTC) + timedelta(hours=1)
     CentralConfig("c7f3", until, {1: "0123456789abcdef"}, "192.0.2.1", flower="hushhush").write()
-    monkeypatch.setattr(central, "running_site", lambda: Site(state, USUAL_PORTS, "token"))
-    for name in ("cards", "start"):
-        monkeypatch.setattr(central, name, lambda *options: CARDS)
-    page = state / "cards.html"
+    monkeypatch.setattr(cards, "running_site", lambda: Site(state, USUAL_PORTS, "token"))
+    for module, name in ((cards, "cards"), (central, "start")):
+        monkeypatch.setattr(module, name, lambda *options: CARDS)
+    page = state / "cards-c7f3.html"
+    monkeypatch.setattr(state_folder, "ROOT", state)
     for command in ("class start --address 192.0.2.1", "class cards"):
         shown = workshop(*command.split()).output
         assert str(page) in shown and "port 5672" in shown
@@ -190,3 +193,24 @@ def test_fill_takes_all_land_a_part_or_everything(
     monkeypatch.setattr(filling, "fill", lambda part, tasks: (parts.append(part), (7, 7))[1])
     assert "That is all." in workshop("class", "fill", *asked.split()).output
     assert parts == [part]
+
+
+@pytest.mark.parametrize("full", [OSError(errno.ENOSPC, "No space left on device"), DiskFull("no space")])
+def test_a_full_disk_is_called_that(full: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(*_: object) -> tuple[int, int]:
+        raise full
+
+    monkeypatch.setattr(filling, "fill", fill)
+    done = workshop("class", "fill")
+    assert done.exit_code == 3 and "Error: A disk is full: " in done.output
+    assert "Next: make room" in done.output and "does not answer" not in done.output
+
+
+def test_a_verdict_is_shared_only_if_someone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared: list[str] = []
+    monkeypatch.setattr(challenge_1, "check", lambda: Verdict("C1-PASSED", "Well done."))
+    assert "has not joined a central" in workshop("check", "1", "--share").output
+    monkeypatch.setattr(passed, "share", lambda _, verdict: shared.append(verdict.code))
+    assert workshop("check", "1").exit_code == 0 and shared == []
+    assert "Shared with your class: C1-PASSED" in workshop("check", "1", "--share").output
+    assert shared == ["C1-PASSED"]

@@ -11,7 +11,7 @@ import pytest
 
 from backstage import challenges
 from backstage.challenges.verdict import texts
-from backstage.classroom.preflight import Fault
+from backstage.classroom.join import Fault
 from backstage.stack.texts import _texts
 
 CODE = re.compile(r"(ENV|C\d)-[A-Z-]+")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backstage.classroom import cards_page
+from backstage.classroom import cards
 from backstage.classroom.card import Card
 from workshop import state_folder
 
@@ -37,7 +37,7 @@ class Reader(HTMLParser):
 
 
 def test_a_card_has_all_parts() -> None:
-    text = Reader(cards_page.page([CARD])).text
+    text = Reader(cards.page([CARD])).text
     for part in (
         "machine07",
         "0123456789abcdef",
@@ -52,21 +52,25 @@ def test_a_card_has_all_parts() -> None:
 
 
 def test_there_is_a_card_for_each_machine() -> None:
-    page = Reader(cards_page.page([replace(CARD, number=number) for number in range(1, 31)]))
+    page = Reader(cards.page([replace(CARD, number=number) for number in range(1, 31)]))
     assert page.tags.count("article") == 30
     assert "machine01" in page.text and "machine30" in page.text
 
 
 def test_the_page_needs_nothing_else() -> None:
-    page = Reader(cards_page.page([CARD]))
+    page = Reader(cards.page([CARD]))
     assert not {"script", "link", "img", "iframe", "object", "form"} & set(page.tags)
     assert not {"href", "src", "style", "onclick"} & page.attributes.keys()
     assert page.attributes["lang"] == ["en"]
     assert page.tags.count("h1") == 1 and page.tags.count("h2") == 1
 
 
-def test_only_this_user_may_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_folder, "state_dir", lambda: tmp_path)
-    path = cards_page.write([CARD])
+def test_only_this_user_may_read_it_and_a_browser_may_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A browser in a Snap may not look into hidden folders, as the state folder is one."""
+    monkeypatch.setattr(state_folder, "ROOT", tmp_path)
+    path = cards.write_page([CARD])
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert path.read_text(encoding="utf-8") == cards_page.page([CARD])
+    assert path == tmp_path / "cards-c7f3.html"
+    assert path.read_text(encoding="utf-8") == cards.page([CARD])
