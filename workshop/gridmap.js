@@ -2,18 +2,21 @@
 const [columns, rows] = [700, 1300], grid = [[0, 0], [1000 * rows, 1000 * columns]];
 const bytes = new Uint8Array(await unpack(painted.packed).arrayBuffer());
 const keys = bytes.subarray(0, columns * rows), steps = bytes.subarray(columns * rows), {side} = page;
-const stepOf = square => steps[(square / columns / side | 0) * (columns / side) + (square % columns / side | 0)];
+const stepOf = square =>
+  steps[(square / columns / side | 0) * (columns / side) + (square % columns / side | 0)];
 const colours = page.keys.map(([, colour]) => {
   const [red, green, blue, alpha = 255] = colour.match(/\w\w/g).map(part => parseInt(part, 16));
   return (alpha << 24 | blue << 16 | green << 8 | red) >>> 0;
 });
 const squares = [...keys.keys()].filter(square => keys[square]);
-const [, smallest] = [[25, 9], [2500, 3], [50000, 1.3], [Infinity, 0]].find(([most]) => squares.length <= most);
+const [, smallest] = [[25, 9], [2500, 3], [50000, 1.3], [Infinity, 0]]  // pixels
+  .find(([most]) => squares.length <= most);
 if (smallest) squares.sort((one, other) => keys[other] - keys[one]);  // the first of the legend on top
 
 map.fitBounds(grid);
 L.control.scale().addTo(map);
-L.svgOverlay(new DOMParser().parseFromString(land, "image/svg+xml").documentElement, grid).addTo(map);
+const coast = new DOMParser().parseFromString(land, "image/svg+xml").documentElement;
+L.svgOverlay(coast, grid, {pane: "tilePane"}).addTo(map);
 const canvas = Object.assign(document.createElement("canvas"), {width: columns, height: rows});
 L.svgOverlay(canvas, grid).addTo(map);
 for (const [name, [x, y]] of Object.entries(page.places)) L.marker([y, x], {
@@ -50,8 +53,9 @@ paint();
 
 const letter = place => "ABCDEFGHJKLMNOPQRSTUVWXYZ"[place];
 const reference = (x, y) => {
-  const [east, south] = [x / 100 | 0, 19 - (y / 100 | 0)], digits = part => String(part % 100).padStart(2, "0");
-  return letter(south - south % 5 + (east + 10) / 5 | 0) + letter(south * 5 % 25 + east % 5) + digits(x) + digits(y);
+  const [east, south] = [x / 100 | 0, 19 - (y / 100 | 0)];
+  const letters = letter(south - south % 5 + (east + 10) / 5 | 0) + letter(south * 5 % 25 + east % 5);
+  return letters + [x, y].map(part => String(part % 100).padStart(2, "0")).join("");
 };
 const hint = L.tooltip({direction: "right", offset: [12, 0]}), text = document.createElement("span");
 map.on("mousemove click", ({latlng}) => {
