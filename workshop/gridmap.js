@@ -82,6 +82,6 @@ form.querySelector("button").onclick = () => {
 };
 new ResizeObserver(() => {
   map.invalidateSize({animate: false});
-  const legend = document.querySelector(".legend").offsetWidth + 12;
-  map.fitBounds(grid, {animate: false, paddingBottomRight: [legend, form.hidden ? 0 : form.offsetHeight]});
+  const legend = document.querySelector(".legend").offsetWidth + 12
+  map.fitBounds(grid, {animate: false, paddingBottomRight: [legend, 0]});
 }).observe(map.getContainer());
