@@ -81,8 +81,11 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
         If the database does not answer.
     """
     rows = _ask(_SQUARES, task_ids)
-    table = pd.DataFrame(rows.all(), columns=list(rows.keys()))
-    west, south = (table[each].to_numpy(float) // 1000 * 1000 for each in "xy")
+    table = pd.DataFrame(rows.all(), columns=list(rows.keys())).astype(
+        {"x": float, "y": float, "attempt": int}
+    )
+    table["processed_at"] = pd.to_datetime(table["processed_at"], utc=True)  # also where there are none
+    west, south = (table[each].to_numpy() // 1000 * 1000 for each in "xy")
     squares = shapely.box(west, south, west + 1000, south + 1000)
     return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(squares, crs=CRS)).rename_geometry("geom")
 

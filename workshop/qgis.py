@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import sqlalchemy as sa
-from jinja2 import Template
+from folium.template import Template
 
 from workshop.colours import NATIONS
 from workshop.settings import database_url
