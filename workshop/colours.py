@@ -38,7 +38,8 @@ def shade(number: int) -> str:
 
 def ramp(steps: int) -> Sequence[str]:
     """Return colours from early to late: from blue to yellow, each one lighter, to be seen on dark, too."""
-    return [linear.viridis(0.2 + 0.72 * step / max(steps - 1, 1))[:7] for step in range(steps)]
+    viridis = linear.viridis  # type: ignore[attr-defined]
+    return [viridis(0.2 + 0.72 * step / max(steps - 1, 1))[:7] for step in range(steps)]
 
 
 @cache

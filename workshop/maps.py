@@ -3,8 +3,10 @@
 The map shows in a notebook as it is, and ``map.save("demo.html")`` makes one file that opens anywhere.
 """
 
-from collections.abc import Iterable
-from typing import Any, Literal
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 import geopandas as gpd
@@ -24,7 +26,7 @@ from workshop.land import read_boundary as read_boundary
 By = Literal["nation", "worker", "machine", "attempt", "time"]
 """What the colours of a map can stand for."""
 
-Squares = gpd.GeoDataFrame | Iterable[str | UUID] | None
+Squares: TypeAlias = gpd.GeoDataFrame | Iterable[str | UUID] | None
 """What `read_squares` returned, or the ids of tasks, or None for all there are in the database."""
 
 PLACES = {
@@ -47,8 +49,9 @@ _IN_FULL = 25_000
 """Above it the replay goes by squares of 4 km, so that a page hardly grows with their number."""
 
 _SQUARES = """
-    SELECT task_id, grid_ref, style_cat, x, y, worker, machine, attempt, processed_at
-    FROM geopython.grid_squares {where} ORDER BY grid_ref, task_id
+    COPY (SELECT task_id, grid_ref, style_cat, x, y, worker, machine, attempt,
+                 (date_part('epoch', processed_at) * 1000000)::bigint AS processed_at
+          FROM geopython.grid_squares {where} ORDER BY grid_ref, task_id) TO STDOUT (FORMAT csv, HEADER)
 """
 _PACKED = """
     SELECT {column}::text, string_agg(int4send(floor(y / 1000)::int * 700 + floor(x / 1000)::int)
@@ -71,20 +74,23 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     Returns
     -------
     GeoDataFrame
-        One row for each square of a finished task: task_id, grid_ref, style_cat (a key of `NATIONS`), x and y
-        (metres), worker, machine (the account that wrote it), attempt, processed_at and geom, the
-        square (EPSG:27700), which is computed from x and y.
+        One row for each square of a finished task: task_id (a text), grid_ref, style_cat (a key of
+        `NATIONS`), x and y (metres), worker, machine (the account that wrote it), attempt, processed_at and
+        geom, the square (EPSG:27700), which is computed from x and y.
 
     Raises
     ------
     sqlalchemy.exc.OperationalError
         If the database does not answer.
     """
-    rows = _ask(_SQUARES, task_ids)
-    table = pd.DataFrame(rows.all(), columns=list(rows.keys())).astype(
-        {"x": float, "y": float, "attempt": int}
-    )
-    table["processed_at"] = pd.to_datetime(table["processed_at"], utc=True)  # also where there are none
+    with _asking(_SQUARES, task_ids) as (connection, query, values):
+        cursor = connection.connection.cursor()
+        with cursor.copy(query, values) as copy:  # as CSV: several times as fast as rows
+            csv = io.BytesIO(b"".join(copy))
+    kinds = {"x": float, "y": float, "attempt": int, "processed_at": int}
+    names = {"worker": str, "machine": str}  # whatever they look like
+    table = pd.read_csv(csv, keep_default_na=False, dtype=names).astype(kinds)
+    table["processed_at"] = pd.to_datetime(table["processed_at"], unit="us", utc=True)
     west, south = (table[each].to_numpy() // 1000 * 1000 for each in "xy")
     squares = shapely.box(west, south, west + 1000, south + 1000)
     return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(squares, crs=CRS)).rename_geometry("geom")
@@ -146,12 +152,12 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     drawn, tasks = sum(counts), rows["task"].nunique()
     title = f"{_number(drawn, 'square')}, {_number(tasks, 'task')}"
     by_name = ", ".join(f"{name} {count:,}" for (name, _), count in zip(legend, counts, strict=True))
-    steps, side = _steps(rows, seconds), 1 if drawn <= _IN_FULL else 4
+    side = 1 if drawn <= _IN_FULL else 4
     hits = rows["square"].value_counts() if drawn <= TASKS_UP_TO else None
     return GridMap(
         title,
         [(*key, count) for key, count in zip(legend, counts, strict=True)],
-        picture.tobytes() + steps.reshape(-1, side, _ACROSS // side, side).max(axis=(1, 3)).tobytes(),
+        picture.tobytes() + _steps(rows, seconds, side).tobytes(),
         steps=_REPLAY if seconds else 0,
         seconds=round(float(seconds), 1),
         side=side,
@@ -161,13 +167,16 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     )
 
 
-def _ask(query: str, task_ids: Iterable[str | UUID] | None, **parts: str) -> sa.CursorResult[Any]:
-    """Send a query that may take longer than one of a task, and read its rows."""
+@contextmanager
+def _asking(
+    query: str, task_ids: Iterable[str | UUID] | None, **parts: str
+) -> Iterator[tuple[sa.Connection, str, dict[str, Any]]]:
+    """Open a connection for a query that may take longer than one of a task."""
     where = "" if task_ids is None else "WHERE task_id = ANY(%(ids)s)"
-    values = None if task_ids is None else {"ids": uuids(task_ids)}
+    values = {} if task_ids is None else {"ids": uuids(task_ids)}
     with engine().execution_options(isolation_level="READ COMMITTED").begin() as connection:
         connection.exec_driver_sql("SET LOCAL statement_timeout = '60s'")
-        return connection.exec_driver_sql(query.format(where=where, **parts), values).freeze()()
+        yield connection, query.format(where=where, **parts), values
 
 
 def _rows(squares: Squares, by: By) -> pd.DataFrame:
@@ -181,7 +190,9 @@ def _rows(squares: Squares, by: By) -> pd.DataFrame:
         names = on_grid[column].astype(str) if by != "time" else pd.Series("", on_grid.index)
         rows = pd.DataFrame({"name": names, "square": square, "at": at, "task": on_grid["task_id"]})
         return rows.astype({"name": "category"})
-    found = {name: np.frombuffer(packed, _PACK) for name, packed in _ask(_PACKED, squares, column=column)}
+    with _asking(_PACKED, squares, column=column) as (connection, query, values):
+        answer = connection.exec_driver_sql(query, values or None).all()
+    found = {name: np.frombuffer(packed, _PACK) for name, packed in answer}
     packed = np.concatenate([np.empty(0, _PACK), *found.values()])
     rows = pd.DataFrame(packed.astype(_PACK.newbyteorder("=")))
     codes = np.repeat(np.arange(len(found)), [len(each) for each in found.values()])
@@ -219,14 +230,15 @@ def _picture(rows: pd.DataFrame, keys: np.ndarray, by: By) -> np.ndarray:
     return picture
 
 
-def _steps(rows: pd.DataFrame, seconds: float) -> np.ndarray:
-    """Return for each square of the grid in which step of the replay it comes first."""
+def _steps(rows: pd.DataFrame, seconds: float, side: int) -> np.ndarray:
+    """Return for each part of the grid in which step of the replay a square of it came first."""
     steps = np.zeros(_ACROSS * (HEIGHT // 1000), np.uint8)
     if seconds:
         step = np.maximum(np.ceil(rows["at"].to_numpy() / seconds * _REPLAY), 1).astype(np.uint8)
         order = np.argsort(_REPLAY - step, kind="stable")
         steps[rows["square"].to_numpy()[order]] = step[order]
-    return steps
+    parts = steps.reshape(-1, side, _ACROSS // side, side).swapaxes(1, 2).reshape(-1, side * side)
+    return parts[np.arange(len(parts)), (parts > 0).argmax(axis=1)]
 
 
 def _number(count: int, noun: str) -> str:

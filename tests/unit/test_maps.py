@@ -187,6 +187,15 @@ def test_the_replay_tells_when_each_square_came():
     assert 'max="0"' in page(made_up(rows[:1])), "one moment needs no replay"
 
 
+def test_half_of_many_squares_are_there_half_way():
+    shown = page(many(60_000))
+    packed = re.search(r'packed: "([^"]+)"', shown)
+    assert packed
+    steps = np.frombuffer(gzip.decompress(base64.b64decode(packed[1])), np.uint8)[910_000:]
+    assert len(steps) == 910_000 / 16
+    assert 0.45 < np.count_nonzero((steps > 0) & (steps <= 25)) / np.count_nonzero(steps) < 0.55
+
+
 def test_any_number_of_squares_makes_a_small_page():
     assert len(page(many(2500))) < 200_000
     chance = np.random.default_rng(1)
