@@ -1,20 +1,19 @@
 """The whole grid as one picture, a pixel for each square of 1 km: as small with 910,000 squares as with one.
 
-`workshop.maps` draws squares one by one, which is right up to some thousands. This is for the wall.
+`workshop.maps` draws squares that one can move about in. This is a plain picture, for the wall.
 """
 
-import re
 from functools import cache
 from io import BytesIO
 from typing import Literal
-from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter
 
+from workshop.colours import GREY, NATIONS, colour
 from workshop.grid import HEIGHT, WIDTH
-from workshop.maps import NATIONS, read_boundary
+from workshop.land import read_land
 
 COLUMNS, ROWS = WIDTH // 1000, HEIGHT // 1000
 """Squares from west to east, and from south to north."""
@@ -22,9 +21,7 @@ COLUMNS, ROWS = WIDTH // 1000, HEIGHT // 1000
 By = Literal["machine", "nation"]
 """What the colours stand for."""
 
-_HUES = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
-_LIGHTER = (0, 0.4, -0.35, 0.62, -0.55, 0.2)
-_GREY, _SEA, _LAND, _COAST = "#808080", 0, 1, 2
+_SEA, _LAND, _COAST = 0, 1, 2
 _OPACITY = (0, 70, 190)
 """Of sea, land and coast, as the page behind may be light or dark."""
 
@@ -45,7 +42,7 @@ def png(done: dict[str, NDArray[np.int32]], by: By) -> bytes:
     """
     colours = {name: NATIONS[name][1] if by == "nation" else colour(name) for name in done}
     used = sorted(set(colours.values()))
-    palette, faint = [_GREY] * len(_OPACITY) + used, colours.get("SEA") if by == "nation" else None
+    palette, faint = [GREY] * len(_OPACITY) + used, colours.get("SEA") if by == "nation" else None
     numbers = np.zeros(COLUMNS * ROWS, np.uint8)
     for name, its in done.items():
         numbers[its] = palette.index(colours[name])
@@ -60,30 +57,12 @@ def png(done: dict[str, NDArray[np.int32]], by: By) -> bytes:
     return file.getvalue()
 
 
-def colour(machine: str) -> str:
-    """Return a machine's colour, such as ``#0072B2``; from the 43rd on they come again."""
-    own = re.fullmatch(r"machine0*(\d{1,6})", machine)
-    number = int(own[1]) - 1 if own else crc32(machine.encode())  # another name always has the same one
-    return _colours()[number % len(_colours())]
-
-
-@cache
-def _colours() -> list[str]:
-    return [_mixed(hue, lighter) for lighter in _LIGHTER for hue in _HUES]
-
-
-def _mixed(colour: str, lighter: float) -> str:
-    target = 255 if lighter > 0 else 0
-    parts = (int(colour[at : at + 2], 16) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (target - part) * abs(lighter)):02X}" for part in parts)
-
-
 @cache
 def _background() -> NDArray[np.uint8]:
     """Return land, sea and coast, north up."""
     picture = Image.new("L", (COLUMNS, ROWS), _SEA)
     draw = ImageDraw.Draw(picture)
-    for land in read_boundary().geometry.explode():
+    for land in read_land().geometry.explode():
         for ring, fill in [(land.exterior, _LAND), *((lake, _SEA) for lake in land.interiors)]:
             points = [(x / 1000, ROWS - y / 1000) for x, y in ring.coords]
             draw.polygon(points, fill, _COAST)

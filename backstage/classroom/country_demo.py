@@ -1,7 +1,6 @@
 """All squares of the grid, as blocks, through the queue. ``workshop demo --country`` runs it.
 
-A page with so many shapes, as `workshop.maps` makes one, would be too large for a browser. So the map is a
-picture, as on the wall.
+The map is a picture, as on the wall.
 """
 
 import time

@@ -1,43 +1,75 @@
 """Maps from made-up squares, without a database."""
 
+import base64
+import gzip
 import html
 import json
 import re
 from html.parser import HTMLParser
 
 import geopandas as gpd
+import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from shapely import box
 
-from workshop import maps
+from workshop import colours, land, maps
+from workshop.errors import WorkshopError
 
-SCOTLAND_TWICE = [("NT2573", "SCT"), ("NT2573", "SCT"), ("TQ3080", "ENG"), ("HP0000", "SEA")]
+Row = tuple[int, int, str]
+"""Kilometres to the east and north, and a nation."""
+
+EDINBURGH, LONDON, SHETLAND = (325, 673), (530, 180), (400, 1200)
+SCOTLAND_TWICE: list[Row] = [(*EDINBURGH, "SCT"), (*EDINBURGH, "SCT"), (*LONDON, "ENG"), (*SHETLAND, "SEA")]
 
 
-def made_up(rows: list[tuple[str, str]]) -> gpd.GeoDataFrame:
-    """Return squares as `read_squares` does, one for each (grid_ref, style_cat), side by side."""
-    places = {
-        reference: 1000 * place for place, reference in enumerate(dict.fromkeys(ref for ref, _ in rows))
-    }
-    corners = [(places[reference] % 700_000, 1000 * (places[reference] // 700_000)) for reference, _ in rows]
-    columns = {
+def made_up(rows: list[Row], **columns: list[object]) -> gpd.GeoDataFrame:
+    """Return squares as `read_squares` does, one for each row, done one second after the other."""
+    table = {
         "task_id": [f"task-{number}" for number in range(len(rows))],
-        "grid_ref": [reference for reference, _ in rows],
-        "style_cat": [code for _, code in rows],
+        "grid_ref": [f"{x}-{y}" for x, y, _ in rows],
+        "style_cat": [code for *_, code in rows],
+        "x": [1000.0 * x + 500 for x, _, _ in rows],
+        "y": [1000.0 * y + 500 for _, y, _ in rows],
         "worker": "one@secret-host",
-        "processed_at": "2018-09-20",
-    }
-    squares = [box(x, y, x + 1000, y + 1000) for x, y in corners]
-    return gpd.GeoDataFrame(columns, geometry=gpd.GeoSeries(squares, crs=27700)).rename_geometry("geom")
+        "machine": "machine07",
+        "attempt": 1,
+        "processed_at": [
+            pd.Timestamp(2018, 9, 20, tz="UTC") + pd.Timedelta(n, "s") for n in range(len(rows))
+        ],
+    } | columns
+    if not rows:
+        table["processed_at"] = pd.to_datetime([], utc=True)
+    squares = [box(1000 * x, 1000 * y, 1000 * x + 1000, 1000 * y + 1000) for x, y, _ in rows]
+    return gpd.GeoDataFrame(table, geometry=gpd.GeoSeries(squares, crs=27700)).rename_geometry("geom")
 
 
-def page(rows: list[tuple[str, str]]) -> str:
-    return maps.squares_map(made_up(rows)).get_root().render()
+def many(number: int) -> gpd.GeoDataFrame:
+    return made_up([(n % 700, n // 700, "SCT" if n % 2 else "SEA") for n in range(number)])
 
 
-def tooltips(page: str) -> list[str]:
-    lists = re.findall(r"^\s*(\[\[\".*\]\])\.forEach\(\(\[text", page, re.MULTILINE)
-    return [text for found in lists for text, _ in json.loads(found)]
+def page(squares: gpd.GeoDataFrame, by: maps.By = "nation") -> str:
+    return maps.squares_map(squares, by).get_root().render()
+
+
+def picture(page: str) -> NDArray[np.uint8]:
+    """Return what a page draws: by kilometres north and east the number of a legend's row, or 0."""
+    packed = re.search(r'packed: "([^"]+)"', page)
+    assert packed
+    drawn = np.frombuffer(gzip.decompress(base64.b64decode(packed[1])), np.uint8)
+    return drawn[:910_000].reshape(1300, 700)
+
+
+def legend(page: str) -> list[tuple[str, ...]]:
+    row = r'background: (#\w+)"></i></td><th scope="row">([^<]+)</th>\s*<td>([\d,]+)</td>'
+    return [tuple(html.unescape(text) for text in found) for found in re.findall(row, page)]
+
+
+def values(page: str) -> dict:
+    found = re.search(r"const page = (.*);", page)
+    assert found
+    return json.loads(found[1])
 
 
 class Sources(HTMLParser):
@@ -51,117 +83,163 @@ class Sources(HTMLParser):
         self.found += [value or "" for name, value in attrs if name in ("src", "srcset", "href", "data")]
 
 
-@pytest.mark.parametrize("rows", [[], SCOTLAND_TWICE, [(f"AA{n:04}", "SEA") for n in range(2501)]])
-def test_nothing_is_loaded_from_anywhere(rows):
+@pytest.mark.parametrize("squares", [made_up([]), made_up(SCOTLAND_TWICE), many(2501)])
+def test_nothing_is_loaded_from_anywhere(squares):
     sources = Sources()
-    sources.feed(page(rows))
-    assert [source.split(";")[0] for source in sources.found] == ["data:text/javascript", "data:text/css"]
+    sources.feed(page(squares))
+    assert sources.found == []
+    assert [word for word in ("://", "url(", "@import") if word in page(squares)] == []
 
 
-def test_page_names_no_address_on_the_internet():
-    without_leaflet = re.sub(r'"data:[^"]+"', "", page(SCOTLAND_TWICE))
-    assert [word for word in ("://", "url(", "@import") if word in without_leaflet] == []
+def test_each_square_is_drawn_where_it_is_in_its_nations_colour():
+    drawn = picture(page(made_up(SCOTLAND_TWICE)))
+    rows = legend(page(made_up(SCOTLAND_TWICE)))
+    assert np.count_nonzero(drawn) == 3
+    for (x, y), name in ((EDINBURGH, "Scotland"), (LONDON, "England"), (SHETLAND, "Elsewhere")):
+        assert rows[drawn[y, x] - 1][1] == name
 
 
-def test_each_square_is_drawn_once_and_tells_its_tasks():
-    assert sorted(tooltips(page(SCOTLAND_TWICE))) == [
-        "HP0000, Sea, 1 task",
-        "NT2573, Scotland, 2 tasks",
-        "TQ3080, England, 1 task",
+@pytest.mark.parametrize("rows", [[(5, 5, "SEA"), (5, 5, "SCT")], [(5, 5, "SCT"), (5, 5, "SEA")]])
+def test_land_goes_before_sea_in_a_square_on_the_coast(rows):
+    shown = page(made_up(rows))
+    assert ("#0072B2", "Scotland", "1") in legend(shown)
+    counts = maps.count_by_nation(made_up(rows))
+    assert counts.loc["Scotland"].tolist() == [1, 1]
+    assert counts.loc["Elsewhere"].tolist() == [0, 1]
+
+
+def test_legend_counts_squares_and_says_how_many_tasks_there_were():
+    shown = page(made_up(SCOTLAND_TWICE))
+    assert legend(shown) == [
+        ("#D55E00", "England", "1"),
+        ("#0072B2", "Scotland", "1"),
+        ("#009E73", "Wales", "0"),
+        ("#E69F00", "Northern Ireland", "0"),
+        ("#CC79A7", "Isle of Man", "0"),
+        ("#56B4E98C", "Elsewhere", "1"),
+    ]
+    assert "<caption>3 squares, 4 tasks</caption>" in shown
+
+
+def test_a_block_is_one_task_of_many_squares():
+    block = made_up(SCOTLAND_TWICE[1:], task_id=["one"] * 3)
+    assert "<caption>3 squares, 1 task</caption>" in page(block)
+    assert maps.count_by_nation(block)["tasks"].to_dict()["Scotland"] == 1
+
+
+def test_the_map_says_in_words_what_it_shows():
+    nations = "England 1, Scotland 1, Wales 0, Northern Ireland 0, Isle of Man 0, Elsewhere 1"
+    words = f"the Isle of Man with 3 squares, 4 tasks: {nations}."
+    assert values(page(made_up(SCOTLAND_TWICE)))["words"].endswith(words)
+
+
+def test_tooltips_know_the_tasks_of_up_to_2500_squares():
+    assert values(page(made_up(SCOTLAND_TWICE)))["tasks"] == {str(673 * 700 + 325): 2}
+    assert values(page(many(2500)))["tasks"] == {}
+    assert values(page(many(2501)))["tasks"] is None
+
+
+def test_the_latest_task_says_whose_a_square_is():
+    squares = made_up([(5, 5, "SEA")] * 3, machine=["machine02", "machine10", "machine02"])
+    assert legend(page(squares, "machine")) == [
+        (colours.colour("machine02"), "machine02", "1"),
+        (colours.colour("machine10"), "machine10", "0"),
     ]
 
 
 @pytest.mark.parametrize(
-    "rows", [[("NX0000", "SEA"), ("NX0000", "SCT")], [("NX0000", "SCT"), ("NX0000", "SEA")]]
+    ("by", "names"),
+    [("worker", ["a@x", "b@x"]), ("attempt", ["attempt 1", "attempt 10"])],
 )
-def test_land_goes_before_sea_in_a_square_on_the_coast(rows):
-    assert tooltips(page(rows)) == ["NX0000, Scotland, 2 tasks"]
+def test_colours_by_worker_and_by_attempt(by, names):
+    squares = made_up([(1, 1, "SEA"), (2, 1, "SEA")], worker=["b@x", "a@x"], attempt=[10, 1])
+    assert [name for _, name, _ in legend(page(squares, by))] == names
+    assert len({colour for colour, *_ in legend(page(squares, by))}) == 2
 
 
-def test_squares_stand_where_they_belong():
-    edinburgh = made_up([("NT2573", "SCT")]).set_geometry([box(325000, 673000, 326000, 674000)], crs=27700)
-    text = maps.squares_map(edinburgh).get_root().render()
-    found = re.search(r'"NT2573[^"]+", (\[\[.*?\]\])', text)
-    assert found is not None
-    corners = json.loads(found[1])
-    assert len(corners) == 4
-    assert all(55.94 < latitude < 55.96 and -3.21 < longitude < -3.18 for latitude, longitude in corners)
+def test_colours_by_time_go_from_the_first_to_the_last():
+    squares = made_up([(n, 0, "SEA") for n in range(9)])
+    drawn = picture(page(squares, "time"))
+    assert drawn[0, :9].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8]
+    assert [name for _, name, _ in legend(page(squares, "time"))][::7] == ["up to 1.0 s", "up to 8.0 s"]
 
 
-def test_squares_have_their_nations_colour():
-    for code in ("SCT", "ENG", "SEA"):
-        name, colour = maps.NATIONS[code]
-        assert re.search(
-            rf'"[A-Z0-9]+, {name}, .*\n?.*L\.polygon\(corners, {{"color": "{colour}"', page(SCOTLAND_TWICE)
-        )
+def test_many_workers_are_few_colours_and_others():
+    squares = made_up([(n, 0, "SEA") for n in range(300)], worker=[f"w{n}" for n in range(300)])
+    rows = legend(page(squares, "worker"))
+    assert len(rows) == 41
+    assert rows[-1] == (colours.GREY, "others", "260")
 
 
-def test_legend_names_and_counts_all_six():
-    rows = re.findall(
-        r'background:(#\w+)"></i></td><th scope="row">([^<]+)</th><td>([\d,]+)</td>', page(SCOTLAND_TWICE)
+def test_another_colour_is_refused_in_words():
+    with pytest.raises(WorkshopError, match="by is 'colour'. It must be one of: .*nation"):
+        maps.squares_map(made_up([]), "colour")  # type: ignore[arg-type]
+
+
+def test_the_replay_tells_when_each_square_came():
+    rows = [(5, 5, "SEA"), (6, 5, "SEA"), (5, 5, "SEA")]
+    shown = page(made_up(rows))
+    packed = re.search(r'packed: "([^"]+)"', shown)
+    assert packed
+    steps = gzip.decompress(base64.b64decode(packed[1]))[910_000:]
+    assert [steps[5 * 700 + x] for x in (5, 6)] == [1, 25]  # the first time counts, of 50 steps
+    assert "seconds: 2.0" in shown
+    assert 'max="0"' in page(made_up(rows[:1])), "one moment needs no replay"
+
+
+def test_half_of_many_squares_are_there_half_way():
+    shown = page(many(60_000))
+    packed = re.search(r'packed: "([^"]+)"', shown)
+    assert packed
+    steps = np.frombuffer(gzip.decompress(base64.b64decode(packed[1])), np.uint8)[910_000:]
+    assert len(steps) == 910_000 / 16
+    assert 0.45 < np.count_nonzero((steps > 0) & (steps <= 25)) / np.count_nonzero(steps) < 0.55
+
+
+def test_any_number_of_squares_makes_a_small_page():
+    assert len(page(many(2500))) < 200_000
+    chance = np.random.default_rng(1)
+    full = pd.DataFrame(
+        {
+            "x": np.tile(np.arange(700), 1300) * 1000.0,
+            "y": np.repeat(np.arange(1300), 700) * 1000.0,
+            "task_id": np.arange(910_000),
+            "machine": pd.Categorical.from_codes(
+                chance.integers(0, 40, 910_000), [f"machine{n:02}" for n in range(1, 41)]
+            ),
+            "processed_at": pd.Timestamp(2018, 9, 20, tz="UTC")
+            + pd.to_timedelta(chance.random(910_000) * 600, unit="s"),
+        }
     )
-    assert rows == [
-        ("#D55E00", "England", "1"),
-        ("#0072B2", "Scotland", "2"),
-        ("#009E73", "Wales", "0"),
-        ("#E69F00", "Northern Ireland", "0"),
-        ("#CC79A7", "Isle of Man", "0"),
-        ("#56B4E9", "Sea", "1"),
-    ]
+    assert len(page(full, "machine")) < 1_000_000
 
 
-def test_the_map_says_in_words_what_it_shows():
-    nations = "England 1, Scotland 2, Wales 0, Northern Ireland 0, Isle of Man 0, Sea 1"
-    assert f"and the Isle of Man with 4 squares: {nations}." in page(SCOTLAND_TWICE)
+def test_points_off_the_grid_are_left_out():
+    assert "<caption>1 square, 1 task</caption>" in page(
+        made_up([(-1, 5, "SEA"), (5, 1300, "SEA"), (5, 5, "SEA")])
+    )
 
 
-def test_one_square_is_one_square():
-    assert "with 1 square: " in page([("NT2573", "SCT")])
+def test_two_maps_are_the_same():
+    assert page(made_up(SCOTLAND_TWICE)) == page(made_up(SCOTLAND_TWICE))
 
 
-def test_up_to_2500_squares_have_tooltips():
-    assert len(tooltips(page([(f"AA{n:04}", "SEA") for n in range(2500)]))) == 2500
-
-
-def test_more_squares_are_one_shape_for_each_nation():
-    many = page([(f"AA{n:04}", "SCT" if n % 2 else "SEA") for n in range(2501)])
-    assert "AA0000" not in many
-    assert '"#0072B2"' in many
-    assert "<td>1,251</td>" in many
-
-
-def test_a_map_of_2500_squares_is_small():
-    shown = maps.squares_map(made_up([(f"AA{n:04}", "SEA") for n in range(2500)]))._repr_html_()
-    assert len(shown) < 900_000
-
-
-def test_two_maps_differ_in_ids_only():
-    one, other = (re.sub("[0-9a-f]{32}", "id", page(SCOTLAND_TWICE)) for _ in range(2))
-    assert one == other
-
-
-@pytest.mark.parametrize("hidden", ["secret-host", "2018-09-20", "task-0"])
-def test_workers_times_and_task_ids_stay_out(hidden):
-    assert hidden not in page(SCOTLAND_TWICE)
+@pytest.mark.parametrize("hidden", ["secret-host", "machine07", "2018", "task-0"])
+def test_workers_dates_and_task_ids_stay_out(hidden):
+    assert hidden not in page(made_up(SCOTLAND_TWICE))
 
 
 def test_text_from_the_database_is_never_markup():
-    assert tooltips(page([("<script>", "SEA")])) == ["&lt;script&gt;, Sea, 1 task"]
+    shown = page(made_up([(5, 5, "SEA")], worker=["</script><img src=x>"]), "worker")
+    assert "<img" not in shown and shown.count("</script>") == 1
+    assert legend(shown)[0][1] == "</script><img src=x>"
 
 
 def test_a_notebook_shows_the_map_in_a_frame_of_its_own():
     shown = maps.squares_map(made_up(SCOTLAND_TWICE))._repr_html_()
     assert shown.startswith('<iframe srcdoc="')
     assert 'height="560px"' in shown
-    assert "NT2573, Scotland, 2 tasks" in html.unescape(shown)
-
-
-def test_a_saved_map_is_one_whole_page(tmp_path):
-    maps.squares_map(made_up(SCOTLAND_TWICE)).save(tmp_path / "demo.html")
-    saved = (tmp_path / "demo.html").read_text(encoding="utf-8")
-    assert "NT2573, Scotland, 2 tasks" in saved
-    assert "Leaflet 1.9.3" not in saved  # inside the data address, not loose in the page
-    assert "data:text/javascript;base64," in saved
+    assert html.unescape(shown).count("3 squares, 4 tasks") == 2
 
 
 def test_saving_after_showing_changes_nothing(tmp_path):
@@ -172,32 +250,19 @@ def test_saving_after_showing_changes_nothing(tmp_path):
     assert (tmp_path / "demo.html").read_text(encoding="utf-8") == before
 
 
-def test_coast_lies_below_the_squares():
-    coast_pane = re.search(r'createPane\(\s*"coast"\);\s*(\w+)\.style\.zIndex = 250', page(SCOTLAND_TWICE))
-    assert coast_pane is not None
-    assert '"pane": "coast"' in page(SCOTLAND_TWICE)
-
-
-def test_count_by_nation_counts_rows_and_keeps_zeros():
-    counts = maps.count_by_nation(made_up(SCOTLAND_TWICE))
-    assert counts["squares"].to_dict() == {
-        "England": 1,
-        "Scotland": 2,
-        "Wales": 0,
-        "Northern Ireland": 0,
-        "Isle of Man": 0,
-        "Sea": 1,
-    }
-    assert list(counts.index) == [name for name, _ in maps.NATIONS.values()]
-
-
 def test_no_squares_count_as_zero():
-    assert maps.count_by_nation(made_up([]))["squares"].tolist() == [0] * 6
+    assert maps.count_by_nation(made_up([])).to_numpy().tolist() == [[0, 0]] * 6
 
 
 def test_boundary_has_the_five_nations():
     boundary = maps.read_boundary()
     assert list(boundary.columns) == ["code", "name", "geom"]
     assert [*boundary["code"], "SEA"] == list(maps.NATIONS)
-    assert [*boundary["name"], "Sea"] == [name for name, _ in maps.NATIONS.values()]
+    assert [*boundary["name"], "Elsewhere"] == [name for name, _ in maps.NATIONS.values()]
     assert boundary.crs == 27700
+
+
+def test_the_coast_has_ireland_and_france():
+    around = land.read_land().query("around")
+    assert around["name"].tolist() == ["Ireland", "France", "Faroe Islands"]
+    assert land.as_svg().count("<path") == 2
