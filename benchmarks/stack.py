@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 import click
 import psycopg
 
-from backstage.stack import control, shutdown
+from backstage.stack import shutdown, startup
 from backstage.stack.environment import of_child
 from backstage.stack.process import kill_session
 from backstage.stack.site import Site
@@ -31,7 +31,7 @@ def servers() -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="workshop-bench-", ignore_cleanup_errors=True) as folder:
         os.environ |= {"WORKSHOP_STATE": f"{folder}/state", "WORKSHOP_PORTS": "any"}
         try:
-            control.up_detached(("postgis", "rabbitmq"), click.echo)
+            startup.up_detached(("postgis", "rabbitmq"), click.echo)
             site = running_site()
             assert site is not None
             yield site

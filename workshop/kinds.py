@@ -88,14 +88,17 @@ def valid(kind: Number | Text, name: str, value: Any, step: str) -> Any:
         raise WorkshopError(f"{name} is {value!r}. It must be {kind}.", step) from None
 
 
+MOST_WORKERS, MOST_PROCESSES = 20, 64
+"""Of one machine, and of each worker."""
+
 SETTINGS: dict[str, Number | Text] = {
     "broker_url": Text(r".+", "an address such as amqp://user:password@host:5672/name"),
     "database_url": Text(r".+", "an address such as postgresql+psycopg://user:password@host:5432/name"),
     "fault_rate": Number(0, 1),
     "pace": Number(0, 60_000),
     "seed": Number(kind=int),
-    "workers": Number(0, 20, int),  # of this machine; none while it is reset
-    "processes": Number(1, 64, int),  # of each worker; threads in the fast profile
+    "workers": Number(0, MOST_WORKERS, int),  # of this machine; none while it is reset
+    "processes": Number(1, MOST_PROCESSES, int),  # of each worker; threads in the fast profile
     "prefetch": Number(1, 1000, int),  # messages that each process of a worker may take in advance
     "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called

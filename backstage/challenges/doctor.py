@@ -71,9 +71,10 @@ def _environment() -> Iterator[tuple[str, str]]:
 def _services() -> Iterator[tuple[str, str]]:
     """Ask each service: its supervisor only knows whether it runs. Of containers all were asked just now."""
     site = None if containers.inside() else running_site()
+    known = plan.services((*plan.NAMES, plan.PERIODIC)) if site else {}
     for name, status in statuses().items():
         seen, message = f"is {status['state']}", status["message"]
-        if site and seen == "is ready" and (trouble := plan.service(name).trouble(site)):
+        if site and name in known and seen == "is ready" and (trouble := known[name].trouble(site)):
             seen, message = "does not answer", trouble
         step = "" if seen == "is ready" else f"workshop logs {name}"
         yield f"{name} {seen}{f': {message}' if message else ''}", step

@@ -43,7 +43,7 @@ def environment() -> Verdict | None:
 def notes() -> list[str]:
     """Return what does not work, yet keeps nothing from working."""
     site, stack = running_site(), running()
-    if site and stack and "flower" in stack["services"] and plan.service("flower").trouble(site):
+    if site and stack and "flower" in stack["services"] and plan.FIXED["flower"].trouble(site):
         return [phrase("flower-down")]
     return []
 

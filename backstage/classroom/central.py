@@ -13,7 +13,7 @@ from backstage.classroom.card import Card, new_password
 from backstage.classroom.cards import cards, remove_page, site
 from backstage.classroom.join import leave
 from backstage.classroom.network import require_own
-from backstage.stack import accounts, containers, control, workers
+from backstage.stack import accounts, containers, control, startup, workers
 from backstage.stack.central_config import FILE, HOST, CentralConfig, new_id, open_to_others, opened
 from backstage.stack.site import Site
 from backstage.stack.status import running, running_site
@@ -92,7 +92,7 @@ def open_up(central: CentralConfig, say: Say) -> None:
     if running():
         control.add(servers)
     else:
-        control.up_detached(servers, say)
+        startup.up_detached(servers, say)
         say("Only these two run. For JupyterLab too: make lab.")
     replace(central, ports=_settle().ports).write()
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 
 from backstage.classroom import central
 from backstage.classroom.card import Card
-from backstage.stack import control, shutdown, workers
+from backstage.stack import control, shutdown, startup, workers
 from backstage.stack.central_config import opened
 from backstage.stack.status import running
 from backstage.stack.texts import refusal
@@ -93,7 +93,7 @@ def run(machines: int, say: Say) -> None:
     with ExitStack() as ending:
         try:
             if running() is None:
-                control.up_detached(("postgis", "rabbitmq"), say)
+                startup.up_detached(("postgis", "rabbitmq"), say)
                 ending.callback(shutdown.down, say)
             ending.callback(stop, say)
             card = rehearse(machines, say)

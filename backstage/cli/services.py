@@ -11,12 +11,12 @@ from backstage.challenges import source
 from backstage.challenges.doctor import examine
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
-from backstage.stack import containers, control, plan, remote, shutdown, workers
+from backstage.stack import containers, control, plan, remote, shutdown, startup, workers
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.central_config import open_to_others
 from backstage.stack.lock import AlreadyRunning
-from workshop import state_folder
+from workshop import kinds, state_folder
 from workshop.errors import WorkshopError
 
 services = click.Group("services", help="Services")
@@ -48,10 +48,10 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
         if containers.inside():
             _up_in_a_container(names)
         elif detach:
-            control.up_detached(names, echo)
+            startup.up_detached(names, echo)
             when_ready()
         else:
-            control.up(names, say, when_ready)
+            startup.up(names, say, when_ready)
     except AlreadyRunning:
         if stack.running() is None:
             raise
@@ -70,7 +70,7 @@ def _up_in_a_container(names: tuple[str, ...]) -> None:
         raise AlreadyRunning
     compose.prepare()
     if names[0] == "lab":
-        control.forget_orders()
+        startup.forget_orders()
         echo(f"{stack.addresses()}\n{source.first_step()}")
     compose.run(names[0], echo)
 
@@ -137,8 +137,13 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
 
 
 @services.command()
-@click.argument("workers", type=click.IntRange(1, 20))
-@click.option("--processes", "-c", type=click.IntRange(1, 64), help="Tasks side by side in each worker.")
+@click.argument("workers", type=click.IntRange(1, kinds.MOST_WORKERS))
+@click.option(
+    "--processes",
+    "-c",
+    type=click.IntRange(1, kinds.MOST_PROCESSES),
+    help="Tasks side by side in each worker.",
+)
 @click.option("--fast", is_flag=True, help="Threads of one process, for many short tasks that you trust.")
 def scale(workers: int, processes: int | None, fast: bool) -> None:
     """Run WORKERS workers on this machine.
@@ -175,7 +180,7 @@ def demo(country: bool) -> None:
     started = stack.running() is None
     try:
         if started:
-            control.up_detached(("postgis", "rabbitmq", "worker"), echo)
+            startup.up_detached(("postgis", "rabbitmq", "worker"), echo)
         (country_demo if country else demo).run(echo)
     finally:
         if started:

@@ -46,8 +46,8 @@ def prepare() -> None:
         raise refusal("not-writable", owner=state_folder.ROOT.stat(), **own)
     settings.check()
     site = new_site()
-    for service in (plan.service("postgis"), plan.service("rabbitmq")):
-        _complete(service, site)
+    for name in ("postgis", "rabbitmq"):
+        _complete(plan.FIXED[name], site)
 
 
 def _complete(service: Service, site: Site) -> None:
@@ -72,7 +72,7 @@ def run(part: str, say: Callable[[str], None]) -> None:
         own = replace(site, state=Path(mkdtemp()))  # what a supervisor says of itself is read by nobody here
         asyncio.run(Supervisor(own, ("worker",), say).run(lambda: None))
         return
-    service = plan.service(part)
+    service = plan.FIXED[part]
     command = service.command(site)
     os.execve(command[0], command, of_child(service.environment(site)))
 
@@ -81,8 +81,8 @@ def running() -> dict[str, Any]:
     """Return what a supervisor writes into ``stack.json`` elsewhere, by asking each service now."""
     site = new_site()
     supervised = plan.services(("worker",))
-    machines = [name for name in supervised if name.startswith("machine")]
-    services = {name: _asked(name, site) for name in ("postgis", "rabbitmq", "flower", "lab", *machines)}
+    machines = {name: each for name, each in supervised.items() if name.startswith("machine")}
+    services = {name: _asked(each, site) for name, each in (plan.FIXED | machines).items()}
     services |= _workers([name for name in supervised if name not in machines])
     return {
         "ready": all(each["state"] == "ready" for each in services.values()),
@@ -94,8 +94,8 @@ def running() -> dict[str, Any]:
     }
 
 
-def _asked(name: str, site: Site) -> dict[str, Any]:
-    trouble = plan.service(name).trouble(site)
+def _asked(service: Service, site: Site) -> dict[str, Any]:
+    trouble = service.trouble(site)
     return asdict(Status("starting" if trouble else "ready", message=trouble or ""))
 
 

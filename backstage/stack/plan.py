@@ -19,14 +19,15 @@ PERIODIC = "periodic"
 _MOST = 8
 """However many cores there are: each process takes a session of the database."""
 
-_FIXED = {
+FIXED = {
     service.name: service
     for service in (postgis.SERVICE, rabbitmq.SERVICE, workers.flower(), jupyterlab.SERVICE)
 }
+"""The parts that are one service each, and always the same one."""
 
 
 def services(names: tuple[str, ...]) -> dict[str, Service]:
-    """Return what to run, as the settings say now.
+    """Return what to run by name, as the settings say now.
 
     Parameters
     ----------
@@ -39,30 +40,17 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
         If there are too many workers for the database.
     """
     names = (*names, *state_folder.read("parts.json").get("added", ()))
-    wanted = [name for name in names if name in _FIXED]
+    wanted = [FIXED[name] for name in names if name in FIXED]
     if "worker" in names:
-        count = settings.get("workers")
-        require_sessions(count, settings.get("processes") or usual_processes())
-        wanted += [f"worker{number}" for number in range(1, count + 1)]
+        count, processes = settings.get("workers"), settings.get("processes") or usual_processes()
+        require_sessions(count, processes)
+        wanted += [workers.worker(number, processes) for number in range(1, count + 1)]
     if {"rabbitmq", "worker"} & {*names} and (central := opened()):
-        wanted += [*workers.rehearsed(), *([workers.CLASS_FLOWER] if central.flower else [])]
+        wanted += map(workers.of_rehearsal, workers.rehearsed())
+        wanted += [workers.flower(central)] if central.flower else []
     if PERIODIC in names and not settings.joined():  # a central has no queue for them
-        wanted.append(PERIODIC)
-    return {name: service(name) for name in wanted}
-
-
-def service(name: str) -> Service:
-    """Return a service by its name, such as ``postgis`` or ``worker2``."""
-    if name == PERIODIC:
-        return workers.periodic()
-    if name == workers.CLASS_FLOWER and (central := opened()):
-        return workers.flower(central)
-    if name.startswith("machine"):
-        return workers.of_rehearsal(name)
-    if name.startswith("worker"):
-        number = int(name.removeprefix("worker"))
-        return workers.worker(number, settings.get("processes") or usual_processes())
-    return _FIXED[name]
+        wanted.append(workers.periodic())
+    return {service.name: service for service in wanted}
 
 
 def wishes() -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -200,8 +201,7 @@ def ran(services: Answering, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     did: list[str] = []
     for name in ("postgis", "rabbitmq"):
         finish = lambda site, name=name: did.append(f"made {name}")  # noqa: E731
-        service = plan.service(name)
-        monkeypatch.setitem(plan._FIXED, name, Service(name, service.command, service.probe, finish=finish))
+        monkeypatch.setitem(plan.FIXED, name, replace(plan.FIXED[name], finish=finish))
     monkeypatch.setattr(os, "getppid", lambda: 1)
     monkeypatch.setattr(
         os, "execve", lambda program, command, environment: did.append(" ".join(command[1:4]))
@@ -253,14 +253,14 @@ def test_periodic_tasks_are_in_one_container_only(
         FileLock(state / "once.lock"),
         pytest.raises(NotReady, match="another container of the worker runs it"),
     ):
-        plan.service("periodic").prepare(new_site())
+        workers.periodic().prepare(new_site())
     there: dict[str, str] = {}
     monkeypatch.setattr(workers, "living", lambda url: there)
-    plan.service("periodic").prepare(new_site())
+    workers.periodic().prepare(new_site())
     there[f"periodic@{workers.machine_name()}"] = SAVED
     monkeypatch.setattr(workers, "_GONE", 0)
     with pytest.raises(NotReady, match="another worker is at work as periodic@"):
-        plan.service("periodic").prepare(new_site())
+        workers.periodic().prepare(new_site())
 
 
 def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:

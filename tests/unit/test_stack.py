@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from backstage import scale
-from backstage.stack import binaries, control, keeper, logs, plan
+from backstage.stack import binaries, control, keeper, logs, plan, startup
 from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
@@ -117,7 +117,7 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     for variable, wrong in (("WORKSHOP_PROCESSES", "64"), ("WORKSHOP_WORKERS", "20")):
         monkeypatch.setenv(variable, wrong)
     with pytest.raises(WorkshopError, match="= 1300 sessions at PostGIS"):
-        control.up(("worker",), print, print)
+        startup.up(("worker",), print, print)
     shown = workshop("status", **{"WORKSHOP_STATE": str(tmp_path / "state")})
     assert shown.returncode == 3
     assert "not running. The last start failed: Workers x" in shown.stderr
@@ -136,14 +136,17 @@ def test_a_log_is_shown_without_colours_and_put_aside_when_long(
 
 
 @pytest.mark.usefixtures("state")
-@pytest.mark.parametrize("workers", [0, 21, "two"])
-def test_a_number_of_workers_that_can_not_be_is_refused(
-    workers: Any, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "value", "most"),
+    [("workers", 0, 20), ("workers", 21, 20), ("workers", "two", 20), ("processes", "x", 64)],
+)
+def test_a_number_that_can_not_be_is_refused(
+    name: str, value: Any, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "services", lambda: {"worker1": "ready"})
-    said = f"workers is {workers!r}. It must be a whole number from 1 to 20. Next: scale"
+    said = f"{name} is {value!r}. It must be a whole number from 1 to {most}. Next: scale"
     with pytest.raises(WorkshopError, match=said):
-        scale(workers)
+        scale(**{"workers": 2, name: value})
     assert state_folder.read("settings.json") == {}
 
 

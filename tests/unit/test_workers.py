@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backstage.stack import plan, remote
-from backstage.stack.control import pause
+from backstage.stack.pausing import pause
 from backstage.stack.site import Site
 from backstage.stack.workers import machine_name
 from workshop import settings, state_folder
@@ -60,12 +60,17 @@ def test_a_worker_has_a_process_per_core_up_to_eight(
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(cores)), raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: cores)
     monkeypatch.delenv("WORKSHOP_PROCESSES", raising=False)
-    assert plan.service("worker1").command(Site(state_folder.state_dir(), {}, "token"))[-2] == processes
+    assert (
+        plan.services(("worker",))["worker1"].command(Site(state_folder.state_dir(), {}, "token"))[-2]
+        == processes
+    )
 
 
 def test_a_worker_takes_as_many_messages_ahead_as_is_wished() -> None:
     def command() -> str:
-        return " ".join(plan.service("worker1").command(Site(state_folder.state_dir(), {}, "token")))
+        return " ".join(
+            plan.services(("worker",))["worker1"].command(Site(state_folder.state_dir(), {}, "token"))
+        )
 
     assert "prefetch" not in command()  # so that workshop/delivery/configuration.py says it
     settings.change(prefetch=50)
