@@ -208,16 +208,20 @@ def watch(run: list[Published] | None = None, patience: float = 60, quiet: bool 
 def _follow(tasks: list[Published], patience: float, hidden: bool) -> Ledger:
     """Show a line until the tasks have ended, or patience has; what was done before counts for no rate."""
     interval, said = 0.2 if sys.stderr.isatty() or "ipykernel" in sys.modules else 5, ""
+    began = False
     shape = "{desc}|{bar:10}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
-    with tqdm(unit=" tasks", bar_format=shape, mininterval=interval, file=sys.stdout, disable=hidden) as line:
+    with tqdm(
+        unit=" tasks", bar_format=shape, total=1, mininterval=interval, file=sys.stdout, disable=hidden
+    ) as line:
         for now in follow(tasks, patience):
             known, said = said, not_ready()
-            if line.total is None and now.answered:
-                line.initial = line.n = len(tasks) - len(now.open)
             line.total = len(now.published) or 1
-            line.set_description_str(f"{100 * line.n // line.total:3}%", refresh=False)
+            ended = line.total - len(now.open)
+            if now.answered and not began:
+                line.initial, line.n, began = ended, ended, True
+            line.set_description_str(f"{100 * ended // line.total:3}%", refresh=False)
             line.set_postfix_str(_short(now) + said, refresh=said not in ("", known))
-            line.update(line.total - len(now.open) - line.n)
+            line.update(ended - line.n)
     return now
 
 

@@ -72,7 +72,8 @@ def test_a_run_that_is_over_has_no_rate(followed, capsys):
     tasks = [Published(str(n), "t", [5, 5], "run", "") for n in range(2500)]
     followed(tasks, [2500])
     live.watch(tasks)
-    assert "? tasks/s" in capsys.readouterr().out.splitlines()[-1]
+    shown = capsys.readouterr().out.splitlines()[-1]
+    assert shown.startswith("100%|") and "? tasks/s" in shown
 
 
 def test_100_percent_means_all(followed, capsys):
@@ -81,6 +82,9 @@ def test_100_percent_means_all(followed, capsys):
     with pytest.raises(WorkshopError, match="2,499 done"):
         live.watch(tasks)
     assert "100%" not in capsys.readouterr().out
+    followed(tasks, [0, 1250, 2500])
+    live.watch(tasks)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("100%|")
 
 
 def test_where_outputs_are_compared_it_is_one_line(followed, monkeypatch, capsys):
