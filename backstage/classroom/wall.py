@@ -27,8 +27,8 @@ _SILENT = "{} does not answer. This page goes on by itself."
 
 _SQUARES = """
     SELECT machine, style_cat, count(*), extract(epoch FROM now() - max(processed_at))::float8,
-           string_agg(int4send(floor(y / 1000)::int * 700 + floor(x / 1000)::int), '') FILTER (WHERE inside),
-           string_agg(float8send(extract(epoch FROM processed_at)::float8), '') FILTER (WHERE inside)
+           string_agg(int4send(floor(y / 1000)::int * 700 + floor(x / 1000)::int)
+                      || timestamptz_send(processed_at), '') FILTER (WHERE inside)
     FROM (SELECT *, x >= 0 AND x < 700000 AND y >= 0 AND y < 1300000 AS inside
           FROM geopython.grid_squares) AS every
     GROUP BY machine, style_cat
@@ -117,15 +117,14 @@ class Wall(Board):
         rows, log = _ask(database_url, _SQUARES), _ask(database_url, _LOG)
         names = sorted({row[0] for row in (*rows, *log)}, key=lambda name: (len(name), name))
         self.machines, self.nations = {name: Machine() for name in names}, {}
-        drawn = [np.empty((3, 0))]
-        for name, code, number, seen, squares, times in rows:
+        drawn = [np.empty((3, 0), np.int64)]
+        for name, code, number, seen, squares in rows:
             machine = self.machines[name]
             machine.done, machine.seen = machine.done + number, min(machine.seen, max(seen, 0))
             self.nations[code] = self.nations.get(code, 0) + number
-            if squares:
-                places, at = np.frombuffer(squares, ">i4"), np.frombuffer(times, ">f8")
-                at = at - 1e12 * (code == "SEA")
-                drawn.append(np.array([places, at, np.full(len(at), self.number(name, code))]))
+            each = np.frombuffer(squares or b"", [("place", ">i4"), ("at", ">i8")])
+            at = each["at"] - 2**62 * (code == "SEA")  # whatever the time, land is drawn later
+            drawn.append(np.array([each["place"], at, np.full(len(at), self.number(name, code))]))
         for name, retries, failures, seen in log:
             machine = self.machines[name]
             machine.retries, machine.failures = retries, failures
@@ -133,7 +132,7 @@ class Wall(Board):
         places, at, numbers = np.concatenate(drawn, axis=1)
         order = np.argsort(at)
         shown = np.zeros(COLUMNS * ROWS, np.int32)
-        shown[places[order].astype(np.int32)] = numbers[order]
+        shown[places[order]] = numbers[order]
         self.show(shown)
 
 
@@ -145,7 +144,5 @@ def site() -> Site | None:
 
 def _ask(database_url: str, query: str) -> Sequence[sa.Row]:
     with engine(database_url).connect() as connection:
-        connection.exec_driver_sql(
-            "SET statement_timeout = '8s'"
-        )  # whatever locks the tables, the wall says it
+        connection.exec_driver_sql("SET statement_timeout = '8s'")  # what locks the tables, the wall says
         return connection.exec_driver_sql(query).all()
