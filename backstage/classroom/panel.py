@@ -45,11 +45,8 @@ class Panel(Board):
         if not path.exists() or (now := (path.stat().st_ino, path.stat().st_size)) == self._record:
             return
         self._record = now
-        every = [
-            run
-            for run in record.runs()
-            if run.tasks and self._wanted in ("", run.id, run.id.partition("-")[0])
-        ]
+        every = [run for run in record.runs() if self._wanted in ("", run.id, run.id.partition("-")[0])]
+        every = [run for run in every if run.tasks]
         before, self._run = self._run, every[-1] if every else self._run
         if self._run.id != before.id:
             self.clear()
@@ -93,30 +90,23 @@ class Panel(Board):
             "left": seconds_left(len(now.open), rates[""]),
             "legend": legend(self._nations),
             "heads": ["machine" if settings.joined() else "worker", "squares", "per s", "share", "now"],
-            "rows": self._rows(rates),
+            "rows": self._rows(rates, bool(now.open)),
             "trouble": _trouble(now),
             "over": now.answered and not now.open,
         }
 
-    def _rows(self, rates: dict[str, float]) -> list[dict[str, Any]]:
+    def _rows(self, rates: dict[str, float], at_work: bool) -> list[dict[str, Any]]:
         kind, now, total = "machine" if settings.joined() else "worker", time.monotonic(), self._done.total()
-        states = {
-            name: each["state"] for name, each in state_folder.services().items() if name.startswith(kind)
-        }
+        services = state_folder.services().items()
+        states = {name: each["state"] for name, each in services if name.startswith(kind)}
         idle = states.keys() - {who.partition("@")[0] for who in self._done}
         rows = []
         for who in sorted([*self._done, *idle], key=lambda name: (len(name), name)):
-            works = now - self._seen.get(who, -_WORKS) < _WORKS
+            works = at_work and now - self._seen.get(who, -_WORKS) < _WORKS
             state = "works" if works else states.get(who.partition("@")[0], "quiet")
-            cells = [
-                who,
-                f"{self._done[who]:,}",
-                f"{rates.get(who, 0):.1f}",
-                part(self._done[who], total),
-                state,
-            ]
+            numbers = f"{self._done[who]:,}", f"{rates.get(who, 0):.1f}", part(self._done[who], total)
             its = self.colour(who) if who in self.who else ""
-            rows.append({"colour": its, "cells": cells, "quiet": not works})
+            rows.append({"colour": its, "cells": [who, *numbers, state], "quiet": not works})
         return rows
 
     def colour(self, who: str) -> str:

@@ -101,12 +101,12 @@ class _Shared:
                 await asyncio.to_thread(self._look)  # a service that is silent holds up no other page
                 took = time.monotonic() - began
                 self._next = began + took + max(HALF - took, 2 * took)
-        if (by, since) not in self._frames:
-            frame = self._board.frame(by, since) if self._board else {}
-            if self._trouble:
-                frame["trouble"] = self._trouble
-            self._frames[by, since] = json.dumps(frame)
-        return self._frames[by, since]
+            if (by, since) not in self._frames:
+                frame = self._board.frame(by, since) if self._board else {}
+                if self._trouble:
+                    frame["trouble"] = self._trouble
+                self._frames[by, since] = json.dumps(frame)
+            return self._frames[by, since]
 
     def _look(self) -> None:
         try:
