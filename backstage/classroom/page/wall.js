@@ -53,7 +53,9 @@ function write() {
 
 function row(each) {
   const line = element("tr", "", {className: each.quiet ? "quiet" : ""});
-  line.append(...each.cells.map((value, n) => element(n ? "td" : "th", value, {title: value})));
+  line.append(...each.cells.map((value, n) => element(n ? "td" : "th", value, {
+    title: value, className: frame.heads[n] === "failed" && value !== "0" ? "some" : "",
+  })));
   line.firstChild.scope = "row";
   line.firstChild.prepend(swatch(each.colour));
   return line;
