@@ -106,7 +106,10 @@ class Board:
         """Return which of some squares have which colour; those of the sea come first, below the others."""
         keys = self._keys(by, numbers)
         colours = [*map(self.colour, self.who)] if by == "machine" else [its for _, its in NATIONS.values()]
-        return {colours[key]: keys == key for key in sorted(np.unique(keys), reverse=True)}
+        found: dict[str, NDArray[np.bool_]] = {}
+        for key in sorted(np.unique(keys), reverse=True):  # two machines may have the same colour
+            found[colours[key]] = found.get(colours[key], np.False_) | (keys == key)
+        return found
 
     def colour(self, who: str) -> str:
         """Return whose colour it is."""

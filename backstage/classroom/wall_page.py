@@ -72,7 +72,7 @@ class WallPage:
             [
                 (r"/(wall|panel)\.json", _Frame),
                 (r"/land\.png", _Land),
-                (r"/(?:panel)?", _Page, {"path": _FOLDER}),
+                (r"/(?:panel)?", _Page),
                 (r"/(.*)", _File, {"path": _FOLDER}),
             ],
         )
@@ -147,16 +147,20 @@ class _Frame(_Handler):
 
 class _Land(_Handler):
     async def get(self) -> None:
-        from workshop import raster
-
         self.set_header("Content-Type", "image/png")
-        self.write(await asyncio.to_thread(raster.png, {}, "nation"))
+        self.write(await asyncio.to_thread(_land))
+
+
+def _land() -> bytes:
+    from workshop import raster
+
+    return raster.png({}, "nation")
+
+
+class _Page(_Handler):
+    async def get(self) -> None:
+        self.write((_FOLDER / "wall.html").read_bytes())
 
 
 class _File(_Handler, StaticFileHandler):
     pass
-
-
-class _Page(_File):
-    async def get(self) -> None:
-        await super().get("wall.html")

@@ -133,7 +133,8 @@ def test_new_rows_appear_by_themselves_in_two_browsers(
 
 
 def test_the_estimated_end_is_a_time_of_day(shown: Page) -> None:
-    shown.route("**/wall.json*", lambda route: route.fulfill(json=route.fetch().json() | {"left": 90}))
+    frame = json.loads(ask(shown.url, "/wall.json")[2]) | {"left": 90}
+    shown.route("**/wall.json*", lambda route: route.fulfill(json=frame))
     expect(total(shown, "end in 90 s")).to_have_text(re.compile(r"^\d\d:\d\d$"))
 
 
@@ -155,7 +156,8 @@ def test_three_machines_are_large_and_their_shares_whole(shown: Page, width: int
         }
         for n in range(3)
     ]
-    shown.route("**/wall.json*", lambda route: route.fulfill(json=route.fetch().json() | {"rows": three}))
+    frame = json.loads(ask(shown.url, "/wall.json")[2]) | {"rows": three}
+    shown.route("**/wall.json*", lambda route: route.fulfill(json=frame))
     expect(shown.locator("tbody tr")).to_have_count(3)
     for row in shown.locator("tr").all():
         assert not _cut(row)

@@ -38,6 +38,11 @@ def test_colours_stand_for_nations_too_and_the_sea_is_drawn_first(shown: Board) 
     assert list(shown.frame("nation", "")["squares"]) == colours
 
 
+def test_machines_of_the_same_colour_are_both_drawn(shown: Board) -> None:
+    show(shown, {5: shown.number("machine01", "ENG"), 7: shown.number("machine43", "ENG")})
+    assert shown.frame("machine", "")["squares"][raster.colour("machine01")] == [5, 7]
+
+
 def test_after_a_reset_every_page_begins_anew(shown: Board) -> None:
     before = shown.frame("nation", "")["since"]
     shown.show(np.zeros_like(shown.squares()))
