@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from backstage.classroom import wall
+from backstage.classroom.wall import Wall
 from backstage.stack.demo import send
-from workshop import live, raster, settings, state_folder
+from workshop import live, settings, state_folder
 from workshop.database import execute
 from workshop.delivery.record import uuids
 from workshop.errors import WorkshopError
@@ -46,7 +46,9 @@ def run(say: Callable[[str], None], *part: int) -> None:
     found = execute(_COUNT, {"ids": uuids(live.task_ids(tasks))})
     counts = {code: (rows, once) for code, rows, once in found}
     target = state_folder.ROOT / "country.png"
-    target.write_bytes(raster.png(wall.squares(settings.database_url(), "nation"), "nation"))
+    wall = Wall()
+    wall.read(settings.database_url())
+    target.write_bytes(wall.png("nation"))
     for code, (name, _) in NATIONS.items():
         say(f"{name:<18}{counts.get(code, (0, 0))[0]:>9,}")
     rows, once = (sum(numbers[n] for numbers in counts.values()) for n in (0, 1))

@@ -1,22 +1,25 @@
-"""The page of the wall, with the map of the country and the scoreboard of machines, for a projector.
+"""The one page of squares, as the wall for a projector and as the panel in a notebook, and its small server.
 
-Only this machine can open it. Names on it come from the database, and the page takes them as text.
+Only this machine can open it. Names on it come from the database, and the page takes them as text. A look at
+the services is shared by all who watch, so that thirty pages cost them no more than one.
 """
 
 import asyncio
+import json
+import time
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
-from backstage.classroom import wall
 from backstage.stack import cloud, containers
 from backstage.stack.site import HOST
 from backstage.stack.texts import refusal
-from workshop.raster import By
 
-_FILES = {"path": Path(__file__).with_name("page"), "default_filename": "wall.html"}
+_FOLDER = Path(__file__).with_name("page")
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -25,6 +28,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Cache-Control": "no-store",
 }
+
+HALF = 0.5
+"""Seconds between two looks, at least; one that takes long is followed by a pause of twice as long."""
 
 
 class WallPage:
@@ -60,17 +66,69 @@ class WallPage:
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:
-        pages = Application()
+        pages = Application(compress_response=True)
         pages.add_handlers(  # no other name: a page elsewhere may have one for 127.0.0.1, to read this one
             rf"({HOST}|localhost)",
             [
-                (r"/wall\.json", _Numbers),
-                (r"/(machine|nation)\.png", _Map),
-                (r"/(.*)", _File, _FILES),
+                (r"/(wall|panel)\.json", _Frame),
+                (r"/land\.png", _Land),
+                (r"/(?:panel)?", _Page),
+                (r"/(.*)", _File, {"path": _FOLDER}),
             ],
         )
         HTTPServer(pages).add_sockets(self._sockets)
         await asyncio.Event().wait()
+
+
+class _Shared:
+    """A board, and one look at a time for all who watch it.
+
+    A fault is said, and the next look is tried as if there was none: so whatever it was, the page goes on. It
+    may be one in a file of the program that somebody edits; so such files are imported here only.
+    """
+
+    def __init__(self, name: str, run: str) -> None:
+        self._of, self._lock, self._next = (name, run), asyncio.Lock(), 0.0
+        self._board: Any = None
+        self._frames: dict[tuple[str, str], str] = {}
+        self._trouble = ""
+
+    async def frame(self, by: str, since: str) -> str:
+        """Return what a page shows, as JSON; see `backstage.classroom.board.Board.frame`."""
+        async with self._lock:
+            if time.monotonic() >= self._next:
+                began = time.monotonic()
+                await asyncio.to_thread(self._look)  # a service that is silent holds up no other page
+                took = time.monotonic() - began
+                self._next = began + took + max(HALF - took, 2 * took)
+            if (by, since) not in self._frames:
+                frame = self._board.frame(by, since) if self._board else {}
+                if self._trouble:
+                    frame["trouble"] = self._trouble
+                self._frames[by, since] = json.dumps(frame)
+            return self._frames[by, since]
+
+    def _look(self) -> None:
+        try:
+            self._board = self._board or _board(*self._of)
+            self._board.look()
+            self._trouble = ""
+        except Exception as error:
+            self._trouble = f"{type(error).__name__}: {error}. This page goes on by itself."
+        self._frames.clear()
+
+
+def _board(name: str, run: str) -> Any:
+    if name == "panel":
+        from backstage.classroom.panel import Panel
+
+        return Panel(run)
+    from backstage.classroom.wall import Wall
+
+    return Wall()
+
+
+_shared = lru_cache(maxsize=8)(_Shared)
 
 
 class _Handler(RequestHandler):
@@ -79,15 +137,29 @@ class _Handler(RequestHandler):
             self.set_header(name, value)
 
 
-class _Numbers(_Handler):
+class _Frame(_Handler):
+    async def get(self, name: str) -> None:
+        asked = {each: self.get_query_argument(each, "") for each in ("run", "by", "since")}
+        by = "nation" if asked["by"] == "nation" else "machine"
+        self.set_header("Content-Type", "application/json")
+        self.write(await _shared(name, asked["run"]).frame(by, asked["since"]))
+
+
+class _Land(_Handler):
     async def get(self) -> None:
-        self.write(await asyncio.to_thread(wall.look))  # a service that is silent holds up no other page
-
-
-class _Map(_Handler):
-    async def get(self, by: By) -> None:
         self.set_header("Content-Type", "image/png")
-        self.write(await asyncio.to_thread(wall.png, by))
+        self.write(await asyncio.to_thread(_land))
+
+
+def _land() -> bytes:
+    from workshop import raster
+
+    return raster.png({}, "nation")
+
+
+class _Page(_Handler):
+    async def get(self) -> None:
+        self.write((_FOLDER / "wall.html").read_bytes())
 
 
 class _File(_Handler, StaticFileHandler):

@@ -1,4 +1,4 @@
-"""The wall as a class sees it: in a browser, with forty machines and names that mean harm."""
+"""The wall as a class sees it, with forty machines and names that mean harm, and the panel of one run."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
@@ -18,7 +18,9 @@ from tests.browser.conftest import Traffic
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
 from tests.integration.own_stack import own_stack
-from workshop import raster
+from workshop import raster, settings
+from workshop.maps import NATIONS
+from workshop.tasks import do_task
 
 HARM = [
     "<img src=x onerror=alert(1)>",
@@ -68,16 +70,28 @@ def shown(page: Page, address: str) -> Page:
     return page
 
 
+def total(page: Page, label: str) -> Locator:
+    return page.locator("#totals div", has_text=label).locator("dd")
+
+
+def colour_at(page: Page, x: int, y: int) -> str:
+    """Return the colour of a place on the map, in metres (EPSG:27700)."""
+    at = [x // 1000, 1299 - y // 1000]
+    pixel = "(map, at) => [...map.getContext('2d').getImageData(...at, 1, 1).data.slice(0, 3)]"
+    return "#{:02X}{:02X}{:02X}".format(*page.locator("canvas").evaluate(pixel, at))
+
+
 def test_it_shows_forty_machines_and_the_map(shown: Page, traffic: Traffic) -> None:
     names = [text.strip() for text in shown.locator("tbody th").all_inner_texts()]
     assert names[:40] == [f"machine{number:02}" for number in range(1, 41)]
-    expect(shown.locator("#done")).to_have_text("2,503")
-    expect(shown.locator("#waiting")).to_have_text("0")
-    words = re.compile("coloured by machine. 2,503 squares done by 43 machines")
+    expect(total(shown, "squares done")).to_have_text("2,503")
+    expect(total(shown, "tasks waiting")).to_have_text("0")
+    words = re.compile("coloured by machine. Squares · This machine, squares done 2,503, ")
     expect(shown.get_by_role("img", name=words)).to_be_visible()
-    expect(shown.locator("#summary")).to_contain_text("2,503 squares done by 43 machines")
+    expect(shown.locator("#spoken")).to_contain_text("squares done 2,503")
     swatch = shown.locator("tbody tr").nth(6).locator("i")
     assert swatch.evaluate("each => each.style.backgroundColor") == _rgb(raster.colour("machine07"))
+    assert colour_at(shown, 325_200, 673_500) in {raster.colour(name) for name in HARM}
     assert (traffic.elsewhere, traffic.failed) == ([], [])
 
 
@@ -95,36 +109,59 @@ def test_keys_and_buttons_change_the_colours(shown: Page) -> None:
     expect(shown.get_by_role("button", name="by nation")).to_have_attribute("aria-pressed", "true")
     expect(shown.get_by_role("button", name="by machine")).to_have_attribute("aria-pressed", "false")
     expect(shown.get_by_role("img", name=re.compile("coloured by nation"))).to_be_visible()
-    expect(shown.locator("#nations i").first).to_be_visible()
+    expect(shown.locator("#legend i").first).to_be_visible()
+    assert colour_at(shown, 325_200, 673_500) == NATIONS["ENG"][1], "as its made-up rows say"
     shown.get_by_role("button", name="by machine").focus()
     shown.keyboard.press("Enter")
     expect(shown.get_by_role("img", name=re.compile("coloured by machine"))).to_be_visible()
-    expect(shown.locator("#nations i").first).to_be_hidden()
+    expect(shown.locator("#legend i").first).to_be_hidden()
 
 
-def test_new_rows_appear_by_themselves(shown: Page, site: Site) -> None:
-    before = shown.locator("#map img").get_attribute("src")
-    with_one_more = int(shown.locator("#done").inner_text().replace(",", "")) + 1
+def test_new_rows_appear_by_themselves_in_two_browsers(
+    shown: Page, browser: Browser, address: str, site: Site
+) -> None:
+    other = browser.new_page()
+    other.goto(address)
+    expect(total(other, "squares done")).to_have_text(total(shown, "squares done").inner_text())
+    with_one_more = int(total(shown, "squares done").inner_text().replace(",", "")) + 1
     squares.add(site.database_url, "machine01", (500_000, 500_000))
-    expect(shown.locator("#done")).to_have_text(f"{with_one_more:,}")
-    expect(shown.locator("#map img")).not_to_have_attribute("src", before or "")
-    expect(shown.locator("#rate")).not_to_have_text("0.0")
+    for page in (shown, other):
+        expect(total(page, "squares done")).to_have_text(f"{with_one_more:,}")
+        expect(total(page, "per second")).not_to_have_text("0.0")
+        assert colour_at(page, 500_000, 500_000) == raster.colour("machine01")
+    other.close()
 
 
 def test_the_estimated_end_is_a_time_of_day(shown: Page) -> None:
-    shown.route("**/wall.json", lambda route: route.fulfill(json=route.fetch().json() | {"left": 90}))
-    expect(shown.locator("#endlabel")).to_have_text("estimated end, in 90 s")
-    expect(shown.locator("#end")).to_have_text(re.compile(r"^\d\d:\d\d$"))
+    frame = json.loads(ask(shown.url, "/wall.json")[2]) | {"left": 90}
+    shown.route("**/wall.json*", lambda route: route.fulfill(json=frame))
+    expect(total(shown, "end in 90 s")).to_have_text(re.compile(r"^\d\d:\d\d$"))
 
 
-@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1280, 720)])
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1600, 900), (1280, 720)])
 def test_all_machines_fit_on_the_screen(shown: Page, width: int, height: int) -> None:
     shown.set_viewport_size({"width": width, "height": height})
-    last = shown.locator("tbody tr").last
-    expect(last).to_be_in_viewport(ratio=1)
-    for row in (20, 42):
-        name = shown.locator("tbody th span").nth(min(row, 39))
-        assert name.evaluate("each => each.parentElement.scrollWidth <= each.parentElement.clientWidth")
+    expect(shown.locator("tbody tr").last).to_be_in_viewport(ratio=1)
+    for row in (20, 39):
+        assert not _cut(shown.locator("tbody tr").nth(row))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (1600, 900)])
+def test_three_machines_are_large_and_their_shares_whole(shown: Page, width: int, height: int) -> None:
+    shown.set_viewport_size({"width": width, "height": height})
+    three = [
+        {
+            "colour": "#0072B2",
+            "cells": [f"machine0{n}", "300,000", "1,234.5", "33.3 %", "1,000", "10", "99 s"],
+        }
+        for n in range(3)
+    ]
+    frame = json.loads(ask(shown.url, "/wall.json")[2]) | {"rows": three}
+    shown.route("**/wall.json*", lambda route: route.fulfill(json=frame))
+    expect(shown.locator("tbody tr")).to_have_count(3)
+    for row in shown.locator("tr").all():
+        assert not _cut(row)
+    assert shown.locator("#rows").evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_it_is_a_page_of_jupyterlab(browser: Browser, site: Site, traffic: Traffic) -> None:
@@ -145,7 +182,7 @@ def ask(address: str, path: str, host: str | None = None) -> tuple[int, dict[str
     return answer.status, dict(answer.getheaders()), answer.read()
 
 
-@pytest.mark.parametrize("path", ["/", "/wall.json", "/machine.png", "/wall.js"])
+@pytest.mark.parametrize("path", ["/", "/panel", "/wall.json", "/land.png", "/wall.js"])
 def test_another_name_of_this_machine_is_refused(address: str, path: str) -> None:
     assert ask(address, path)[0] == 200
     assert ask(address, path, "localhost:80")[0] == 200
@@ -156,7 +193,7 @@ def test_another_name_of_this_machine_is_refused(address: str, path: str) -> Non
 
 
 def test_every_answer_has_a_policy_and_no_password(address: str, site: Site) -> None:
-    for path in ("/", "/wall.json", "/nation.png", "/nothing", "/../wall.py"):
+    for path in ("/", "/wall.json", "/land.png", "/nothing", "/../wall.py"):
         _, headers, content = ask(address, path)
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert b"secret" not in content and site.token.encode() not in content
@@ -172,6 +209,26 @@ def test_it_listens_on_this_machine_only_and_ctrl_c_ends_it(services: Machine) -
     assert "Next: choose another --port" in shown
     program.send_signal(signal.SIGINT)
     assert program.wait(20) == 0
+
+
+def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Machine) -> None:
+    """It was there before the first task, and shows these only, without the squares that were done before."""
+    page.goto(f"{address}panel")
+    expect(page.locator("#trouble")).to_contain_text("begins by itself")
+    services.workshop("up", "--detach", "worker")
+    title, seen = page.locator("#title"), [0]
+    with settings.changed(pace=10):
+        for x in range(700):
+            do_task.delay(1000 * x + 1, 673_500)
+        while seen[-1] < 100:
+            found = re.search(r"(\d+) %", title.inner_text())
+            seen += [int(found[1])] if found else []
+            page.wait_for_timeout(100)
+    assert seen == sorted(seen) and len(set(seen)) > 4
+    expect(total(page, "done")).to_have_text("700 of 700")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("100 %")
+    assert colour_at(page, 325_001, 673_500) == NATIONS["SCT"][1]
 
 
 def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Machine, tmp_path) -> None:
@@ -204,6 +261,11 @@ def test_it_ends_with_jupyterlab(browser: Browser, services: Machine, site: Site
     assert len(programs) == 1
     services.workshop("down")
     wait_for(lambda: not programs[0].is_running(), what="the end of the wall")
+
+
+def _cut(row: Locator) -> bool:
+    """Return whether a cell of a row shows less than it says."""
+    return row.locator("th, td").evaluate_all("all => all.some(each => each.scrollWidth > each.clientWidth)")
 
 
 def _rgb(colour: str) -> str:

@@ -1,21 +1,57 @@
-"""What the page of the wall is told."""
+"""The wall goes on, whatever is wrong with what it looks at."""
+
+import asyncio
+import json
 
 import pytest
 
-from backstage.classroom import wall
-from backstage.classroom.wall import seconds_left
+from backstage.classroom import wall_page
+from backstage.classroom.wall import Wall
+from backstage.classroom.wall_page import _Shared
+
+pytestmark = pytest.mark.usefixtures("state")
 
 
-def test_the_estimated_end_is_that_of_all_tasks_to_come() -> None:
-    assert seconds_left(600, 10) == 60
-
-
-@pytest.mark.parametrize(("todo", "rate"), [(0, 10), (0, 0), (100, 0), (10**6, 0.1)])
-def test_there_is_no_end_without_work_or_workers_or_within_a_day(todo: int, rate: float) -> None:
-    assert seconds_left(todo, rate) is None
-
-
-def test_no_services(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path))
-    assert "Next: workshop up" in wall.look()["trouble"]
+def test_no_services() -> None:
+    wall = Wall()
+    wall.look()
+    assert "Next: workshop up" in wall.words["trouble"]
     assert wall.png("machine").startswith(b"\x89PNG")
+
+
+def test_a_mistake_in_a_file_is_said_and_the_next_look_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever edits ``grid.py`` half-way, or writes nonsense into a file that it reads, stops no wall."""
+    boards = iter([SyntaxError("invalid syntax", ("grid.py", 3, 1, "")), Wall()])
+
+    def make(name: str, run: str) -> Wall:
+        made = next(boards)
+        if isinstance(made, Exception):
+            raise made
+        return made
+
+    monkeypatch.setattr(wall_page, "_board", make)
+    monkeypatch.setattr(wall_page, "HALF", 0.01)
+    shared = _Shared("wall", "")
+    frames = []
+
+    async def two() -> None:
+        for _ in range(2):
+            frames.append(json.loads(await shared.frame("machine", "")))
+            await asyncio.sleep(0.1)
+
+    asyncio.run(two())
+    said = "SyntaxError: invalid syntax (grid.py, line 3). This page goes on by itself."
+    assert frames[0] == {"trouble": said}
+    assert "The services do not run" in frames[1]["trouble"]
+
+
+def test_thirty_pages_cost_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    monkeypatch.setattr(Wall, "look", lambda self: looks.append(self))
+    shared = _Shared("wall", "")
+
+    async def many() -> None:
+        await asyncio.gather(*(shared.frame("machine", "") for _ in range(30)))
+
+    asyncio.run(many())
+    assert len(looks) == 1

@@ -1,143 +1,141 @@
-// Asks what is on the wall about once a second. All that comes from the database is set as text, never as HTML.
+// Asks twice a second what is new. All words come ready from the server, and are set as text, never as HTML.
 "use strict";
 
 const byId = id => document.getElementById(id);
-const number = (value, digits = 0) =>
-  value.toLocaleString("en-GB", {minimumFractionDigits: digits, maximumFractionDigits: digits});
-const FIELDS = [
-  ["machine", row => row.machine],
-  ["done", row => number(row.done)],
-  ["per s", row => number(row.rate, 1)],
-  ["share", row => `${number(row.share, row.share < 100 ? 1 : 0)} %`],
-  ["retries", row => number(row.retries)],
-  ["failed", row => number(row.failures)],
-  ["seen", row => ago(row.seen)],
-];
+const kind = location.pathname.endsWith("panel") ? "panel" : "wall";
+const run = new URLSearchParams(location.search).get("run") || "";
+const canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");
+const SIDES = [[1000, 7], [5000, 5], [50000, 3], [Infinity, 1]];  // up to so many squares, pixels of each
 const SPOKEN_EVERY = 15000;
-let by = "machine", shown = "", spoken = 0, troubled = "", wall = {};
-
-function ago(seconds) {
-  if (seconds < 100) return `${Math.round(seconds)} s`;
-  return seconds < 6000 ? `${Math.round(seconds / 60)} min` : `${Math.round(seconds / 3600)} h`;
-}
+let by = kind === "panel" ? "nation" : "machine";
+let since = "", drawn = new Set(), spoken = 0, frame = {};
 
 function text(element, value) {
   if (element.textContent !== value) element.textContent = value;
 }
 
-function make(name, parent) {
-  return parent.appendChild(document.createElement(name));
+function fill(place, items, make) {
+  place.replaceChildren(...items.map(make));
 }
 
-function totals() {
-  text(byId("source"), wall.source === undefined ? "Wall" : `Squares · ${wall.source}`);
-  text(byId("done"), wall.done === undefined ? "–" : number(wall.done));
-  text(byId("rate"), wall.rate === undefined ? "–" : number(wall.rate, wall.rate < 100 ? 1 : 0));
-  text(byId("waiting"), Number.isFinite(wall.waiting) ? number(wall.waiting) : "?");
-  text(byId("end"), end() || "–");
-  text(byId("endlabel"), wall.left ? `estimated end, in ${ago(wall.left)}` : "estimated end");
+function element(name, content = "", more = {}) {
+  return Object.assign(document.createElement(name), {textContent: content}, more);
 }
 
-function nations() {
-  byId("nations").replaceChildren();
-  for (const row of wall.nations || []) {
-    const item = make("li", byId("nations"));
-    make("i", item).style.background = row.colour;
-    make("span", item).textContent = `${row.name} `;
-    make("b", item).textContent = number(row.done);
-  }
-}
-
-function scoreboard() {
-  const rows = wall.machines || [], place = byId("scoreboard");
-  const tables = rows.length <= 14 ? 1 : rows.length <= 60 ? 2 : 3;
-  const length = Math.ceil(rows.length / tables);
-  place.replaceChildren();
-  place.style.setProperty("--tables", tables);
-  place.style.setProperty("--rows", Math.max(length, 8));
-  for (let from = 0; from < rows.length; from += length) {
-    const table = make("table", place);
-    const heads = make("tr", make("thead", table));
-    for (const [title] of FIELDS) {
-      const head = make("th", heads);
-      head.scope = "col";
-      head.textContent = title;
-    }
-    const body = make("tbody", table);
-    for (const row of rows.slice(from, from + length)) machine(row, make("tr", body));
-  }
-}
-
-function machine(row, line) {
-  const head = make("th", line);
-  head.scope = "row";
-  head.title = row.machine;
-  make("i", head).style.background = row.colour;
-  make("span", head).textContent = row.machine;
-  for (const [title, show] of FIELDS.slice(1)) {
-    const cell = make("td", line);
-    cell.textContent = show(row);
-    if (title === "failed" && row.failures) cell.className = "some";
-  }
-  if (row.seen > 10) line.className = "quiet";
+function swatch(colour) {
+  const mark = element("i");
+  mark.style.background = colour;
+  return mark;
 }
 
 function end() {
-  if (!wall.left) return "";
-  const at = new Date(Date.now() + 1000 * wall.left);
-  return at.toLocaleTimeString("en-GB", {hour: "2-digit", minute: "2-digit"});
+  const seconds = frame.left;
+  if (!seconds) return ["estimated end", "–"];
+  const time = new Date(Date.now() + 1000 * seconds).toLocaleTimeString("en-GB", {hour: "2-digit", minute: "2-digit"});
+  return [`end in ${seconds < 100 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`}`, time];
+}
+
+function write() {
+  text(byId("title"), frame.title || "Squares");
+  const [done, all] = frame.bar || [0, 1];
+  Object.assign(byId("bar"), {hidden: !frame.bar, value: done, max: all || 1});
+  fill(byId("totals"), frame.totals ? [...frame.totals, end()] : [], ([label, value]) => {
+    const total = element("div");
+    total.append(element("dt", label), element("dd", value));
+    return total;
+  });
+  fill(byId("legend"), frame.legend || [], ([name, colour, count]) => {
+    const item = element("li");
+    item.append(swatch(colour), `${name} `, element("b", count));
+    return item;
+  });
+}
+
+function row(each) {
+  const line = element("tr", "", {className: each.quiet ? "quiet" : ""});
+  line.append(...each.cells.map((value, n) => element(n ? "td" : "th", value, {
+    title: value, className: frame.heads[n] === "failed" && value !== "0" ? "some" : "",
+  })));
+  line.firstChild.scope = "row";
+  line.firstChild.prepend(swatch(each.colour));
+  return line;
+}
+
+function table() {
+  const rows = frame.rows || [], place = byId("rows");
+  const tables = rows.length <= 14 ? 1 : rows.length <= 60 ? 2 : 3, length = Math.ceil(rows.length / tables) || 1;
+  place.style.setProperty("--tables", tables);
+  place.style.setProperty("--rows", Math.max(length, 8));
+  fill(place, [...Array(rows.length ? tables : 0).keys()], number => {
+    const head = element("tr"), body = element("tbody"), whole = element("table");
+    head.append(...frame.heads.map(title => element("th", title, {scope: "col"})));
+    body.append(...rows.slice(number * length, (number + 1) * length).map(row));
+    whole.append(element("thead"), body);
+    whole.tHead.append(head);
+    return whole;
+  });
+}
+
+function side(count) {
+  return SIDES.find(([limit]) => count <= limit)[1];
+}
+
+function draw() {
+  if (frame.fresh) {
+    pen.clearRect(0, 0, 700, 1300);
+    drawn.clear();
+  }
+  const before = side(drawn.size), squares = Object.entries(frame.squares || {});
+  for (const [, its] of squares) its.forEach(square => drawn.add(square));
+  const now = side(drawn.size);
+  if (before !== now && !frame.fresh) since = "";  // all of them again, in their new size
+  for (const [colour, its] of squares) {
+    pen.fillStyle = colour;
+    for (const square of its) {
+      pen.fillRect(square % 700 - (now >> 1), 1299 - Math.floor(square / 700) - (now >> 1), now, now);
+    }
+  }
 }
 
 function inWords() {
-  const machines = (wall.machines || []).length;
-  return `${number(wall.done)} squares done by ${machines} ${machines === 1 ? "machine" : "machines"}, ` +
-    `${number(wall.rate, 1)} per second. ` +
-    (Number.isFinite(wall.waiting) ? `${number(wall.waiting)} tasks wait.` : "") +
-    (wall.left ? ` Estimated end: ${end()}.` : "");
+  const totals = (frame.totals || []).map(([label, value]) => `${label} ${value}`);
+  return [frame.title, ...totals, ...(frame.legend || []).map(([name, , count]) => `${name} ${count}`)].join(", ");
 }
 
 function speak(trouble) {
   text(byId("trouble"), trouble);
-  if (wall.done === undefined || (Date.now() - spoken < SPOKEN_EVERY && trouble === troubled)) return;
-  [spoken, troubled] = [Date.now(), trouble];
-  text(byId("summary"), inWords());
-}
-
-async function picture() {
-  const wanted = `${by}.png?done=${wall.done}`;
-  if (wall.done === undefined || shown === wanted) return;
-  const next = new Image(700, 1300);
-  next.src = wanted;
-  await next.decode();
-  const nationsInWords = wall.nations.map(row => `${row.name} ${number(row.done)}`).join(", ");
-  next.alt = `Map of the British National Grid, coloured by ${by}. ${inWords()} ${nationsInWords}.`;
-  byId("map").replaceChildren(next);
-  shown = wanted;
+  if (Date.now() - spoken < SPOKEN_EVERY && !frame.over) return;
+  spoken = Date.now();
+  canvas.setAttribute("aria-label", `Map of the British National Grid, coloured by ${by}. ${inWords()}`);
+  text(byId("spoken"), inWords());
 }
 
 async function look() {
   let trouble = "";
   try {
-    const answer = await fetch("wall.json", {cache: "no-store", signal: AbortSignal.timeout(20000)});
+    const asked = new URLSearchParams({run, by, since});
+    const answer = await fetch(`${kind}.json?${asked}`, {cache: "no-store", signal: AbortSignal.timeout(20000)});
     if (!answer.ok) throw new Error(answer.status);
-    wall = {...wall, ...await answer.json()};  // what a silent service did not say stays as it was
-    trouble = wall.trouble;
-    totals();
-    nations();
-    scoreboard();
-    await picture();
+    const next = await answer.json();
+    if (asked.get("by") !== by) return;  // somebody chose other colours meanwhile
+    frame = next.since ? next : {...frame, ...next, squares: {}, fresh: false};
+    since = next.since || since;
+    trouble = frame.trouble;
+    write();
+    table();
+    draw();
   } catch {
-    trouble = "The wall's program does not answer. Next: workshop class wall";
+    trouble = "The page's program does not answer. Next: workshop class wall";
   }
   speak(trouble);
 }
 
 function choose(what) {
-  by = document.body.dataset.by = what;
+  [by, since, spoken] = [what, "", 0];
+  document.body.dataset.by = what;
   for (const button of document.querySelectorAll("button")) {
     button.setAttribute("aria-pressed", button.dataset.by === what);
   }
-  picture().catch(() => {});  // the next look tries again
 }
 
 for (const button of document.querySelectorAll("button")) {
@@ -149,10 +147,12 @@ document.addEventListener("keydown", event => {
   if (what) choose(what);
 });
 
-async function run() {
+async function forever() {
+  document.body.classList.add(kind);
+  choose(by);
   for (;;) {
-    await look();
-    await new Promise(done => setTimeout(done, 1000));
+    if (!document.hidden) await look();
+    await new Promise(done => setTimeout(done, frame.over ? 2000 : 500));
   }
 }
-run();
+forever();
