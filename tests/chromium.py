@@ -55,8 +55,8 @@ def opened(browser: Browser, request: pytest.FixtureRequest, **options: Any) -> 
     """Open an empty page for one test; a picture of its end stays in the course's own state folder."""
     page = browser.new_page(**{"viewport": {"width": 1400, "height": 1000}} | options)
     page.set_default_timeout(60_000)
-    yield page
     PICTURES.mkdir(parents=True, exist_ok=True)
+    yield page
     page.screenshot(path=PICTURES / f"{request.node.name}.png")
     page.close()
 
@@ -71,7 +71,7 @@ def restart_and_run_all(page: Page, seconds: float = 60) -> None:
     """Run an open notebook by its button, and require that it comes to its end without an error."""
     page.get_by_text("| Idle").wait_for()
     page.get_by_role("button", name="Restart the kernel and run all cells").click()
-    page.get_by_role("dialog").get_by_role("button", name="Restart").click()
+    page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     indicator = page.locator(".jp-Notebook-ExecutionIndicator")
     expect(indicator.and_(page.locator("[data-status=busy]"))).to_be_attached()
     expect(indicator.and_(page.locator("[data-status=idle]"))).to_be_attached(timeout=seconds * 1000)

@@ -43,7 +43,7 @@ def lab(page: Page, site: Site, traffic: Traffic) -> Iterator[str]:
 def test_the_first_visit(page: Page, site: Site, lab: str, stack: Path) -> None:
     """Notebook 00 with the wall beside it, a list of what matters, no question, a terminal for commands."""
     page.goto(site.lab_url)
-    expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible()
+    expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible(timeout=60_000)
     beside = frame(page, ".jp-ServerProxy iframe")
     expect(beside.locator("#done")).to_be_visible(timeout=60_000)
     assert findings(beside) == []
@@ -58,7 +58,9 @@ def test_the_first_visit(page: Page, site: Site, lab: str, stack: Path) -> None:
 
     page.get_by_role("menuitem", name="File", exact=True).click()
     page.get_by_text("New", exact=True).hover()
-    page.get_by_role("menuitem", name="Terminal", exact=True).click()
+    with page.expect_websocket(lambda each: "/terminals/" in each.url) as terminal:
+        page.get_by_role("menuitem", name="Terminal", exact=True).click()
+    terminal.value.wait_for_event("framereceived")
     page.locator(".xterm-helper-textarea").focus()
     said = stack / "said.txt"
     page.keyboard.type(f"pwd > '{said}' && workshop hint --help >> '{said}'\n")
@@ -76,15 +78,15 @@ def test_a_notebook_by_its_buttons(page: Page, site: Site, lab: str) -> None:
 
     `make pictures` takes the README's picture from here.
     """
+    page.set_viewport_size({"width": 1250, "height": 860})
     open_notebook(page, lab, site.token, "notebooks/01-enqueue.ipynb")
     expect_map(page)
     expect(page.get_by_text("Make this Notebook Trusted")).to_have_count(0)
-    restart_and_run_all(page, 120)
+    restart_and_run_all(page, 180)
     page.locator(MAP).last.scroll_into_view_if_needed()
     drawn = frame(page, MAP)
     drawn.locator("path.leaflet-interactive").last.hover()
-    expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, .+, \d tasks?$"))
-    page.set_viewport_size({"width": 1250, "height": 860})
+    expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, .+, \d+ tasks?$"))
     page.screenshot(path=PICTURES / "workshop.png")
 
     legend = drawn.get_by_role("region", name="Legend")
@@ -96,7 +98,7 @@ def test_a_notebook_by_its_buttons(page: Page, site: Site, lab: str) -> None:
     assert {name for name in nations if pixels(picture, nations[name])} == counted & nations.keys()
     legend.evaluate("legend => legend.style.visibility = 'visible'")
     assert findings(drawn) == []
-    assert findings(page, within=".jp-RenderedHTMLCommon") == []
+    assert findings(page, within=".jp-RenderedMarkdown, .jp-RenderedHTML table") == []
 
 
 def test_the_keyboard_alone(page: Page, site: Site, lab: str) -> None:
