@@ -106,10 +106,11 @@ def expect_map(page: Page) -> None:
     expect(page.frame_locator(MAP).first.locator("path").first).to_be_attached()
 
 
-def pixels(picture: bytes, colour: str) -> int:
-    """Count the pixels of a PNG that have a colour, such as ``#D55E00``, to within what eyes can tell."""
+def pixels(picture: bytes, colour: str) -> list[tuple[int, int]]:
+    """Return where a PNG has a colour, such as ``#D55E00``, as x and y from its corner."""
     shown = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=int)
-    return int((abs(shown - list(bytes.fromhex(colour[1:]))).max(axis=2) <= 4).sum())
+    alike = abs(shown - list(bytes.fromhex(colour[1:]))).max(axis=2) <= 4
+    return [(int(x), int(y)) for y, x in np.argwhere(alike)]
 
 
 def findings(page: Page | Frame, within: str | None = None) -> list[str]:

@@ -83,20 +83,24 @@ def test_a_notebook_by_its_buttons(page: Page, site: Site, lab: str) -> None:
     expect_map(page)
     expect(page.get_by_text("Make this Notebook Trusted")).to_have_count(0)
     restart_and_run_all(page, 180)
-    page.locator(MAP).last.scroll_into_view_if_needed()
     drawn = frame(page, MAP)
-    drawn.locator("path.leaflet-interactive").last.hover()
-    expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, .+, \d+ tasks?$"))
+    page.locator(MAP).last.scroll_into_view_if_needed()
     page.screenshot(path=PICTURES / "workshop.png")
 
-    legend = drawn.get_by_role("region", name="Legend")
+    legend = drawn.locator(".legend")
     rows = [row.split("\t") for row in legend.locator("tr").all_inner_texts()]
     counted = {name.strip() for *_, name, count in rows if count.strip() != "0"}
     legend.evaluate("legend => legend.style.visibility = 'hidden'")
-    picture = page.locator(MAP).last.screenshot()
     nations = dict(list(NATIONS.values())[:5])
-    assert {name for name in nations if pixels(picture, nations[name])} == counted & nations.keys()
+    picture = page.locator(MAP).last.screenshot()
+    places = {name: pixels(picture, colour) for name, colour in nations.items()}
     legend.evaluate("legend => legend.style.visibility = 'visible'")
+    assert {name for name, seen in places.items() if seen} == counted & nations.keys()
+    corner = page.locator(MAP).last.bounding_box()
+    assert corner
+    x, y = places["Scotland"][0]
+    page.mouse.move(corner["x"] + x + 0.5, corner["y"] + y + 0.5)
+    expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, Scotland, \d+ task"))
     assert findings(drawn) == []
     assert findings(page, within=".jp-RenderedMarkdown, .jp-RenderedHTML table") == []
 
