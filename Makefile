@@ -23,6 +23,10 @@ test-fast:  ## unit tests and notebooks' form, no services
 	@sh scripts/setup.sh
 	@$(LINT) && .venv/bin/python -m pytest tests/unit -m "not nightly"
 
+pictures:  ## the README's picture, anew from the test that looks at it
+	@sh scripts/setup.sh chromium libatomic1
+	@.venv/bin/python -m pytest tests/browser/test_lab.py -k buttons && cp .workshop/screenshots/workshop.png notebooks/images
+
 chaos:  ## 10,000 tasks while everything breaks, and what became of each; three to four minutes
 	@sh scripts/setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
@@ -52,4 +56,4 @@ clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/python ]; then sh scripts/setup.sh && .venv/bin/python -m backstage down --purge; fi
 	rm -rf .venv demo.html country.png cards-*.html
 
-.PHONY: lab demo test test-all test-fast chaos bench bench-central bundle lock stop clean
+.PHONY: lab demo test test-all test-fast pictures chaos bench bench-central bundle lock stop clean

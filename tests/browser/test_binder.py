@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from backstage.stack.ports import is_free
 from tests.chromium import browser as browser
-from tests.chromium import opened
+from tests.chromium import frame, opened
 from tests.classroom.course import ROOT, Course, copy_parts
 from tests.conftest import wait_for
 
@@ -117,6 +117,7 @@ def test_an_attendee_on_binder(binder: Binder, page: Page) -> None:
         assert page.get_by_text("Make this Notebook Trusted").count() == 0
         wait_for(lambda: set(binder.services().values()) == {"ready"}, 90, "all services ready")
         assert list(binder.services()) == ["postgis", "rabbitmq", "flower", "worker1"]
+        expect(frame(page, ".jp-ServerProxy iframe").locator("#done")).to_be_visible(timeout=60_000)
 
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()

@@ -1,50 +1,135 @@
-"""What an attendee sees in JupyterLab, in a browser without the internet."""
+"""What an attendee sees and does in JupyterLab, in a browser without the internet.
 
-from urllib.parse import urljoin
+Notebook 01 stands for all: that the others show what is stored in them is `tests.notebooks`' to say.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Frame, Page, expect
 
-from tests.chromium import expect_map
+from backstage.stack.site import Site
+from tests.browser.conftest import Traffic
+from tests.chromium import (
+    MAP,
+    PICTURES,
+    expect_map,
+    findings,
+    frame,
+    open_notebook,
+    open_tile,
+    pixels,
+    restart_and_run_all,
+)
 from tests.conftest import wait_for
+from workshop.maps import NATIONS
+from workshop.state_folder import ROOT
 from workshop.tasks import application, do_task
 
-NOTEBOOKS = ["00-start-here", "01-enqueue", "02-retry", "03-scale-out", "04-nothing-lost", "05-go-faster"]
+
+@pytest.fixture
+def lab(page: Page, site: Site, traffic: Traffic) -> Iterator[str]:
+    """The address of JupyterLab: of the course itself, so no save gets there. Nothing is asked in vain."""
+    page.route("**/api/contents/**", lambda each: each.request.method == "PUT" or each.continue_())
+    yield f"http://127.0.0.1:{site.ports['lab']}"
+    assert (traffic.elsewhere, traffic.failed) == ([], [])
 
 
-def open_lab(page: Page, site, path: str) -> None:
-    page.goto(f"http://127.0.0.1:{site.ports['lab']}/lab/tree/{path}?token={site.token}&reset")
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-
-
-@pytest.mark.parametrize("name", NOTEBOOKS)
-@pytest.mark.solved_course
-def test_stored_notebook_shows_its_map(name, page, site, traffic):
-    open_lab(page, site, f"notebooks/{name}.ipynb")
-    expect_map(page)
-    assert page.get_by_text("Make this Notebook Trusted").count() == 0
-    assert traffic.elsewhere == []
-    assert traffic.failed == []
-
-
-def test_first_notebook_opens_by_itself(page, site, traffic):
+def test_the_first_visit(page: Page, site: Site, lab: str, stack: Path) -> None:
+    """Notebook 00 with the wall beside it, a list of what matters, no question, a terminal for commands."""
     page.goto(site.lab_url)
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible(timeout=60_000)
+    beside = frame(page, ".jp-ServerProxy iframe")
+    expect(beside.locator("#done")).to_be_visible(timeout=60_000)
+    assert findings(beside) == []
+    for question in (".jp-Dialog", ".Toastify__toast", ":text('Make this Notebook Trusted')"):
+        expect(page.locator(question)).to_have_count(0)
+
+    page.locator(".jp-BreadCrumbs-home").click()
+    names = page.locator(".jp-DirListing-itemName")
+    expect(names.filter(has_text="README.md")).to_be_visible()
+    assert {"notebooks", "workshop"} <= set(names.all_inner_texts())
+    assert not {"backstage", "tests", "docker", "pyproject.toml"} & set(names.all_inner_texts())
+
+    page.get_by_role("menuitem", name="File", exact=True).click()
+    page.get_by_text("New", exact=True).hover()
+    with page.expect_websocket(lambda each: "/terminals/" in each.url) as terminal:
+        page.get_by_role("menuitem", name="Terminal", exact=True).click()
+    terminal.value.wait_for_event("framereceived")
+    page.locator(".xterm-helper-textarea").focus()
+    said = stack / "said.txt"
+    page.keyboard.type(f"pwd > '{said}' && workshop hint --help >> '{said}'\n")
+    wait_for(lambda: said.exists() and "hint" in said.read_text(), what="what the terminal said")
+    assert said.read_text().startswith(f"{ROOT}\n")
+    said.unlink()
+
+    page.goto(f"{lab}/lab/tree/backstage/stack/environment.toml?token={site.token}")
+    expect(page.get_by_text("where programs are")).to_be_visible()  # it is not in the list, but it opens
+
+
+@pytest.mark.solved_course
+def test_a_notebook_by_its_buttons(page: Page, site: Site, lab: str) -> None:
+    """Its maps show without a run and after one, with each nation's colour, and bar nobody.
+
+    `make pictures` takes the README's picture from here.
+    """
+    page.set_viewport_size({"width": 1250, "height": 860})
+    open_notebook(page, lab, site.token, "notebooks/01-enqueue.ipynb")
+    expect_map(page)
+    expect(page.get_by_text("Make this Notebook Trusted")).to_have_count(0)
+    restart_and_run_all(page, 180)
+    drawn = frame(page, MAP)
+    page.locator(MAP).last.scroll_into_view_if_needed()
+    page.screenshot(path=PICTURES / "workshop.png")
+
+    legend = drawn.locator(".legend")
+    rows = [row.split("\t") for row in legend.locator("tr").all_inner_texts()]
+    counted = {name.strip() for *_, name, count in rows if count.strip() != "0"}
+    legend.evaluate("legend => legend.style.visibility = 'hidden'")
+    nations = dict(list(NATIONS.values())[:5])
+    picture = page.locator(MAP).last.screenshot()
+    places = {name: pixels(picture, colour) for name, colour in nations.items()}
+    legend.evaluate("legend => legend.style.visibility = 'visible'")
+    assert {name for name, seen in places.items() if seen} == counted & nations.keys()
+    corner = page.locator(MAP).last.bounding_box()
+    assert corner
+    x, y = places["Scotland"][0]
+    page.mouse.move(corner["x"] + x + 0.5, corner["y"] + y + 0.5)
+    expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, Scotland, \d+ task"))
+    assert findings(drawn) == []
+    assert findings(page, within=".jp-RenderedMarkdown, .jp-RenderedHTML table") == []
+
+
+def test_the_keyboard_alone(page: Page, site: Site, lab: str) -> None:
+    """Open a notebook, run a cell, reach a map and move it, all without a mouse."""
+    open_notebook(page, lab, site.token, "notebooks/01-enqueue.ipynb")
+    page.get_by_text("| Idle").wait_for()
+    page.keyboard.press("Control+Shift+c")
+    page.keyboard.type("Open from Path")
+    expect(page.locator(".lm-CommandPalette-item.lm-mod-active")).to_contain_text("Open from Path")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog").get_by_role("textbox")).to_be_focused()
+    page.keyboard.type("notebooks/00-start-here.ipynb\n")
     expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible()
-    assert traffic.elsewhere == []
-    assert traffic.failed == []
+    page.get_by_text("| Idle").wait_for()
+    page.keyboard.press("b")  # a cell below
+    page.keyboard.press("Enter")
+    page.keyboard.type("print(6 * 7, 'by keys')")
+    page.keyboard.press("Shift+Enter")
+    expect(page.get_by_text("42 by keys", exact=True)).to_be_visible()
 
+    def on_a_map() -> bool:
+        page.keyboard.press("Tab")
+        return page.evaluate("document.activeElement.tagName") == "IFRAME"
 
-def test_a_notebook_runs_in_the_browser(page, site, traffic):
-    open_lab(page, site, "notebooks/00-start-here.ipynb")
-    page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_text("Run All Cells", exact=True).click()
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=busy]")).to_be_attached()
-    expect(page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]")).to_be_attached(timeout=60_000)
-    assert page.locator(".jp-OutputArea-output[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-    assert traffic.elsewhere == []
-    assert traffic.failed == []
+    wait_for(on_a_map, 60, "a map that Tab leads to")
+    moved = frame(page, f".jp-NotebookPanel:not(.lm-mod-hidden) {MAP}")
+    pane = moved.locator(".leaflet-map-pane")
+    before = pane.get_attribute("style") or ""
+    page.keyboard.press("ArrowRight")
+    expect(pane).not_to_have_attribute("style", before)
 
 
 def pool_size() -> int:
@@ -53,57 +138,44 @@ def pool_size() -> int:
     return sum(len(stats["pool"]["processes"]) for stats in answers.values())
 
 
-@pytest.mark.parametrize("inside", ["lab", "flower"])
-def test_flower_shows_tasks_and_workers(inside, page, site, traffic):
-    """Flower at its own address with its login, and as a page of JupyterLab without."""
-    root = f"http://127.0.0.1:{site.ports[inside]}/flower"
-    token = f"?token={site.token}" if inside == "lab" else ""
-    id = do_task.delay(325_200, 673_500).id
+def until_shown(page: Page | Frame, address: str, text: str) -> None:
+    """Load one of Flower's pages until it says something: it learns of tasks and workers bit by bit."""
+
+    def shown() -> bool:
+        page.goto(address)
+        page.wait_for_load_state("networkidle")
+        return page.get_by_text(text).count() > 0
+
+    wait_for(shown, 60, f"{text!r} at {address}")
+
+
+def test_flower_is_a_tab(page: Page, site: Site, lab: str) -> None:
+    """Its tile opens it without a login: tasks, workers, the queue; and at its own address with a login."""
+    done, failed = do_task.delay(325_200, 673_500).id, do_task.delay(-1, 5).id
     wait_for(pool_size, what="an answer of the worker")
     processes = pool_size()
-
-    def task_is_shown() -> bool:
-        page.goto(f"{root}/tasks{token}")
-        page.wait_for_load_state("networkidle")
-        return page.get_by_text(id).count() > 0
-
-    wait_for(task_is_shown, what="the task on Flower's page")
-    page.goto(f"{root}/task/{id}{token}")
-    expect(page.get_by_text("SUCCESS").first).to_be_visible()
-
-    def worker_is_shown() -> bool:
-        page.goto(f"{root}/workers{token}")
-        worker = page.get_by_role("link", name="worker1@").first.get_attribute("href")
-        page.goto(urljoin(page.url, worker))
-        page.wait_for_load_state("networkidle")
-        return page.get_by_role("heading", name="Pool controls").count() > 0
-
-    wait_for(worker_is_shown, 60, "the worker's page, for which Flower waits a moment only")
-    page.get_by_role("button", name="Grow").click()  # what Flower says of it depends on the worker's speed
+    open_notebook(page, lab, site.token, "notebooks/00-start-here.ipynb")
+    flower = open_tile(page, "Flower")
+    until_shown(flower, f"{lab}/flower/task/{done}", "SUCCESS")
+    until_shown(flower, f"{lab}/flower/task/{failed}", "x must be a number of metres")
+    flower.goto(f"{lab}/flower/workers")
+    worker = flower.get_by_role("link", name="worker1@").first.get_attribute("href")
+    until_shown(flower, f"{lab}{worker}", "Pool controls")
+    flower.get_by_role("button", name="Grow").click()  # what Flower says of it depends on the worker's speed
     wait_for(lambda: pool_size() == processes + 1, what="one process more")
-    page.get_by_role("button", name="Shrink").click()
+    flower.get_by_role("button", name="Shrink").click()
     wait_for(lambda: pool_size() == processes, what="one process less")
-    page.goto(f"{root}/broker{token}")
-    expect(page.get_by_role("cell", name="squares")).to_be_visible()
-    assert traffic.elsewhere == []
+    flower.goto(f"{lab}/flower/broker")
+    expect(flower.get_by_role("cell", name="squares")).to_be_visible()
+    until_shown(page, f"http://127.0.0.1:{site.ports['flower']}/flower/tasks", done)
 
 
-def test_flower_shows_the_exception_of_a_failed_task(page, site):
-    id = do_task.delay(-1, 5).id
-
-    def failure_is_shown() -> bool:
-        page.goto(f"http://127.0.0.1:{site.ports['lab']}/flower/task/{id}?token={site.token}")
-        return page.get_by_text("x must be a number of metres").count() > 0
-
-    wait_for(failure_is_shown, what="the exception on Flower's page")
-
-
-def test_rabbitmq_pages_open_inside_lab(page, site, traffic):
-    page.goto(f"http://127.0.0.1:{site.ports['lab']}/rabbitmq/?token={site.token}")
-    page.locator("[name=username]").fill("celery_user")
-    page.locator("[name=password]").fill("secret")
-    page.locator("input[type=submit]").click()
-    expect(page.get_by_role("heading", name="Overview")).to_be_visible()
-    page.get_by_role("link", name="Queues", exact=True).click()
-    expect(page.get_by_role("link", name="squares", exact=True)).to_be_visible()
-    assert traffic.elsewhere == []
+def test_rabbitmq_is_a_tab(page: Page, site: Site, lab: str) -> None:
+    open_notebook(page, lab, site.token, "notebooks/00-start-here.ipynb")
+    pages = open_tile(page, "RabbitMQ")
+    pages.locator("[name=username]").fill("celery_user")
+    pages.locator("[name=password]").fill("secret")
+    pages.locator("input[type=submit]").click()
+    expect(pages.get_by_role("heading", name="Overview")).to_be_visible()
+    pages.get_by_role("link", name="Queues", exact=True).click()
+    expect(pages.get_by_role("link", name="squares", exact=True)).to_be_visible()

@@ -1,5 +1,7 @@
 """What JupyterLab is told, also where the services did not start, or a browser comes from elsewhere."""
 
+from pathlib import Path
+
 import pytest
 from traitlets.config import Config, PyFileConfigLoader
 
@@ -25,6 +27,15 @@ def test_it_opens_without_services_and_knows_their_usual_ports() -> None:
 def test_a_terminal_keeps_the_path_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/bash")
     assert config().ServerApp.terminado_settings == {"shell_command": ["/bin/bash"]}  # no login shell
+
+
+def test_the_layout_is_ours_until_it_is_the_persons(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/")
+    [layout] = Path(config().LabApp.workspaces_dir).iterdir()
+    assert '"/user/ann/wall/"' in layout.read_text()
+    layout.write_text("{}")
+    config()
+    assert layout.read_text() == "{}"
 
 
 def test_a_page_of_another_container_is_reached_by_socat(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,13 @@ The stack starts JupyterLab with it. Where somebody else does, as on Binder, the
 import os
 import sys
 from base64 import b64encode
+from pathlib import Path
 from typing import Any
 
+from jupyterlab_server.workspaces_handler import WorkspacesManager
+
 from backstage.stack import cloud
+from backstage.stack.jupyterlab import CONFIG
 from backstage.stack.site import HOST, USUAL_PORTS, Site
 from backstage.stack.status import running_site
 from workshop.state_folder import read, state_dir
@@ -29,6 +33,15 @@ if os.name == "posix":
 # After a reset, the server refuses what an old page saves. The course's own notebooks are trusted.
 c.ServerApp.contents_manager_class = "backstage.stack.contents.StarterContents"
 
+# The list of files shows what an attendee works with. The rest opens all the same: File, Open from Path.
+c.ContentsManager.hide_globs.extend(
+    [
+        *("LICENSE", "Makefile", "constraints.txt", "docker-compose.yml", "environment.yml"),
+        *("pyproject.toml", "requirements.lock", "backstage", "benchmarks", "bundle", "docker", "scripts"),
+        *("tests", "*.egg-info"),
+    ]
+)
+
 # Nothing reaches for the internet.
 c.LabApp.news_url = None
 c.LabApp.check_for_updates_class = "jupyterlab.NeverCheckForUpdate"
@@ -36,6 +49,18 @@ c.LabApp.extension_manager = "readonly"
 
 # Nor for language servers: the search runs npm, which spins for ever where the home can't be written.
 c.LanguageServerManager.autodetect = False
+
+
+def layouts() -> Path:
+    """Return the folder of layouts, with one to begin with: notebook 00, and the wall beside it."""
+    folder = state_dir() / "jupyter" / "lab" / "workspaces"
+    if not folder.exists():
+        course = (CONFIG / "layout.json").read_text(encoding="utf-8")
+        WorkspacesManager(str(folder)).save("default", course.replace("BASE_URL", cloud.below()))
+    return folder
+
+
+c.LabApp.workspaces_dir = str(layouts())
 
 
 def do_not_store(response: Any) -> Any:
