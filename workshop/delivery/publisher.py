@@ -22,6 +22,7 @@ from typing import Any
 import celery
 from celery import current_task
 from kombu import Producer
+from kombu.exceptions import EncodeError
 from kombu.serialization import dumps
 from kombu.utils.json import JSONEncoder
 
@@ -93,11 +94,19 @@ def task_message(id: str, name: str, args: Any, kwargs: Any = None, recorded: bo
         The task.
     recorded : bool
         Whether it goes into the record of publishes.
+
+    Raises
+    ------
+    kombu.exceptions.EncodeError
+        If an argument is nothing that JSON can carry.
     """
     headers = {"task": name, "id": id, "argsrepr": repr(tuple(args or ()))[:1000]}
     if kwargs:
         headers["kwargsrepr"] = repr(kwargs)[:1000]
-    body = _encode([args or (), kwargs or {}, _NOTHING_EMBEDDED])
+    try:
+        body = _encode([args or (), kwargs or {}, _NOTHING_EMBEDDED])
+    except Exception as error:  # as kombu does, whatever an argument's own encoder raises
+        raise EncodeError(error) from error
     envelope = _ENVELOPE | {"headers": headers, "correlation_id": id}
     return Message(id, body, envelope, record.entry(id, name, args, kwargs) if recorded else None)
 
