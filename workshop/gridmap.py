@@ -74,6 +74,10 @@ class GridMap(folium.Map):
         figure._template = Template(_PAGE)
         figure.add_child(self)
 
+    def _repr_html_(self, **options: Any) -> str:
+        """Return the map's frame, with a title for people who can't see it."""
+        return super()._repr_html_(**options).replace('" width=', f'" title="Map: {self.title}" width=', 1)
+
 
 _PAGE = """<!DOCTYPE html>
 <html lang="en">

@@ -38,11 +38,11 @@ def lab(page: Page, site: Site, traffic: Traffic) -> Iterator[str]:
 
 
 def test_the_first_visit(page: Page, site: Site, lab: str, stack: Path) -> None:
-    """Notebook 00 with the wall beside it, a list of what matters, no question, a terminal for commands."""
+    """Notebook 00 with the panel beside it, a list of what matters, no question, a terminal for commands."""
     page.goto(site.lab_url)
     expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible(timeout=60_000)
     beside = frame(page, ".jp-ServerProxy iframe")
-    expect(beside.locator("#done")).to_be_visible(timeout=60_000)
+    expect(beside.locator("#trouble")).to_be_visible(timeout=60_000)
     assert findings(beside) == []
     for question in (".jp-Dialog", ".Toastify__toast", ":text('Make this Notebook Trusted')"):
         expect(page.locator(question)).to_have_count(0)
@@ -99,7 +99,7 @@ def test_a_notebook_by_its_buttons(page: Page, site: Site, lab: str) -> None:
     page.mouse.move(corner["x"] + x + 0.5, corner["y"] + y + 0.5)
     expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, Scotland, \d+ task"))
     assert findings(drawn) == []
-    assert findings(page, within=".jp-RenderedMarkdown, .jp-RenderedHTML table") == []
+    assert findings(page, within=".jp-RenderedHTMLCommon") == []
 
 
 def test_the_keyboard_alone(page: Page, site: Site, lab: str) -> None:

@@ -32,7 +32,7 @@ def test_a_terminal_keeps_the_path_with_the_command(monkeypatch: pytest.MonkeyPa
 def test_the_layout_is_ours_until_it_is_the_persons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/")
     [layout] = Path(config().LabApp.workspaces_dir).iterdir()
-    assert '"/user/ann/wall/"' in layout.read_text()
+    assert '"/user/ann/wall/panel"' in layout.read_text()
     layout.write_text("{}")
     config()
     assert layout.read_text() == "{}"

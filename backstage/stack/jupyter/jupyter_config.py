@@ -52,7 +52,7 @@ c.LanguageServerManager.autodetect = False
 
 
 def layouts() -> Path:
-    """Return the folder of layouts, with one to begin with: notebook 00, and the wall beside it."""
+    """Return the folder of layouts, with one to begin with: notebook 00, and the panel beside it."""
     folder = state_dir() / "jupyter" / "lab" / "workspaces"
     if not folder.exists():
         course = (CONFIG / "layout.json").read_text(encoding="utf-8")
