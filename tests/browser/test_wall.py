@@ -211,26 +211,6 @@ def test_it_listens_on_this_machine_only_and_ctrl_c_ends_it(services: Machine) -
     assert program.wait(20) == 0
 
 
-def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Machine) -> None:
-    """It was there before the first task, and shows these only, without the squares that were done before."""
-    page.goto(f"{address}panel")
-    expect(page.locator("#trouble")).to_contain_text("begins by itself")
-    services.workshop("up", "--detach", "worker")
-    title, seen = page.locator("#title"), [0]
-    with settings.changed(pace=10):
-        for x in range(700):
-            do_task.delay(1000 * x + 1, 673_500)
-        while seen[-1] < 100:
-            found = re.search(r"(\d+) %", title.inner_text())
-            seen += [int(found[1])] if found else []
-            page.wait_for_timeout(100)
-    assert seen == sorted(seen) and len(set(seen)) > 4
-    expect(total(page, "done")).to_have_text("700 of 700")
-    expect(page.locator("tbody tr")).to_have_count(1)
-    expect(page.locator("tbody tr")).to_contain_text("100 %")
-    assert colour_at(page, 325_001, 673_500) == NATIONS["SCT"][1]
-
-
 def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Machine, tmp_path) -> None:
     program = services.popen("class", "wall", WORKSHOP_STATE=str(tmp_path))
     page = browser.new_page()
@@ -249,6 +229,26 @@ def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Mac
         page.close()
         program.terminate()
         program.communicate(timeout=30)
+
+
+def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Machine) -> None:
+    """It was there before the first task, and shows these only, without the squares that were done before."""
+    page.goto(f"{address}panel")
+    expect(page.locator("#trouble")).to_contain_text("begins by itself")
+    services.workshop("up", "--detach", "worker")
+    title, seen = page.locator("#title"), [0]
+    with settings.changed(pace=10):
+        for x in range(700):
+            do_task.delay(1000 * x + 1, 673_500)
+        while seen[-1] < 100:
+            found = re.search(r"(\d+) %", title.inner_text())
+            seen += [int(found[1])] if found else []
+            page.wait_for_timeout(100)
+    assert seen == sorted(seen) and len(set(seen)) > 4
+    expect(total(page, "done")).to_have_text("700 of 700")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page.locator("tbody tr")).to_contain_text("100 %")
+    assert colour_at(page, 325_001, 673_500) == NATIONS["SCT"][1]
 
 
 def test_it_ends_with_jupyterlab(browser: Browser, services: Machine, site: Site) -> None:
