@@ -21,6 +21,7 @@ from workshop import db, settings, state_folder
 from workshop.database import among, execute
 from workshop.delivery.ledger import Ledger, follow, ledger
 from workshop.delivery.record import PROCESS, Published, latest_run, uuids
+from workshop.delivery.sender import shell
 from workshop.errors import WorkshopError
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def panel(run: list[Published] | None = None) -> None:
         The tasks of one run, to see that one only.
     """
     global _panel
-    if "JPY_SESSION_NAME" not in os.environ:  # JupyterLab's server gives it to its kernels
+    if not _in_lab():
         print("JupyterLab shows the live panel here. Elsewhere live.watch() follows the tasks.")
         return
     from IPython.display import display
@@ -189,20 +190,27 @@ def watch(run: list[Published] | None = None, patience: float = 60, quiet: bool 
     """
     global _panel
     tasks = latest_run() if run is None else run
-    in_lab, repeatable = "JPY_SESSION_NAME" in os.environ, settings.seed() is not None
+    in_lab, repeatable = _in_lab(), settings.seed() is not None
     if in_lab and not quiet and _panel is None:
         panel(tasks)
+    shown = _panel
+    if not quiet:
+        _panel = None  # the next run has its own, also if this one stalls or is interrupted
     now = _follow(tasks, patience, hidden=quiet or in_lab or repeatable)
     if now.open or not now.answered:
         where = count(now) if now.answered else "RabbitMQ or PostGIS does not answer"
         raise WorkshopError(f"Nothing has changed for {patience:.0f} s. {where}.", "workshop status")
     end = count(now)
     if in_lab and not quiet:
-        _panel.update(_still(now, end), raw=True)
-        _panel = None
+        shown.update(_still(now, end), raw=True)
     if not quiet and (in_lab or repeatable):
         print(end)
     return end
+
+
+def _in_lab() -> bool:
+    """Return whether this is a kernel of JupyterLab, whose server names the notebook; not one's child."""
+    return "JPY_SESSION_NAME" in os.environ and shell() is not None
 
 
 def _follow(tasks: list[Published], patience: float, hidden: bool) -> Ledger:

@@ -1,5 +1,6 @@
 """A QGIS project that shows the two tables as they fill: an extra, as in 2018, for who has QGIS."""
 
+import os
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,7 +27,12 @@ def write_project(target: str | Path = "squares.qgs") -> Path:
         The file, to be opened in QGIS.
     """
     url, file = sa.make_url(database_url()), Path(target).resolve()
-    parts = {"dbname": url.database, "host": url.host, "port": url.port, "user": url.username}
+    host, port = url.host, url.port or 5432
+    for pair in os.environ.get("WORKSHOP_PUBLISHED", "").split():  # in containers: QGIS runs beside them
+        name, _, published = pair.partition("=")
+        if host == name == "postgis":
+            host, port = "127.0.0.1", int(published)
+    parts = {"dbname": url.database, "host": host, "port": port, "user": url.username}
     words = [f"{name}={_quoted(value)}" for name, value in (parts | {"password": url.password}).items()]
     tables = [
         {
@@ -38,6 +44,7 @@ def write_project(target: str | Path = "squares.qgs") -> Path:
     ]
     template = Template(Path(__file__).with_suffix(".xml").read_text(encoding="utf-8"), autoescape=True)
     file.touch(mode=0o600)
+    file.chmod(0o600)
     file.write_text(template.render(tables=tables, nations=NATIONS), encoding="utf-8")
     return file
 

@@ -35,7 +35,7 @@ DEFAULTS = {"fault_rate": 0.0, "pace": 0, "workers": 1}
 _TICK = 50_000_000
 """Nanoseconds; the clock of a file system stands still for less. Two changes in one tick look like one."""
 
-_Values = tuple[dict[str, Any], dict[str, Any]]
+_Values = tuple[dict[str, tuple[str, Any]], dict[str, tuple[str, Any]]]
 """What the files say: that which counts more than the environment, and that which counts less."""
 
 _steady: ContextVar[_Values | None] = ContextVar("steady", default=None)
@@ -99,9 +99,9 @@ def get(name: str) -> Any:
     """
     above, below = _steady.get() or _from_files()
     if name in above:
-        return above[name]
+        return valid_setting(name, *above[name])
     value = _from_environment(name)
-    return below.get(name) if value is None else value
+    return valid_setting(name, *below.get(name, ("", None))) if value is None else value
 
 
 def check() -> None:
@@ -171,10 +171,12 @@ def _from_files() -> _Values:
 @lru_cache(maxsize=4)
 def _read(state: Path, changed: int, again: int) -> _Values:
     above = _of(state / "settings.json") | _of(state / "joined.json")
-    return above, DEFAULTS | _of(CHALLENGE) | _of(state / "stack.json")
+    defaults = {name: (name, value) for name, value in DEFAULTS.items()}
+    return above, defaults | _of(CHALLENGE) | _of(state / "stack.json")
 
 
-def _of(file: Path) -> dict[str, Any]:
+def _of(file: Path) -> dict[str, tuple[str, Any]]:
+    """Return the settings of a file, each with the place where it stands."""
     found = json_files.read(file)
-    values = {name: valid_setting(name, f"{name} in {file.name}", found.get(name)) for name in SETTINGS}
-    return {name: value for name, value in values.items() if value is not None}
+    there = {name: (f"{name} in {file.name}", found.get(name)) for name in SETTINGS}
+    return {name: each for name, each in there.items() if each[1] is not None}

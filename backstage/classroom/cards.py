@@ -62,6 +62,7 @@ def write_page(cards: list[Card]) -> Path:
     Not into the state folder: its name is hidden, and a browser in a Snap may not look there.
     """
     path = _path(cards[0].central)
+    path.unlink(missing_ok=True)
     path.touch(mode=0o600)
     path.write_text(page(cards), encoding="utf-8")
     return path

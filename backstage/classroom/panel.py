@@ -16,6 +16,9 @@ _WORKS = 3
 """For so many seconds after its last square a worker is said to work."""
 
 
+_NONE = record.Run("", "", "")
+
+
 class Panel(Board):
     """The latest run of one process, such as a notebook's kernel.
 
@@ -27,34 +30,41 @@ class Panel(Board):
 
     def __init__(self, run: str) -> None:
         super().__init__()
-        self._wanted, self._record, self._run = run, (0, 0), record.Run("", "", "")
+        self._wanted, self._run = run, _NONE
+        self._record: tuple[Any, ...] = ()
         self._follow: Iterator[Ledger] = iter(())
 
     def look(self) -> None:
         """Ask the ledger what is new; a run that is over is asked no more."""
-        self._find()
-        if not self._run.tasks:
-            self.words = {"trouble": "No task was sent yet. The panel begins by itself."}
-        elif now := next(self._follow, None):
-            self._draw(now)
-            self._say(now)
+        try:
+            self._find()
+            if not self._run.tasks:
+                self.words = {"trouble": "No task was sent yet. The panel begins by itself."}
+            elif now := next(self._follow, None):
+                self._draw(now)
+                self._say(now)
+        except Exception:
+            self._record = ()  # the next look begins with the whole run
+            raise
 
     def _find(self) -> None:
         """Look for the run, and for what was added to it, if the record has grown."""
         path = state_folder.state_dir() / record.FILE
-        if not path.exists() or (now := (path.stat().st_ino, path.stat().st_size)) == self._record:
+        size = (path.stat().st_ino, path.stat().st_size) if path.exists() else ()
+        now = (settings.broker_url(), *size)  # what was sent elsewhere is not looked for here
+        if now == self._record:
             return
-        self._record = now
+        moved, self._record = now[:1] != self._record[:1], now
         every = [run for run in record.runs() if self._wanted in ("", run.id, run.id.partition("-")[0])]
         every = [run for run in every if run.tasks]
-        before, self._run = self._run, every[-1] if every else self._run
+        before, self._run = self._run, every[-1] if every else _NONE
         if self._run.id != before.id:
             self.clear()
             self._drawn: set[str] = set()
             self._done, self._nations = Counter[str](), Counter[str]()
             self._seen: dict[str, float] = {}
             self._first: tuple[float, int] | None = None
-        if len(self._run.tasks) != len(before.tasks) or self._run.id != before.id:
+        if moved or len(self._run.tasks) != len(before.tasks) or self._run.id != before.id:
             self._follow = follow(self._run.tasks, math.inf)
 
     def _draw(self, now: Ledger) -> None:

@@ -114,7 +114,8 @@ class _Shared:
             self._board.look()
             self._trouble = ""
         except Exception as error:
-            self._trouble = f"{type(error).__name__}: {error}. This page goes on by itself."
+            why = str(error).partition("\n")[0]
+            self._trouble = f"{type(error).__name__}: {why}. This page goes on by itself."
         self._frames.clear()
 
 

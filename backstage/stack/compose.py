@@ -72,7 +72,7 @@ def run(part: str, say: Callable[[str], None]) -> None:
         own = replace(site, state=Path(mkdtemp()))  # what a supervisor says of itself is read by nobody here
         asyncio.run(Supervisor(own, ("worker",), say).run(lambda: None))
         return
-    service = plan.FIXED[part]
+    service = plan.FIXED.get(part) or workers.periodic()
     command = service.command(site)
     os.execve(command[0], command, of_child(service.environment(site)))
 

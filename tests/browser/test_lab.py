@@ -42,7 +42,7 @@ def test_the_first_visit(page: Page, site: Site, lab: str, stack: Path) -> None:
     page.goto(site.lab_url)
     expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible(timeout=60_000)
     beside = frame(page, ".jp-ServerProxy iframe")
-    expect(beside.locator("#trouble")).to_be_visible(timeout=60_000)
+    expect(beside.locator("#title")).to_be_visible(timeout=60_000)
     assert findings(beside) == []
     for question in (".jp-Dialog", ".Toastify__toast", ":text('Make this Notebook Trusted')"):
         expect(page.locator(question)).to_have_count(0)

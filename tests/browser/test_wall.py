@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from urllib.parse import urlsplit
@@ -240,7 +241,9 @@ def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Mac
     with settings.changed(pace=10):
         for x in range(700):
             do_task.delay(1000 * x + 1, 673_500)
+        end = time.monotonic() + 120
         while seen[-1] < 100:
+            assert time.monotonic() < end, seen
             found = re.search(r"(\d+) %", title.inner_text())
             seen += [int(found[1])] if found else []
             page.wait_for_timeout(100)

@@ -110,6 +110,7 @@ def shown(monkeypatch) -> list[dict[str, str]]:
         return Output()
 
     monkeypatch.setattr(IPython.display, "display", display)
+    monkeypatch.setattr(live, "shell", object)
     monkeypatch.setenv("JPY_SESSION_NAME", "01-enqueue.ipynb")
     monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/ann/")
     return outputs

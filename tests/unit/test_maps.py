@@ -239,7 +239,7 @@ def test_a_notebook_shows_the_map_in_a_frame_of_its_own():
     shown = maps.squares_map(made_up(SCOTLAND_TWICE))._repr_html_()
     assert shown.startswith('<iframe srcdoc="')
     assert 'height="560px"' in shown
-    assert html.unescape(shown).count("3 squares, 4 tasks") == 2
+    assert html.unescape(shown).count("3 squares, 4 tasks") == 3
 
 
 def test_saving_after_showing_changes_nothing(tmp_path):

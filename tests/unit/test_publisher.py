@@ -2,6 +2,9 @@
 
 import pickle
 
+import pytest
+from kombu.exceptions import EncodeError
+
 from workshop.delivery.publisher import NotSent, task_message
 
 
@@ -29,3 +32,14 @@ def test_many_are_counted() -> None:
 def test_it_goes_from_one_process_to_another_with_its_tasks() -> None:
     error = pickle.loads(pickle.dumps(NotSent([(message("a"), "It broke.", True)])))
     assert [task.body for task in error.tasks] == [message("a").body] and error.perhaps
+
+
+@pytest.mark.parametrize("args", [{"x": 1, "y": 2}, "12", {1, 2}])
+def test_arguments_that_have_no_order_are_refused(args: object) -> None:
+    with pytest.raises(TypeError, match="must be a list or tuple"):
+        task_message("a", "workshop.tasks.do_task", args)
+
+
+def test_what_json_can_not_carry_is_refused() -> None:
+    with pytest.raises(EncodeError, match="not JSON serializable"):
+        task_message("a", "workshop.tasks.do_task", (object(), 2))

@@ -117,6 +117,7 @@ def test_what_someone_wrote_into_a_file_is_named_until_it_is_mended() -> None:
     state_folder.write("settings.json", {"pace": "fast"})
     with pytest.raises(WorkshopError, match="^pace in settings.json is 'fast'. It must be a number"):
         settings.pace()
+    assert settings.fault_rate() == 0, "a wrong value costs nobody who does not ask for it"
     settings.change(pace=20)
     assert settings.pace() == 20
 

@@ -161,6 +161,8 @@ def _reach(url: object, kind: Kind, patience: float) -> dict[str, Any]:
         try:
             socket.create_connection((parts["host"], parts["port"]), timeout=patience).close()
             outcome.clear()
+        except UnicodeError:  # no name of a host looks so
+            outcome[0] = socket.gaierror()
         except OSError as error:
             outcome[0] = error
 

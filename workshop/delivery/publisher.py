@@ -6,7 +6,7 @@ queue, or `NotSent` says what is wrong.
 
 A lone task is waited for. In a burst, such as a loop, waiting would take most of the time: there each task is
 handed over, and the confirmations of some hundred are read while the loop goes on. What goes wrong then is
-said by the next `delay`, by the end of the cell or script, or by `flush`, which whoever counts calls.
+said by a later `delay`, by the end of the cell or script, or by `flush`, which whoever counts calls.
 """
 
 import atexit
@@ -97,9 +97,13 @@ def task_message(id: str, name: str, args: Any, kwargs: Any = None, recorded: bo
 
     Raises
     ------
+    TypeError
+        If the arguments are no list or tuple.
     kombu.exceptions.EncodeError
         If an argument is nothing that JSON can carry.
     """
+    if not isinstance(args or (), list | tuple):
+        raise TypeError("task args must be a list or tuple")
     headers = {"task": name, "id": id, "argsrepr": repr(tuple(args or ()))[:1000]}
     if kwargs:
         headers["kwargsrepr"] = repr(kwargs)[:1000]

@@ -175,7 +175,7 @@ class Window:
             channel.events[event].add(handler)
         connection.on_blocked, connection.on_unblocked = self._alarm.append, self._alarm.clear
         # amqp would look for news before each message; here that is done where something waits.
-        connection.client_properties["capabilities"].clear()
+        connection.client_properties.pop("capabilities", None)
         self._connection, self._producer = connection, Producer(channel, auto_declare=False)
 
     def _close(self) -> None:

@@ -125,7 +125,8 @@ async function look() {
     table();
     draw();
   } catch {
-    trouble = "The page's program does not answer. Next: workshop class wall";
+    const next = kind === "panel" ? "load this page again" : "workshop class wall";
+    trouble = `The page's program does not answer. Next: ${next}`;
   }
   speak(trouble);
 }
