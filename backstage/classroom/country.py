@@ -3,13 +3,17 @@
 The nations are cut into small pieces first, each with a grid of its own: so the whole country takes seconds.
 """
 
+import warnings
+
 import psycopg
-from osbng import BNGReference
-from osbng.errors import BNGReferenceError
 
 from workshop import grid
 from workshop.db import CODES
 from workshop.errors import WrongUse
+
+with warnings.catch_warnings():  # osbng turns on every warning of the program that imports it
+    from osbng import BNGReference
+    from osbng.errors import BNGReferenceError
 
 Point = tuple[float, float]
 """An easting and a northing in metres (EPSG:27700)."""
