@@ -29,6 +29,9 @@ _HEADERS = {
     "Cache-Control": "no-store",
 }
 
+_LONGEST = 5
+"""Seconds between two looks at most, however long a look takes."""
+
 HALF = 0.5
 """Seconds between two looks, at least; one that takes long is followed by a pause of twice as long."""
 
@@ -100,7 +103,7 @@ class _Shared:
                 began = time.monotonic()
                 await asyncio.to_thread(self._look)  # a service that is silent holds up no other page
                 took = time.monotonic() - began
-                self._next = began + took + max(HALF - took, 2 * took)
+                self._next = began + took + max(HALF - took, min(2 * took, _LONGEST))
             if (by, since) not in self._frames:
                 frame = self._board.frame(by, since) if self._board else {}
                 if self._trouble:
