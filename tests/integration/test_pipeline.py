@@ -80,8 +80,10 @@ def test_nations_and_squares_agree_with_geopandas():
     assert shapely.equals(rows.geom, squares).all()
     square = db.GridSquare
     query = sa.select(square.task_id, square.geom).where(among(square.task_id, [*map(UUID, rows.task_id)]))
-    written = geopandas.read_postgis(query, engine()).set_index("task_id").geom[[*map(UUID, rows.task_id)]]
-    assert shapely.equals(written, squares).all(), "what QGIS sees is what read_squares computes"
+    seen = geopandas.read_postgis(query, engine())
+    written = dict(zip(seen.task_id.astype(str), seen.geom, strict=True))
+    both = [written[task_id] for task_id in rows.task_id], squares
+    assert shapely.equals(*both).all(), "what QGIS sees is what read_squares computes"
 
 
 def store(squares: list[dict[str, object]]) -> geopandas.GeoDataFrame:
