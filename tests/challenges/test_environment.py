@@ -152,7 +152,7 @@ def test_a_worker_does_not_start_beside_another_of_its_name(attendee: Attendee) 
             stderr=subprocess.DEVNULL,
         )
         try:
-            wait_for(lambda: name in digests(attendee), what="the other one")
+            wait_for(lambda: name in digests(attendee), 90, "the other one")
             os.kill(attendee.machine.stack()["pid"], signal.SIGCONT)
             told = f"another worker is at work as {name}"
             wait_for(

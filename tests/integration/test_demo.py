@@ -33,7 +33,7 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
     with Popen([sys.executable, "-m", "backstage", "demo"], stdout=PIPE, stderr=PIPE, text=True) as demo:
         try:
             wait_for(
-                lambda: any(run.source.startswith("make demo") for run in runs()), 60, "the demo's tasks"
+                lambda: any(run.source.startswith("make demo") for run in runs()), 120, "the demo's tasks"
             )
             subprocess.run([sys.executable, "-c", SEND], check=True)
             shown, errors = demo.communicate(timeout=180)
