@@ -13,6 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Frame, Page, expect, sync_playwright
 
+from tests.waiting import PATIENCE
 from workshop.state_folder import ROOT
 
 FLAGS = [
@@ -42,7 +43,7 @@ def browser() -> Iterator[Browser]:
         "These tests need Chromium. Debian: apt-get install chromium; "
         "or run: sh scripts/setup.sh chromium libatomic1"
     )
-    expect.set_options(timeout=30_000)
+    expect.set_options(timeout=120_000)
     flags = FLAGS + (["--no-sandbox"] if os.geteuid() == 0 else [])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=flags)
@@ -54,7 +55,7 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, request: pytest.FixtureRequest, **options: Any) -> Iterator[Page]:
     """Open an empty page for one test; a picture of its end stays in the course's own state folder."""
     page = browser.new_page(**{"viewport": {"width": 1400, "height": 1000}} | options)
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(240_000)
     PICTURES.mkdir(parents=True, exist_ok=True)
     yield page
     page.screenshot(path=PICTURES / f"{request.node.name}.png")
@@ -74,7 +75,9 @@ def restart_and_run_all(page: Page, seconds: float = 60) -> None:
     page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
     indicator = page.locator(".jp-Notebook-ExecutionIndicator")
     expect(indicator.and_(page.locator("[data-status=busy]"))).to_be_attached()
-    expect(indicator.and_(page.locator("[data-status=idle]"))).to_be_attached(timeout=seconds * 1000)
+    expect(indicator.and_(page.locator("[data-status=idle]"))).to_be_attached(
+        timeout=seconds * 1000 * PATIENCE
+    )
     for kind in ("application/vnd.jupyter.stderr", "application/vnd.jupyter.error"):
         expect(page.locator(f".jp-OutputArea-output[data-mime-type='{kind}']")).to_have_count(0)
 

@@ -156,7 +156,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def workshop(*arguments: str, timeout: float = 180, **environment: str) -> subprocess.CompletedProcess[str]:
+def workshop(*arguments: str, timeout: float = 720, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the command ``workshop`` in a process of its own."""
     return subprocess.run(
         [sys.executable, "-m", "backstage", *arguments],

@@ -46,7 +46,7 @@ const paint = () => {
   canvas.getContext("2d").putImageData(image, 0, 0);
   canvas.style.imageRendering = scale > 1 ? "pixelated" : "auto";
   const seconds = (painted.seconds * now / slider.max).toFixed(1);
-  output.textContent = `${there.length.toLocaleString("en")} squares after ${seconds} s`;
+  output.textContent = `${there.length.toLocaleString("en")} ${there.length === 1 ? "square" : "squares"} after ${seconds} s`;
 };
 map.on("zoomend", paint);
 paint();

@@ -117,7 +117,7 @@ def test_an_attendee_on_binder(binder: Binder, page: Page) -> None:
         assert page.get_by_text("Make this Notebook Trusted").count() == 0
         wait_for(lambda: set(binder.services().values()) == {"ready"}, 90, "all services ready")
         assert list(binder.services()) == ["postgis", "rabbitmq", "flower", "worker1"]
-        expect(frame(page, ".jp-ServerProxy iframe").locator("#title")).to_be_visible(timeout=60_000)
+        expect(frame(page, ".jp-ServerProxy iframe").locator("#title")).to_be_visible(timeout=240_000)
 
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_text("Run All Cells", exact=True).click()

@@ -40,9 +40,9 @@ def lab(page: Page, site: Site, traffic: Traffic) -> Iterator[str]:
 def test_the_first_visit(page: Page, site: Site, lab: str, stack: Path) -> None:
     """Notebook 00 with the panel beside it, a list of what matters, no question, a terminal for commands."""
     page.goto(site.lab_url)
-    expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("heading", name="00 · Start here")).to_be_visible(timeout=240_000)
     beside = frame(page, ".jp-ServerProxy iframe")
-    expect(beside.locator("#title")).to_be_visible(timeout=60_000)
+    expect(beside.locator("#title")).to_be_visible(timeout=240_000)
     assert findings(beside) == []
     for question in (".jp-Dialog", ".Toastify__toast", ":text('Make this Notebook Trusted')"):
         expect(page.locator(question)).to_have_count(0)
@@ -93,10 +93,17 @@ def test_a_notebook_by_its_buttons(page: Page, site: Site, lab: str) -> None:
     places = {name: pixels(picture, colour) for name, colour in nations.items()}
     legend.evaluate("legend => legend.style.visibility = 'visible'")
     assert {name for name, seen in places.items() if seen} == counted & nations.keys()
-    corner = page.locator(MAP).last.bounding_box()
-    assert corner
-    x, y = places["Scotland"][0]
-    page.mouse.move(corner["x"] + x + 0.5, corner["y"] + y + 0.5)
+
+    def pointed_at() -> int:
+        """Move the mouse to a square in Scotland, wherever the notebook has scrolled to."""
+        corner = page.locator(MAP).last.bounding_box()
+        assert corner
+        x, y = places["Scotland"][0]
+        for nearer in (2, 0.5):
+            page.mouse.move(corner["x"] + x + nearer, corner["y"] + y + nearer)
+        return drawn.locator(".leaflet-tooltip").count()
+
+    wait_for(pointed_at, what="a tooltip")
     expect(drawn.locator(".leaflet-tooltip")).to_have_text(re.compile(r"^[A-Z]{2}\d{4}, Scotland, \d+ task"))
     assert findings(drawn) == []
     assert findings(page, within=".jp-RenderedHTMLCommon") == []

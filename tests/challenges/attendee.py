@@ -86,7 +86,7 @@ class Attendee:
             content = message["content"]
             printed.append(content.get("text") or content.get("data", {}).get("text/plain", ""))
 
-        reply = self.kernel[1].execute_interactive(code, timeout=120, output_hook=hear, store_history=True)
+        reply = self.kernel[1].execute_interactive(code, timeout=480, output_hook=hear, store_history=True)
         if reply["content"]["status"] == "error" and not may_fail:
             raise AssertionError("\n".join(reply["content"]["traceback"]))
         return "".join(printed)

@@ -161,7 +161,7 @@ def test_a_worker_does_not_start_beside_another_of_its_name(attendee: Attendee) 
             assert check(attendee, code=1).startswith("C1-NOT-ATTEMPTED"), "the other one does the tasks"
         finally:
             other.terminate()
-            other.wait(timeout=30)
+            other.wait(timeout=120)
 
 
 def test_an_empty_table_of_nations(attendee: Attendee) -> None:

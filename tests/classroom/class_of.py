@@ -77,7 +77,7 @@ def class_of(number: int, folder: Path, pace: int) -> Iterator[Class]:
             for _, supervisor in guests:
                 supervisor.terminate()
             for guest, supervisor in guests:
-                supervisor.communicate(timeout=90)
+                supervisor.communicate(timeout=360)
                 guest.workshop("down", "--purge")
             central.stop()
             instructor.workshop("down", "--purge")

@@ -61,7 +61,7 @@ class Course:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=120,
+            timeout=480,
         )
         assert code in (None, done.returncode), done.stdout
         assert "Traceback (most recent" not in done.stdout, done.stdout

@@ -205,7 +205,7 @@ def test_never_too_many_wait_and_ctrl_c_is_the_pause(central):
     take(central, 3000)
     wait_for(lambda: waiting(central) >= fill.MOST_WAITING - fill.BATCH_TASKS, 120, "a full queue again")
     process.send_signal(2)
-    text, _ = process.communicate(timeout=30)
+    text, _ = process.communicate(timeout=120)
     assert process.returncode == 0 and "The same command goes on" in text
     assert waiting(central) <= fill.MOST_WAITING
     assert waiting(central) + 3000 >= fed(central) >= fill.MOST_WAITING + 3000 - 2 * fill.BATCH_TASKS
@@ -217,7 +217,7 @@ def test_nothing_is_lost_when_rabbitmq_dies_meanwhile(central):
     assert process.stdout
     wait_for(lambda: fed(central) >= 1000, 60, "the first squares")
     psutil.Process(before).kill()
-    text, _ = process.communicate(timeout=120)
+    text, _ = process.communicate(timeout=480)
     assert process.returncode == 0, text
     assert "Nothing is lost: it goes on by itself" in text
     assert "6,000 of 10,000 squares" in text
@@ -231,7 +231,7 @@ def test_refused_tasks_are_sent_again_under_their_ids(central):
         process = command("fill", "NT", "--tasks", "900")
         wait_for(lambda: waiting(central) >= 50, 30, "a full queue")
         assert fed(central) == 0
-    text, _ = process.communicate(timeout=60)
+    text, _ = process.communicate(timeout=240)
     assert process.returncode == 0 and "RabbitMQ refuses the task: its queue is full." in text
     assert len({message.headers["id"] for message in take(central, waiting(central))}) == 900
 
@@ -393,7 +393,7 @@ def test_a_square_is_the_same_task_whenever_it_is_sent(central):
 def test_two_feedings_at_once_send_each_square_once(central):
     processes = [command("fill", "IMN") for _ in range(2)]
     for process in processes:
-        text, _ = process.communicate(timeout=60)
+        text, _ = process.communicate(timeout=240)
         assert process.returncode == 0 and "That is all" in text
     assert waiting(central) == fed(central) == len(squares("IMN"))
 
@@ -410,7 +410,7 @@ def test_feeding_ends_when_the_central_is_cleared(central, asked):
     if asked:
         assert audit.audit().fed == 0
     process.send_signal(signal.SIGCONT)
-    text, _ = process.communicate(timeout=30)
+    text, _ = process.communicate(timeout=120)
     assert process.returncode == 3 and "The central was cleared meanwhile" in text
     assert waiting(central) == fed(central) == 0
 

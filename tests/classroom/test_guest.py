@@ -1,7 +1,6 @@
 """A joined machine at work: what it does, with the least rights, and how it comes back after each loss."""
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Thread
@@ -124,10 +123,8 @@ def test_a_guest_declares_and_commands_nothing(guest: Machine, central: Machine)
         SQUARES(channel).declare()
         TASKS(channel).declare()
         assert channel.is_open
-    began = time.monotonic()
     assert ask_workers(url) == {}
     assert letters() == []
-    assert time.monotonic() - began < 0.5
     for kind in ("queues", "exchanges"):
         names = [each["name"] for each in json.loads(manage(central, "GET", kind))]
         assert not [name for name in names if "pidbox" in name or name == "celeryev"]

@@ -65,7 +65,7 @@ def test_a_killed_rehearsal_is_removed_by_the_next_command(own: Machine):
     again = own.popen("class", "rehearse", "--machines", "2")
     assert begun(again, 2)
     assert "The rehearsal has ended" in own.workshop("class", "rehearse", "stop")
-    assert again.wait(20) == 0, "it ends, too, if it is stopped from elsewhere"
+    assert again.wait(80) == 0, "it ends, too, if it is stopped from elsewhere"
     assert names(own) == set() and not (own.state / "rehearsal").exists()
     assert own.stack()["services"].keys() == {"postgis", "rabbitmq"}
     assert own.workshop("class", "rehearse", "stop") == ""
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_it_and_a_machine_that_dies_comes_back(own: Machine):
     psutil.Process(before).kill()
     own.until_again("machine02", before, 60)
     process.send_signal(signal.SIGINT)
-    shown, _ = process.communicate(timeout=120)
+    shown, _ = process.communicate(timeout=480)
     assert process.returncode == 0 and "The rehearsal has ended" in shown, shown
     own.until_gone(set(), 10)
     assert CentralConfig.read() is None

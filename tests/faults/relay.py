@@ -80,7 +80,7 @@ class Relays:
         thread = threading.Thread(target=lambda: asyncio.run(self._run()), name="relays", daemon=True)
         thread.start()
         try:
-            if not self._listening.wait(10):
+            if not self._listening.wait(40):
                 raise RuntimeError("The relays did not start within 10 s")
             yield self
         finally:

@@ -69,7 +69,7 @@ class Machine:
             preexec_fn=hear_ctrl_c,
         )
 
-    def workshop(self, *arguments: str, code: int = 0, timeout: float = 180, **environment: str) -> str:
+    def workshop(self, *arguments: str, code: int = 0, timeout: float = 720, **environment: str) -> str:
         """Run a command, require its exit code, and return what it shows."""
         process = self.popen(*arguments, **environment)
         try:
@@ -148,7 +148,7 @@ def manage(machine: Machine, method: str, path: str, content: object = None) -> 
         data=None if content is None else json.dumps(content).encode(),
         headers={"Authorization": f"Basic {token}", "Content-Type": "application/json"},
     )
-    with urllib.request.urlopen(request, timeout=30) as answer:
+    with urllib.request.urlopen(request, timeout=120) as answer:
         return answer.read()
 
 

@@ -45,16 +45,16 @@ def main(course: Path, bundle: str) -> None:
         if make.poll() is None:
             os.killpg(make.pid, signal.SIGINT)
         print(make.stdout.read())
-        make.wait(60)
+        make.wait(240)
 
 
 def look(course: Path, shown: str) -> None:
     """Open JupyterLab and run a task."""
     found = re.search(r"JupyterLab +(\S+)", shown)
     assert found, shown
-    with urllib.request.urlopen(found[1], timeout=30) as page:
+    with urllib.request.urlopen(found[1], timeout=120) as page:
         print("The page says:", *re.findall("<title>(.*?)</title>", page.read().decode()))
-    subprocess.run([".venv/bin/python", "-c", ONE_TASK], cwd=course, check=True, timeout=60)
+    subprocess.run([".venv/bin/python", "-c", ONE_TASK], cwd=course, check=True, timeout=240)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from backstage.stack.site import Site
 from tests.conftest import wait_for
 from tests.integration.machine import CORE, Machine
 from tests.servers import at, program
+from tests.waiting import PATIENCE
 from workshop import db, live, maps
 from workshop.database import execute
 from workshop.delivery import publisher
@@ -28,8 +29,8 @@ from workshop.tasks import do_task
 
 EDINBURGH = (325_200, 673_500)
 
-LIMIT = 5.5
-"""Seconds until a sender is told: five, and a little for a busy machine."""
+LIMIT = 5.5 * PATIENCE
+"""Seconds until a sender is told: five, and a little, for a busy machine."""
 
 
 @contextmanager

@@ -33,7 +33,7 @@ def benchmark(folder: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(60)
+        process.wait(240)
         assert Machine(folder).processes() == set()
 
 
@@ -43,10 +43,10 @@ def test_one_measures_while_another_is_interrupted(tmp_path):
     with benchmark(tmp_path / "one") as one, benchmark(tmp_path / "two") as two:
         wait_for(lambda: list((tmp_path / "two").glob("*/state/logs/worker1.log")), 120, "its first worker")
         two.send_signal(signal.SIGINT)
-        shown, _ = two.communicate(timeout=60)
+        shown, _ = two.communicate(timeout=240)
         assert two.returncode == 1, shown
         assert "Traceback" not in shown
-        shown, _ = one.communicate(timeout=120)
+        shown, _ = one.communicate(timeout=480)
         assert one.returncode == 0, shown
     left = [path.name for path in (tmp_path / "two").iterdir() if not path.name.startswith("pymp-")]
     assert not left, "neither results nor anything else, but what Python removes for its processes"

@@ -302,7 +302,7 @@ def test_a_cell_fails_and_those_after_it_do_not_run(machine, end, also):
     cells = [nbformat.v4.new_code_cell(source) for source in (FREEZE + end, "print('not reached')")]
     notebook = nbformat.v4.new_notebook(cells=cells)
     with thawed(machine), pytest.raises(CellExecutionError):
-        NotebookClient(notebook, kernel_name="python3", timeout=60).execute()
+        NotebookClient(notebook, kernel_name="python3", timeout=240).execute()
     said = [output["evalue"] for output in cells[0].outputs if output.output_type == "error"]
     assert said[-1].startswith(UNCONFIRMED)
     assert said[:-1] == [*filter(None, [also])]
@@ -319,7 +319,7 @@ def test_what_the_error_of_a_cell_advises_is_done_in_the_next_one(machine):
     cells = [nbformat.v4.new_code_cell(source) for source in (FREEZE, thaw + advice)]
     cells[0].metadata.tags = ["raises-exception"]
     with thawed(machine):
-        NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3", timeout=60).execute()
+        NotebookClient(nbformat.v4.new_notebook(cells=cells), kernel_name="python3", timeout=240).execute()
     assert advice in cells[0].outputs[-1]["evalue"]
     sent = published()[before:]
     assert all(task.confirmed for task in sent)

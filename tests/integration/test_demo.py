@@ -36,7 +36,7 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
                 lambda: any(run.source.startswith("make demo") for run in runs()), 120, "the demo's tasks"
             )
             subprocess.run([sys.executable, "-c", SEND], check=True)
-            shown, errors = demo.communicate(timeout=180)
+            shown, errors = demo.communicate(timeout=720)
         finally:
             demo.kill()
     assert demo.returncode == 0, shown + errors

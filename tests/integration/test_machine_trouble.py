@@ -75,7 +75,7 @@ def test_a_stopped_launcher_ends(machine: OddMachine) -> None:
     processes = {supervisor, *supervisor.children(recursive=True)}
     supervisor.suspend()
     wait_for(lambda: supervisor.status() == psutil.STATUS_STOPPED, 5, "the stop")
-    assert "All services are stopped" in machine.workshop("down", timeout=60)
+    assert "All services are stopped" in machine.workshop("down", timeout=240)
     assert not any(map(lives, processes))
 
 

@@ -178,7 +178,7 @@ def test_squares_are_counted_by_the_clock():
         wait_for(nation_counts, what="a row in nation_counts")
     finally:
         worker.terminate()
-        worker.wait(timeout=30)
+        worker.wait(timeout=120)
     assert nation_counts()["SCT"] >= 1
 
 

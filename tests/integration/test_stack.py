@@ -91,7 +91,7 @@ def test_no_erlang_beside_the_broker_listens_either(machine: Machine) -> None:
     )
     env = rabbitmq.environment(Site(machine.state, machine.stack()["ports"], token=""))
     beside = ["erl", "-sname", "beside", "-noinput", "-eval", f"{sockets}, halt()."]
-    shown = subprocess.run(beside, env=env, capture_output=True, text=True, timeout=30)
+    shown = subprocess.run(beside, env=env, capture_output=True, text=True, timeout=120)
     assert shown.stdout == "[]"
 
 

@@ -51,7 +51,7 @@ def start_kernel(machine: Machine) -> None:
     token = json.loads((machine.state / "token.json").read_text())["token"]
     address = f"http://127.0.0.1:{machine.stack()['ports']['lab']}/api/kernels?token={token}"
     request = urllib.request.Request(address, data=b'{"name": "python3"}', method="POST")
-    urllib.request.urlopen(request, timeout=30).close()
+    urllib.request.urlopen(request, timeout=120).close()
     wait_for(
         lambda: any("ipykernel_launcher" in command_line(each) for each in machine.processes()),
         20,
@@ -142,7 +142,7 @@ def test_down_ends_a_start_that_is_under_way(machine: Machine) -> None:
     wait_for((machine.state / "stack.json").exists, 20, "the start")
     processes = machine.processes()
     assert "All services are stopped" in machine.workshop("down")
-    shown, _ = starting.communicate(timeout=20)
+    shown, _ = starting.communicate(timeout=80)
     assert starting.returncode == 3
     assert "stopped before everything was ready" in shown
     machine.until_gone(processes, 2)

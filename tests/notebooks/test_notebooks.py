@@ -25,11 +25,11 @@ def nbval(path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedPr
     return subprocess.run(
         [
             sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval", "--nbval-current-env",
-            "--nbval-cell-timeout=120", f"--nbval-sanitize-with={HERE / 'nbval.cfg'}", str(path),
+            "--nbval-cell-timeout=600", f"--nbval-sanitize-with={HERE / 'nbval.cfg'}", str(path),
         ],
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=2400,
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ class Table:
     def write(self, rows: list[dict[str, Any]]) -> None:
         numbers = [row["number"] for row in rows]
         self.writes.append(numbers)
-        self.go_on.wait(10)
+        self.go_on.wait(40)
         if 13 in numbers:
             raise ValueError("13 is refused")
 

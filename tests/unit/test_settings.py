@@ -162,7 +162,7 @@ def test_a_worker_that_someone_starts_ends_before_its_first_task() -> None:
         env=os.environ | NOWHERE | {"WORKSHOP_PACE": "fast"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 1
     assert "Error: WORKSHOP_PACE is 'fast'." in done.stderr
@@ -182,7 +182,7 @@ def test_changes_of_several_processes_at_the_same_time_are_all_kept() -> None:
     """
     names = ["pace", "seed", "workers", "processes"]
     running = [subprocess.Popen([sys.executable, "-c", change, name]) for name in names]
-    assert [process.wait(60) for process in running] == [0] * len(names)
+    assert [process.wait(240) for process in running] == [0] * len(names)
     assert state_folder.read("settings.json") == dict.fromkeys(names, 1)
 
 

@@ -83,7 +83,7 @@ def test_a_purge_is_refused_while_a_start_is_under_way(full: Path) -> None:
         assert starting.stdout and starting.stdout.readline() == "held\n"
         with pytest.raises(WorkshopError, match="are being started or stopped"):
             shutdown.down(print, purge=True)
-        starting.communicate("\n", timeout=30)
+        starting.communicate("\n", timeout=120)
     assert (full / "postgis" / "data").exists()
 
 
@@ -93,7 +93,7 @@ def test_a_start_is_refused_while_a_purge_removes(full: Path, monkeypatch: pytes
 
     def start_meanwhile(*arguments: object, **options: object) -> None:
         if not started:
-            started.append(workshop("up", "rabbitmq", timeout=60))
+            started.append(workshop("up", "rabbitmq", timeout=240))
         remove(*arguments, **options)  # type: ignore[arg-type, call-overload]
 
     monkeypatch.setattr(shutdown.shutil, "rmtree", start_meanwhile)

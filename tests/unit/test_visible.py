@@ -62,7 +62,7 @@ def test_logs_that_go_on_show_none_either(log: Path) -> None:
         assert "\x1b" not in shown.read_text(encoding="utf-8")
     finally:
         following.terminate()
-        following.wait(30)
+        following.wait(120)
 
 
 def test_the_ledger_shows_none(capsys: pytest.CaptureFixture[str]) -> None:
