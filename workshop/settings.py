@@ -35,8 +35,11 @@ DEFAULTS = {"fault_rate": 0.0, "pace": 0, "workers": 1}
 _TICK = 50_000_000
 """Nanoseconds; the clock of a file system stands still for less. Two changes in one tick look like one."""
 
-_Values = tuple[dict[str, tuple[str, Any]], dict[str, tuple[str, Any]]]
-"""What the files say: that which counts more than the environment, and that which counts less."""
+_Values = tuple[dict[str, Any], dict[str, Any]]
+"""What the files say: that which counts more than the environment, and that which counts less.
+
+In place of a wrong value stands the error that says so: only who asks for that setting meets it.
+"""
 
 _steady: ContextVar[_Values | None] = ContextVar("steady", default=None)
 
@@ -98,10 +101,11 @@ def get(name: str) -> Any:
         If there is no such setting, or the value is wrong.
     """
     above, below = _steady.get() or _from_files()
-    if name in above:
-        return valid_setting(name, *above[name])
-    value = _from_environment(name)
-    return valid_setting(name, *below.get(name, ("", None))) if value is None else value
+    value = above[name] if name in above else _from_environment(name)
+    value = below.get(name) if value is None else value
+    if isinstance(value, WorkshopError):
+        raise value.with_traceback(None)
+    return value
 
 
 def check() -> None:
@@ -171,12 +175,16 @@ def _from_files() -> _Values:
 @lru_cache(maxsize=4)
 def _read(state: Path, changed: int, again: int) -> _Values:
     above = _of(state / "settings.json") | _of(state / "joined.json")
-    defaults = {name: (name, value) for name, value in DEFAULTS.items()}
-    return above, defaults | _of(CHALLENGE) | _of(state / "stack.json")
+    return above, DEFAULTS | _of(CHALLENGE) | _of(state / "stack.json")
 
 
-def _of(file: Path) -> dict[str, tuple[str, Any]]:
-    """Return the settings of a file, each with the place where it stands."""
-    found = json_files.read(file)
-    there = {name: (f"{name} in {file.name}", found.get(name)) for name in SETTINGS}
-    return {name: each for name, each in there.items() if each[1] is not None}
+def _of(file: Path) -> dict[str, Any]:
+    """Return the settings that a file has; the error about a wrong one in its place."""
+    there = {}
+    for name, value in json_files.read(file).items():
+        if name in SETTINGS and value is not None:
+            try:
+                there[name] = valid_setting(name, f"{name} in {file.name}", value)
+            except WorkshopError as error:
+                there[name] = error
+    return there
