@@ -1,6 +1,6 @@
 # Every recipe can be typed without make. PYTHON names another Python than python3, OFFLINE a folder from `make bundle`.
-# With another project's, no Python starts.
-unexport PYTHONHOME PYTHONPATH
+# With another project's, no Python starts; without bytecode each start takes seconds.
+unexport PYTHONHOME PYTHONPATH PYTHONDONTWRITEBYTECODE
 LINT = .venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
 lab:  ## everything, with JupyterLab in the browser

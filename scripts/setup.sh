@@ -58,6 +58,8 @@ if ! whole || [ requirements.lock -nt .venv/complete ] || [ pyproject.toml -nt .
     [ -z "$index" ] || export UV_DEFAULT_INDEX="${UV_DEFAULT_INDEX:-$index}"
     cache=$(.venv/bin/uv cache dir)
     { mkdir -p "$cache" && [ -w "$cache" ]; } 2>/dev/null || export UV_NO_CACHE=1
+    # Where Python may not keep what it has compiled, each command would take seconds to begin.
+    [ -z "${PYTHONDONTWRITEBYTECODE:-}" ] || export UV_COMPILE_BYTECODE=1
     .venv/bin/uv pip install --quiet --python .venv/bin/python "$@" --require-hashes -r requirements.lock \
         --build-constraints requirements.lock ||
         fail "$trouble" "$next"

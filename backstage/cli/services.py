@@ -97,12 +97,12 @@ def status() -> None:
 
     Exit code 1 if one is not ready yet, 3 if they are not running.
     """
-    from backstage.challenges import health  # slow to import, as it looks at tables
-
     if stack.running() is None:
         reason = state_folder.read("stack.json").get("error")
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
+    from backstage.challenges import health  # slow to import, as it looks at tables
+
     echo(stack.status())
     if joined := remote.place():
         echo(f"This machine is {joined}, a central queue. {remote.trouble() or 'It answers.'}")
