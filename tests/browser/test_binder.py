@@ -142,7 +142,7 @@ def test_an_attendee_on_binder(binder: Binder, page: Page) -> None:
 
 def test_jupyterlab_opens_though_the_services_do_not_start(binder: Binder) -> None:
     with binder.started(WORKSHOP_PROCESSES="many"):
-        with urlopen(f"{binder.url}/api/contents/{FIRST}?content=0&token={TOKEN}", timeout=10) as answer:
+        with urlopen(f"{binder.url}/api/contents/{FIRST}?content=0&token={TOKEN}", timeout=60) as answer:
             assert json.load(answer)["path"] == FIRST
         why = "The last start failed: WORKSHOP_PROCESSES is 'many'. It must be a whole number"
         wait_for(lambda: why in binder.workshop("status", code=3), 60, "the reason")

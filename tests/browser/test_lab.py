@@ -141,7 +141,7 @@ def test_the_keyboard_alone(page: Page, site: Site, lab: str) -> None:
 
 def pool_size() -> int:
     """Ask the worker how many processes it has."""
-    answers = application.control.inspect(timeout=2).stats() or {}
+    answers = application.control.inspect(timeout=8).stats() or {}
     return sum(len(stats["pool"]["processes"]) for stats in answers.values())
 
 

@@ -120,7 +120,7 @@ class Attendee:
         (self.machine.course / "workshop" / "tasks.py").write_text(answer)
         worker = psutil.Process(self.machine.service("worker1")["pid"])
         before = worker.children()
-        assert ask(self.machine.stack()["broker_url"], "take_saved", timeout=5, limit=1)
+        assert ask(self.machine.stack()["broker_url"], "take_saved", timeout=20, limit=1)
         wait_for(
             lambda: len(set(worker.children()) - set(before)) == len(before), what="the pool's new processes"
         )

@@ -40,7 +40,7 @@ def machine(course: Course, tmp_path: Path):
 
 def run(machine: Machine, code: str) -> None:
     subprocess.run(
-        [sys.executable, "-c", code], cwd=machine.course, env=machine.environment, check=True, timeout=60
+        [sys.executable, "-c", code], cwd=machine.course, env=machine.environment, check=True, timeout=240
     )
 
 

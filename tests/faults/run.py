@@ -18,7 +18,7 @@ from tests.faults.strikes import Scene, strike
 from tests.faults.tally import Result, Struck, tally
 from tests.faults.timetable import Fault, Task, Timetable
 
-RECOVERY = 90
+RECOVERY = 300
 """Seconds until a run that stands still is given up."""
 
 _MOST = 6
@@ -26,7 +26,7 @@ _MOST = 6
 _SETTLING = 10
 """Seconds to wait, at most, until the tasks that a fault set back have ended."""
 _AFTERWARDS = 3
-_PATIENCE = 25
+_PATIENCE = 100
 _RESERVE = 0.03
 """The share of tasks that is sent after the last fault."""
 _OUTAGES = ("broker killed", "broker restarted", "network cut", "frozen")

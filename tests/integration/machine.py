@@ -54,7 +54,7 @@ class Machine:
         """Run some Python in the course's folder, with its state, as the command `workshop` would."""
         command = [sys.executable, "-c", code]
         return subprocess.run(
-            command, env=self.environment, cwd=self.course, capture_output=True, text=True, timeout=60
+            command, env=self.environment, cwd=self.course, capture_output=True, text=True, timeout=240
         )
 
     def popen(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:

@@ -25,7 +25,7 @@ def machine(stack: Path) -> Machine:
 
 def fetch(address: str, login: str | None = None) -> bytes:
     headers = {"Authorization": f"Basic {b64encode(login.encode()).decode()}"} if login else {}
-    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=5) as answer:
+    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=30) as answer:
         return answer.read()
 
 

@@ -169,12 +169,12 @@ class Ledger:
 
         So a look costs what is new, however many tasks there are.
         """
-        self.waiting = tasks_in_queue(settings.broker_url())
         open_, news = list(self.open), False
         for start in range(0, len(open_), _AT_ONCE):
             if not self._read(open_[start : start + _AT_ONCE]):
                 break
             news = True
+        self.waiting = tasks_in_queue(settings.broker_url())  # after the rows: what has left it since, runs
         if news:
             self.held, self.paused = {}, 0  # what workers said before is old
         return news
