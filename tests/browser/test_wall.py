@@ -133,6 +133,13 @@ def test_new_rows_appear_by_themselves_in_two_browsers(
     other.close()
 
 
+def test_the_land_comes_with_the_next_good_frame(page: Page, address: str) -> None:
+    page.route("**/land.png", lambda route: route.fulfill(status=503), times=1)
+    page.goto(address)
+    land = page.locator("figure img")
+    wait_for(lambda: land.evaluate("each => each.naturalWidth") == 700, seconds=120, what="the land")
+
+
 def test_the_estimated_end_is_a_time_of_day(shown: Page) -> None:
     frame = json.loads(ask(shown.url, "/wall.json")[2]) | {"left": 90}
     shown.route("**/wall.json*", lambda route: route.fulfill(json=frame))

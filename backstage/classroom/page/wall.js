@@ -4,7 +4,7 @@
 const byId = id => document.getElementById(id);
 const kind = location.pathname.endsWith("panel") ? "panel" : "wall";
 const run = new URLSearchParams(location.search).get("run") || "";
-const canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");
+const land = document.querySelector("img"), canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");
 const SIDES = [[1000, 7], [5000, 5], [50000, 3], [Infinity, 1]];  // up to so many squares, pixels of each
 const SPOKEN_EVERY = 15000;
 let by = kind === "panel" ? "nation" : "machine";
@@ -124,6 +124,7 @@ async function look() {
     write();
     table();
     draw();
+    if (next.since && land.complete && !land.naturalWidth) land.src = "land.png";  // a mistake is mended
   } catch {
     const next = kind === "panel" ? "load this page again" : "workshop class wall";
     trouble = `The page's program does not answer. Next: ${next}`;
