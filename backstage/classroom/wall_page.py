@@ -6,18 +6,22 @@ the services is shared by all who watch, so that thirty pages cost them no more 
 
 import asyncio
 import json
+import os
+import sys
 import time
 from functools import lru_cache
 from pathlib import Path
+from traceback import format_exc
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, RequestHandler, StaticFileHandler
+from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
 
-from backstage.stack import cloud, containers
+from backstage.stack import cloud, containers, logs, watch
 from backstage.stack.site import HOST
 from backstage.stack.texts import refusal
+from workshop.errors import WorkshopError
 
 _FOLDER = Path(__file__).with_name("page")
 _HEADERS = {
@@ -80,15 +84,22 @@ class WallPage:
             ],
         )
         HTTPServer(pages).add_sockets(self._sockets)
-        await asyncio.Event().wait()
+        found = watch.saved()
+        while not _Shared.stuck or watch.saved() == found:
+            await asyncio.sleep(HALF)
+        again = ["-m", "backstage", "class", "wall", "--port", str(self.port)]
+        os.execv(sys.executable, [sys.executable, *again])  # as a Python keeps what it has imported
 
 
 class _Shared:
     """A board, and one look at a time for all who watch it.
 
     A fault is said, and the next look is tried as if there was none: so whatever it was, the page goes on. It
-    may be one in a file of the program that somebody edits; so such files are imported here only.
+    may be one in a file of the program that somebody edits. So such files are imported here only, and once
+    there was a fault, the whole program starts anew with the next file that is saved.
     """
+
+    stuck = False
 
     def __init__(self, name: str, run: str) -> None:
         self._of, self._lock, self._next = (name, run), asyncio.Lock(), 0.0
@@ -117,8 +128,9 @@ class _Shared:
             self._board.look()
             self._trouble = ""
         except Exception as error:
-            why = str(error).partition("\n")[0]
-            self._trouble = f"{type(error).__name__}: {why}. This page goes on by itself."
+            _Shared.stuck = True
+            said = str(error) if isinstance(error, WorkshopError) else logs.failure(format_exc())
+            self._trouble = f"{said or repr(error)}. This page goes on by itself."
         self._frames.clear()
 
 
@@ -151,8 +163,11 @@ class _Frame(_Handler):
 
 class _Land(_Handler):
     async def get(self) -> None:
+        try:
+            self.write(await asyncio.to_thread(_land))
+        except Exception as error:  # the frames say it
+            raise HTTPError(503) from error
         self.set_header("Content-Type", "image/png")
-        self.write(await asyncio.to_thread(_land))
 
 
 def _land() -> bytes:

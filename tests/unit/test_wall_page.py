@@ -1,8 +1,14 @@
-"""Where the wall's page is for the people who open it."""
+"""Where the wall's page is for the people who open it, and that mistakes in the course's files don't end it."""
+
+import json
+from pathlib import Path
 
 import pytest
+from tornado.httpclient import HTTPClient, HTTPClientError, HTTPResponse
 
 from backstage.classroom.wall_page import WallPage
+from tests.conftest import wait_for
+from tests.integration.machine import Machine, copy_course
 from workshop.errors import WorkshopError
 
 
@@ -32,3 +38,58 @@ def test_a_port_that_is_taken(page: WallPage) -> None:
         WorkshopError, match=f"Port {page.port} can't be used: Address already in use. Next: choose"
     ):
         WallPage(page.port)
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize(
+    ("name", "mistake", "said", "land"),
+    [
+        ("settings.py", "1 / 0", "ZeroDivisionError: division by zero", 200),
+        ("grid.py", 'WIDTH = "wide"', "TypeError: unsupported operand type(s) for //: 'str' and 'int'", 503),
+    ],
+)
+def test_a_mistake_in_a_file_is_said_until_it_is_mended(
+    name: str, mistake: str, said: str, land: int, tmp_path: Path
+) -> None:
+    """Whoever edits the program stops no wall, neither one that starts nor one that runs."""
+    machine = Machine(tmp_path / "state", copy_course(tmp_path / "course"))
+    file = machine.course / "workshop" / name
+    right = file.read_text()
+    file.write_text(f"{right}\n{mistake}\n")
+    wall = machine.popen("class", "wall")
+    try:
+        assert wall.stdout
+        address = wall.stdout.readline().split()[1]
+        line = f"line {len(right.splitlines()) + 2}: " if name == "settings.py" else "line 47: "
+        assert trouble(address).startswith("workshop/") and f", {line}{said}" in trouble(address)
+        assert trouble(address).endswith("This page goes on by itself.")
+        assert ask(f"{address}land.png").code == land
+        file.write_text(right)
+        wait_for(lambda: "Next: workshop up" in trouble(address), what="a wall that works")
+        assert ask(f"{address}land.png").body.startswith(b"\x89PNG")
+    finally:
+        wall.terminate()
+        shown, _ = wall.communicate(timeout=120)
+    assert "Traceback" not in shown
+    assert shown.count("Wall   http://127.0.0.1:") == 1, "and the line before: once more at the same address"
+
+
+def trouble(address: str) -> str:
+    """Return what the page says, at whose address the program may start anew."""
+    try:
+        return json.loads(ask(f"{address}wall.json").body)["trouble"]
+    except (HTTPClientError, OSError):  # it starts anew
+        return ""
+
+
+def ask(address: str) -> HTTPResponse:
+    return HTTPClient().fetch(address, raise_error=False, request_timeout=60)
+
+
+def test_a_command_that_needs_a_file_with_a_mistake_says_where_it_is(tmp_path: Path) -> None:
+    machine = Machine(tmp_path / "state", copy_course(tmp_path / "course"))
+    with (machine.course / "workshop" / "settings.py").open("a") as file:
+        file.write("def\n")
+    shown = machine.workshop("doctor", code=3)
+    assert shown.startswith("Error: workshop/settings.py, line ")
+    assert "SyntaxError: invalid syntax. Next: mend" in shown
