@@ -1,4 +1,4 @@
-"""Where the wall's page is for the people who open it, and that mistakes in the course's files don't end it."""
+"""Where the wall's page is for those who open it, and that it survives a mistake in the course's files."""
 
 import json
 from pathlib import Path
