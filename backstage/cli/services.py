@@ -183,16 +183,15 @@ def doctor() -> None:
 def demo(country: bool) -> None:
     """Do 2,500 tasks, and write the map demo.html.
 
-    With --country the map is the picture country.png. Its rows take 300 MB; workshop reset removes them.
+    The rows of --country take 300 MB; workshop reset removes them.
     """
-    from backstage.classroom import country_demo  # slow to import: maps and tables
-    from backstage.stack import demo, startup
+    from backstage.stack import demo, startup  # slow to import: maps and tables
 
     started = stack.running() is None
     try:
         if started:
             startup.up_detached(("postgis", "rabbitmq", "worker"), echo)
-        (country_demo if country else demo).run(echo)
+        demo.run(echo, "workshop.blocks" if country else "workshop.demo")
     finally:
         if started:
             shutdown.down(echo)
