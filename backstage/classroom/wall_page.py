@@ -11,12 +11,13 @@ import sys
 import time
 from functools import lru_cache
 from pathlib import Path
+from pkgutil import resolve_name
 from traceback import format_exc
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
-from tornado.web import Application, HTTPError, RequestHandler, StaticFileHandler
+from tornado.web import Application, RequestHandler, StaticFileHandler
 
 from backstage.stack import cloud, containers, logs, watch
 from backstage.stack.site import HOST
@@ -38,6 +39,9 @@ _LONGEST = 5
 
 HALF = 0.5
 """Seconds between two looks, at least; one that takes long is followed by a pause of twice as long."""
+
+
+_BOARDS = {"wall": "backstage.classroom.wall:Wall", "panel": "backstage.classroom.panel:Panel"}
 
 
 class WallPage:
@@ -78,7 +82,6 @@ class WallPage:
             rf"({HOST}|localhost)",
             [
                 (r"/(wall|panel)\.json", _Frame),
-                (r"/land\.png", _Land),
                 (r"/(?:panel)?", _Page),
                 (r"/(.*)", _File, {"path": _FOLDER}),
             ],
@@ -102,7 +105,7 @@ class _Shared:
     stuck = False
 
     def __init__(self, name: str, run: str) -> None:
-        self._of, self._lock, self._next = (name, run), asyncio.Lock(), 0.0
+        self._name, self._run, self._lock, self._next = name, run, asyncio.Lock(), 0.0
         self._board: Any = None
         self._frames: dict[tuple[str, str], str] = {}
         self._trouble = ""
@@ -124,7 +127,7 @@ class _Shared:
 
     def _look(self) -> None:
         try:
-            self._board = self._board or _board(*self._of)
+            self._board = self._board or resolve_name(_BOARDS[self._name])(self._run)
             self._board.look()
             self._trouble = ""
         except Exception as error:
@@ -132,16 +135,6 @@ class _Shared:
             said = str(error) if isinstance(error, WorkshopError) else logs.failure(format_exc())
             self._trouble = f"{said or repr(error)}. This page goes on by itself."
         self._frames.clear()
-
-
-def _board(name: str, run: str) -> Any:
-    if name == "panel":
-        from backstage.classroom.panel import Panel
-
-        return Panel(run)
-    from backstage.classroom.wall import Wall
-
-    return Wall()
 
 
 _shared = lru_cache(maxsize=8)(_Shared)
@@ -159,21 +152,6 @@ class _Frame(_Handler):
         by = "nation" if asked["by"] == "nation" else "machine"
         self.set_header("Content-Type", "application/json")
         self.write(await _shared(name, asked["run"]).frame(by, asked["since"]))
-
-
-class _Land(_Handler):
-    async def get(self) -> None:
-        try:
-            self.write(await asyncio.to_thread(_land))
-        except Exception as error:  # the frames say it
-            raise HTTPError(503) from error
-        self.set_header("Content-Type", "image/png")
-
-
-def _land() -> bytes:
-    from workshop import raster
-
-    return raster.png({}, "nation")
 
 
 class _Page(_Handler):

@@ -93,6 +93,7 @@ def test_it_shows_forty_machines_and_the_map(shown: Page, traffic: Traffic) -> N
     swatch = shown.locator("tbody tr").nth(6).locator("i")
     assert swatch.evaluate("each => each.style.backgroundColor") == _rgb(raster.colour("machine07"))
     assert colour_at(shown, 325_200, 673_500) in {raster.colour(name) for name in HARM}
+    assert shown.locator("figure img").evaluate("land => land.naturalWidth") == 700
     assert (traffic.elsewhere, traffic.failed) == ([], [])
 
 
@@ -131,13 +132,6 @@ def test_new_rows_appear_by_themselves_in_two_browsers(
         expect(total(page, "per second")).not_to_have_text("0.0")
         assert colour_at(page, 500_000, 500_000) == raster.colour("machine01")
     other.close()
-
-
-def test_the_land_comes_with_the_next_good_frame(page: Page, address: str) -> None:
-    page.route("**/land.png", lambda route: route.fulfill(status=503), times=1)
-    page.goto(address)
-    land = page.locator("figure img")
-    wait_for(lambda: land.evaluate("each => each.naturalWidth") == 700, seconds=120, what="the land")
 
 
 def test_the_estimated_end_is_a_time_of_day(shown: Page) -> None:
@@ -190,7 +184,7 @@ def ask(address: str, path: str, host: str | None = None) -> tuple[int, dict[str
     return answer.status, dict(answer.getheaders()), answer.read()
 
 
-@pytest.mark.parametrize("path", ["/", "/panel", "/wall.json", "/land.png", "/wall.js"])
+@pytest.mark.parametrize("path", ["/", "/panel", "/wall.json", "/wall.js"])
 def test_another_name_of_this_machine_is_refused(address: str, path: str) -> None:
     assert ask(address, path)[0] == 200
     assert ask(address, path, "localhost:80")[0] == 200
@@ -201,7 +195,7 @@ def test_another_name_of_this_machine_is_refused(address: str, path: str) -> Non
 
 
 def test_every_answer_has_a_policy_and_no_password(address: str, site: Site) -> None:
-    for path in ("/", "/wall.json", "/land.png", "/nothing", "/../wall.py"):
+    for path in ("/", "/wall.json", "/nothing", "/../wall.py"):
         _, headers, content = ask(address, path)
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert b"secret" not in content and site.token.encode() not in content

@@ -24,13 +24,13 @@ def test_a_fault_is_said_and_the_next_look_goes_on(monkeypatch: pytest.MonkeyPat
     """Whoever writes nonsense into a file that it reads stops no wall."""
     boards = iter([WorkshopError("stack.json is damaged.", "remove it"), Wall()])
 
-    def make(name: str, run: str) -> Wall:
+    def make(run: str) -> Wall:
         made = next(boards)
         if isinstance(made, Exception):
             raise made
         return made
 
-    monkeypatch.setattr(wall_page, "_board", make)
+    monkeypatch.setattr(wall_page, "resolve_name", lambda name: make)
     monkeypatch.setattr(wall_page, "HALF", 0.01)
     shared = _Shared("wall", "")
     frames = []

@@ -1,10 +1,11 @@
 """Where the wall's page is for those who open it, and that it survives a mistake in the course's files."""
 
 import json
+import re
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
-from tornado.httpclient import HTTPClient, HTTPClientError, HTTPResponse
 
 from backstage.classroom.wall_page import WallPage
 from tests.conftest import wait_for
@@ -42,14 +43,14 @@ def test_a_port_that_is_taken(page: WallPage) -> None:
 
 @pytest.mark.posix
 @pytest.mark.parametrize(
-    ("name", "mistake", "said", "land"),
+    ("name", "mistake", "said"),
     [
-        ("settings.py", "1 / 0", "ZeroDivisionError: division by zero", 200),
-        ("grid.py", 'WIDTH = "wide"', "TypeError: unsupported operand type(s) for //: 'str' and 'int'", 503),
+        ("settings.py", "1 / 0", "settings.py, line LAST: ZeroDivisionError: division by zero"),
+        ("grid.py", 'WIDTH = "wide"', r"\w+.py, line \d+: TypeError: unsupported operand type.*"),
     ],
 )
 def test_a_mistake_in_a_file_is_said_until_it_is_mended(
-    name: str, mistake: str, said: str, land: int, tmp_path: Path
+    name: str, mistake: str, said: str, tmp_path: Path
 ) -> None:
     """Whoever edits the program stops no wall, neither one that starts nor one that runs."""
     machine = Machine(tmp_path / "state", copy_course(tmp_path / "course"))
@@ -60,13 +61,11 @@ def test_a_mistake_in_a_file_is_said_until_it_is_mended(
     try:
         assert wall.stdout
         address = wall.stdout.readline().split()[1]
-        line = f"line {len(right.splitlines()) + 2}: " if name == "settings.py" else "line 47: "
-        assert trouble(address).startswith("workshop/") and f", {line}{said}" in trouble(address)
-        assert trouble(address).endswith("This page goes on by itself.")
-        assert ask(f"{address}land.png").code == land
+        said = said.replace("LAST", str(len(right.splitlines()) + 2))
+        assert re.fullmatch(rf"workshop/{said}\. This page goes on by itself\.", trouble(address))
         file.write_text(right)
         wait_for(lambda: "Next: workshop up" in trouble(address), what="a wall that works")
-        assert ask(f"{address}land.png").body.startswith(b"\x89PNG")
+        assert frame(address)["land"].startswith("data:image/png;base64,")
     finally:
         wall.terminate()
         shown, _ = wall.communicate(timeout=120)
@@ -77,13 +76,14 @@ def test_a_mistake_in_a_file_is_said_until_it_is_mended(
 def trouble(address: str) -> str:
     """Return what the page says, at whose address the program may start anew."""
     try:
-        return json.loads(ask(f"{address}wall.json").body)["trouble"]
-    except (HTTPClientError, OSError):  # it starts anew
+        return frame(address)["trouble"]
+    except OSError:
         return ""
 
 
-def ask(address: str) -> HTTPResponse:
-    return HTTPClient().fetch(address, raise_error=False, request_timeout=60)
+def frame(address: str) -> dict[str, str]:
+    with urlopen(f"{address}wall.json", timeout=60) as answer:
+        return json.load(answer)
 
 
 def test_a_command_that_needs_a_file_with_a_mistake_says_where_it_is(tmp_path: Path) -> None:

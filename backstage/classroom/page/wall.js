@@ -82,10 +82,11 @@ function side(count) {
 
 function draw() {
   if (frame.fresh) {
+    if (land.src !== frame.land) land.src = frame.land;
     pen.clearRect(0, 0, 700, 1300);
     drawn.clear();
   }
-  const before = side(drawn.size), squares = Object.entries(frame.squares || {});
+  const before = side(drawn.size), squares = frame.squares || [];
   for (const [, its] of squares) its.forEach(square => drawn.add(square));
   const now = side(drawn.size);
   if (before !== now && !frame.fresh) since = "";  // all of them again, in their new size
@@ -118,13 +119,12 @@ async function look() {
     if (!answer.ok) throw new Error(answer.status);
     const next = await answer.json();
     if (asked.get("by") !== by) return;  // somebody chose other colours meanwhile
-    frame = next.since ? next : {...frame, ...next, squares: {}, fresh: false};
+    frame = next.since ? next : {...frame, ...next, squares: [], fresh: false};
     since = next.since || since;
     trouble = frame.trouble;
     write();
     table();
     draw();
-    if (next.since && land.complete && !land.naturalWidth) land.src = "land.png";  // a mistake is mended
   } catch {
     const next = kind === "panel" ? "load this page again" : "workshop class wall";
     trouble = `The page's program does not answer. Next: ${next}`;
