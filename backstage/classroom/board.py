@@ -6,6 +6,7 @@ so that none is missed, however late its statement ended. What it costs says how
 (`backstage.classroom.wall_page`).
 """
 
+import math
 import time
 from base64 import b64encode
 from collections import deque
@@ -49,12 +50,17 @@ _ROWS = """
 
 @dataclass
 class Doer:
-    """What the tables say of a machine or a worker; `seen` is how many seconds ago it wrote anything."""
+    """What the tables say of a machine or a worker; `at` is when it wrote last, on the monotonic clock."""
 
     done: int = 0
     retries: int = 0
     failures: int = 0
-    seen: float = float("inf")
+    at: float = -math.inf
+
+    @property
+    def seen(self) -> float:
+        """How many seconds ago it wrote last."""
+        return time.monotonic() - self.at
 
 
 class Board:
@@ -92,13 +98,8 @@ class Board:
         self._since = self._squares.copy()
         self._looks: deque[tuple[float, Mapping[str, int]]] = deque()
 
-    def read(
-        self,
-        database_url: str,
-        who: Literal["machine", "worker"] = "machine",
-        tasks: list[UUID] | None = None,
-    ) -> None:
-        """Read all rows. A square that several did is the latest one's, but land goes before sea.
+    def read(self, database_url: str, who: Who = "machine", tasks: list[UUID] | None = None) -> None:
+        """Read all rows, or some more. A square is that of who did it last, but land goes before sea.
 
         Parameters
         ----------
@@ -107,7 +108,7 @@ class Board:
         who : {'machine', 'worker'}
             See `Who`.
         tasks : list of UUID, optional
-            Only the rows of these tasks.
+            Only the rows of these tasks, beside those that are shown.
 
         Raises
         ------
@@ -118,12 +119,13 @@ class Board:
         with engine(database_url).connect() as connection:
             connection.exec_driver_sql("SET statement_timeout = '8s'")  # what locks the tables, the page says
             rows = connection.exec_driver_sql(query, None if tasks is None else {"tasks": tasks}).all()
-        names = sorted({row[0] for row in rows}, key=lambda name: (len(name), name))
-        self.doers, self.nations = {name: Doer() for name in names}, {}
-        drawn = [np.empty((3, 0), np.int64)]
+        if tasks is None:
+            self.doers, self.nations = {}, {}
+        old, now = np.flatnonzero(self._squares * (tasks is not None)), time.monotonic()
+        drawn = [np.array([old, np.full(len(old), -(2**61)), self._squares[old]])]  # between sea and land
         for name, code, done, retries, failures, seen, squares in rows:
-            doer = self.doers[name]
-            doer.done, doer.seen = doer.done + done, min(doer.seen, max(seen, 0))
+            doer = self.doers.setdefault(name, Doer())
+            doer.done, doer.at = doer.done + done, max(doer.at, now - max(seen, 0))
             doer.retries, doer.failures = doer.retries + retries, doer.failures + failures
             if code:
                 self.nations[code] = self.nations.get(code, 0) + done
@@ -227,6 +229,11 @@ def seconds_left(todo: int, rate: float) -> float | None:
         Tasks that are done per second.
     """
     return todo / rate if 0 < todo < rate * _DAY else None
+
+
+def by_number(name: str) -> tuple[int, str]:
+    """Return by what names are sorted, so that machine2 comes before machine10."""
+    return len(name), name
 
 
 def part(number: int, of: int) -> str:

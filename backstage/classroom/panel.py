@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from backstage.classroom.board import Board, Doer, Who, seconds_left
+from backstage.classroom.board import Board, Doer, Who, by_number, seconds_left
 from workshop import live, settings, state_folder
 from workshop.colours import shade
 from workshop.delivery import record
@@ -59,12 +59,12 @@ class Panel(Board):
         if self._run.id != before:
             self.clear()
             self.doers, self.nations, self._first = {}, {}, None
-            self._drawn, self._read_at = 0, 0.0
+            self._drawn: set[str] = set()
 
     def _say(self, now: Ledger) -> None:
-        if now.answered and len(now.rows) != self._drawn:
-            self.read(settings.database_url(), _kind(), record.uuids(now.rows))
-            self._drawn, self._read_at = len(now.rows), time.monotonic()
+        if new := now.rows.keys() - self._drawn:
+            self.read(settings.database_url(), _kind(), record.uuids(new))
+            self._drawn |= new
         at, ended = live.count(now), len(now.published) - len(now.open)
         self._first = began, first = self._first or (time.monotonic(), ended)
         rates = self.rates({**self.done, "": ended})
@@ -93,9 +93,9 @@ class Panel(Board):
         services = state_folder.services().items()
         states = {name: each["state"] for name, each in services if name.startswith(_kind())}
         idle = states.keys() - {who.partition("@")[0] for who in self.doers}
-        rows, since = [], time.monotonic() - self._read_at
-        for who in sorted([*self.doers, *idle], key=lambda name: (len(name), name)):
-            works = at_work and self.doers.get(who, Doer()).seen + since < _WORKS
+        rows = []
+        for who in sorted([*self.doers, *idle], key=by_number):
+            works = at_work and self.doers.get(who, Doer()).seen < _WORKS
             state = "works" if works else states.get(who.partition("@")[0], "quiet")
             rows.append(self.row(who, rates.get(who, 0), not works, state))
         return rows

@@ -5,7 +5,7 @@ from amqp.exceptions import AMQPError
 from kombu.exceptions import KombuError
 
 from backstage.classroom import fill
-from backstage.classroom.board import Board, ago, seconds_left
+from backstage.classroom.board import Board, ago, by_number, seconds_left
 from backstage.stack.central_config import opened
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
@@ -52,7 +52,7 @@ class Wall(Board):
                     *(name, rates[name], each.seen > _QUIET),
                     *(f"{each.retries:,}", f"{each.failures:,}", ago(each.seen)),
                 )
-                for name, each in self.doers.items()
+                for name, each in sorted(self.doers.items(), key=lambda pair: by_number(pair[0]))
             ],
             "trouble": " ".join(trouble),
         }

@@ -1,6 +1,7 @@
 """The scoreboard over a real PostGIS and RabbitMQ: what each machine did, and what is drawn."""
 
 from types import SimpleNamespace
+from uuid import UUID
 
 import psycopg
 import pytest
@@ -11,7 +12,7 @@ from backstage.classroom.wall import Wall
 from tests import squares
 from tests.integration.machine import Machine
 from workshop import settings
-from workshop.maps import NATIONS
+from workshop.maps import NATIONS, read_squares
 from workshop.raster import By, colour
 
 EDINBURGH = (325_200, 673_500)
@@ -46,8 +47,7 @@ def test_each_machine_has_its_line(url: str) -> None:
     squares.log(url, "machine02", "RETRY", ago=500)
     squares.log(url, "machine02", "FAILURE", ago=90)
     found = read(url)
-    assert list(found.doers) == ["machine02", "machine10"]
-    first, second = found.doers.values()
+    first, second = found.doers["machine02"], found.doers["machine10"]
     assert (first.done, first.retries, first.failures, second.done) == (3, 2, 1, 1)
     assert 5 <= first.seen < 30
     assert found.nations == {"ENG": 3, "SCT": 1}
@@ -91,6 +91,11 @@ def test_land_goes_before_sea_in_one_square(url: str, codes: list[str]) -> None:
     for code in codes:
         squares.add(url, "machine01", EDINBURGH, code=code)
     assert drawn(read(url), "nation") == {NATIONS["ENG"][1]: 1}
+    one_by_one = Board()
+    for task in read_squares().sort_values("processed_at").task_id:
+        one_by_one.read(url, tasks=[UUID(task)])
+    assert drawn(one_by_one, "nation") == {NATIONS["ENG"][1]: 1}
+    assert (one_by_one.done, one_by_one.nations) == ({"machine01": 2}, {"ENG": 1, "SEA": 1})
 
 
 @pytest.mark.parametrize("ago", [(5, 60, 20), (20, 60, 5)])
