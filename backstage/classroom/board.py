@@ -84,7 +84,7 @@ class Board:
     """
 
     def __init__(self, run: str = "") -> None:
-        self.run = run
+        self.run, self._land = run, _land()  # it takes a second, in which no frame has to wait
         self.who: list[str] = []
         self.doers: dict[str, Doer] = {}
         self.nations: dict[str, int] = {}
@@ -186,7 +186,7 @@ class Board:
         of = np.unique(keys)[::-1]  # the sea first, below the others
         found = [(colours[key], new[keys == key].tolist()) for key in of]
         frame = {"since": f"{self._name}.{self._version}", "fresh": fresh, "squares": found}
-        return self.words | frame | ({"land": _land()} if fresh else {})
+        return self.words | frame | ({"land": self._land} if fresh else {})
 
     def png(self, by: By) -> bytes:
         """Return the picture of the whole grid; see `workshop.raster.png`."""
