@@ -54,6 +54,6 @@ stop:  ## stop all services; what they hold stays
 
 clean:  ## stop, and remove everything that set-up and services made
 	@if [ -x .venv/bin/python ]; then sh scripts/setup.sh && .venv/bin/python -m backstage down --purge; fi
-	rm -rf .venv demo.html country.png cards-*.html squares.qgs notebooks/squares.qgs
+	rm -rf .venv demo.html cards-*.html squares.qgs notebooks/squares.qgs
 
 .PHONY: lab demo test test-all test-fast pictures chaos bench bench-central bundle lock stop clean

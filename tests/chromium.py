@@ -51,11 +51,17 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def new_page(browser: Browser, **options: Any) -> Page:
+    """Open an empty page that has patience with a busy machine."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(240_000)
+    return page
+
+
 @contextmanager
 def opened(browser: Browser, request: pytest.FixtureRequest, **options: Any) -> Iterator[Page]:
     """Open an empty page for one test; a picture of its end stays in the course's own state folder."""
-    page = browser.new_page(**{"viewport": {"width": 1400, "height": 1000}} | options)
-    page.set_default_timeout(240_000)
+    page = new_page(browser, **{"viewport": {"width": 1400, "height": 1000}} | options)
     PICTURES.mkdir(parents=True, exist_ok=True)
     yield page
     page.screenshot(path=PICTURES / f"{request.node.name}.png")

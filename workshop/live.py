@@ -33,9 +33,9 @@ _DUE = """
       AND at + coalesce(countdown, 10) * interval '1 s' > now()
 """
 _WHERE = """
-    SELECT machine, worker, style_cat, floor(y / 1000)::int * 700 + floor(x / 1000)::int
+    SELECT style_cat, array_agg(floor(y / 1000)::int * 700 + floor(x / 1000)::int)
     FROM geopython.grid_squares
-    WHERE task_id = ANY(%(ids)s) AND x >= 0 AND x < 700000 AND y >= 0 AND y < 1300000
+    WHERE task_id = ANY(%(ids)s) AND x >= 0 AND x < 700000 AND y >= 0 AND y < 1300000 GROUP BY style_cat
 """
 
 _panel: Any = None
@@ -133,11 +133,6 @@ def read_log(task_ids: Iterable[str]) -> "DataFrame":
 
     rows = DataFrame(execute(statement).all(), columns=[column.key for column in columns])
     return rows.assign(error_type=rows.error.astype(str).str.split(":").str[0])
-
-
-def read_places(task_ids: Iterable[str]) -> list[tuple[str, str, str, int]]:
-    """Return machine, worker, nation's code and number (as `workshop.raster` has it) of tasks' squares."""
-    return [tuple(row) for row in execute(_WHERE, {"ids": uuids(task_ids)})]
 
 
 def panel(run: list[Published] | None = None) -> None:
@@ -255,10 +250,9 @@ def _still(now: Ledger, end: Progress) -> dict[str, str]:
     """Return a picture of the squares of a run and a table with their numbers, for the saved notebook."""
     from workshop import maps, raster  # which load the tables' libraries
 
-    squares: dict[str, list[int]] = {}
-    for _, _, code, square in read_places(now.rows):
-        squares.setdefault(code, []).append(square)
-    png = raster.png({code: np.array(its, np.int32) for code, its in squares.items()}, "nation")
+    found = execute(_WHERE, {"ids": uuids(now.rows)})
+    squares = {code: np.array(its, np.int32) for code, its in found}
+    png = raster.png(squares, "nation")
     counts = {name: f"{len(squares.get(code, ())):,}" for code, (name, _) in maps.NATIONS.items()}
     words = ", ".join(f"{name} {number}" for name, number in counts.items())
     rows = "".join(

@@ -6,18 +6,23 @@ the services is shared by all who watch, so that thirty pages cost them no more 
 
 import asyncio
 import json
+import os
+import sys
 import time
 from functools import lru_cache
 from pathlib import Path
+from pkgutil import resolve_name
+from traceback import format_exc
 from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.netutil import bind_sockets
 from tornado.web import Application, RequestHandler, StaticFileHandler
 
-from backstage.stack import cloud, containers
+from backstage.stack import cloud, containers, logs, watch
 from backstage.stack.site import HOST
 from backstage.stack.texts import refusal
+from workshop.errors import WorkshopError
 
 _FOLDER = Path(__file__).with_name("page")
 _HEADERS = {
@@ -34,6 +39,9 @@ _LONGEST = 5
 
 HALF = 0.5
 """Seconds between two looks, at least; one that takes long is followed by a pause of twice as long."""
+
+
+_BOARDS = {"wall": "backstage.classroom.wall:Wall", "panel": "backstage.classroom.panel:Panel"}
 
 
 class WallPage:
@@ -74,24 +82,30 @@ class WallPage:
             rf"({HOST}|localhost)",
             [
                 (r"/(wall|panel)\.json", _Frame),
-                (r"/land\.png", _Land),
                 (r"/(?:panel)?", _Page),
                 (r"/(.*)", _File, {"path": _FOLDER}),
             ],
         )
         HTTPServer(pages).add_sockets(self._sockets)
-        await asyncio.Event().wait()
+        found = watch.saved()
+        while not _Shared.stuck or watch.saved() == found:
+            await asyncio.sleep(HALF)
+        again = ["-m", "backstage", "class", "wall", "--port", str(self.port)]
+        os.execv(sys.executable, [sys.executable, *again])  # as a Python keeps what it has imported
 
 
 class _Shared:
     """A board, and one look at a time for all who watch it.
 
     A fault is said, and the next look is tried as if there was none: so whatever it was, the page goes on. It
-    may be one in a file of the program that somebody edits; so such files are imported here only.
+    may be one in a file of the program that somebody edits. So such files are imported here only, and once
+    there was a fault, the whole program starts anew with the next file that is saved.
     """
 
+    stuck = False
+
     def __init__(self, name: str, run: str) -> None:
-        self._of, self._lock, self._next = (name, run), asyncio.Lock(), 0.0
+        self._name, self._run, self._lock, self._next = name, run, asyncio.Lock(), 0.0
         self._board: Any = None
         self._frames: dict[tuple[str, str], str] = {}
         self._trouble = ""
@@ -113,23 +127,14 @@ class _Shared:
 
     def _look(self) -> None:
         try:
-            self._board = self._board or _board(*self._of)
+            self._board = self._board or resolve_name(_BOARDS[self._name])(self._run)
             self._board.look()
             self._trouble = ""
         except Exception as error:
-            why = str(error).partition("\n")[0]
-            self._trouble = f"{type(error).__name__}: {why}. This page goes on by itself."
+            _Shared.stuck = True
+            said = str(error) if isinstance(error, WorkshopError) else logs.failure(format_exc())
+            self._trouble = f"{said or repr(error)}. This page goes on by itself."
         self._frames.clear()
-
-
-def _board(name: str, run: str) -> Any:
-    if name == "panel":
-        from backstage.classroom.panel import Panel
-
-        return Panel(run)
-    from backstage.classroom.wall import Wall
-
-    return Wall()
 
 
 _shared = lru_cache(maxsize=8)(_Shared)
@@ -147,18 +152,6 @@ class _Frame(_Handler):
         by = "nation" if asked["by"] == "nation" else "machine"
         self.set_header("Content-Type", "application/json")
         self.write(await _shared(name, asked["run"]).frame(by, asked["since"]))
-
-
-class _Land(_Handler):
-    async def get(self) -> None:
-        self.set_header("Content-Type", "image/png")
-        self.write(await asyncio.to_thread(_land))
-
-
-def _land() -> bytes:
-    from workshop import raster
-
-    return raster.png({}, "nation")
 
 
 class _Page(_Handler):

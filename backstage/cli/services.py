@@ -1,4 +1,7 @@
-"""What everybody types to start, watch and stop the services of one machine."""
+"""What everybody types to start, watch and stop the services of one machine.
+
+What reads ``settings.py`` is imported by the command that needs it: a mistake in that file stops no other.
+"""
 
 import os
 import sys
@@ -8,14 +11,14 @@ from contextlib import suppress
 import click
 
 from backstage.challenges import source
-from backstage.challenges.doctor import examine
 from backstage.cli import terminal
 from backstage.cli.terminal import echo
-from backstage.stack import containers, control, plan, remote, shutdown, startup, workers
+from backstage.stack import containers, shutdown
 from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.central_config import open_to_others
 from backstage.stack.lock import AlreadyRunning
+from backstage.stack.service import NAMES, PERIODIC
 from workshop import kinds, state_folder
 from workshop.errors import WorkshopError
 
@@ -23,11 +26,12 @@ services = click.Group("services", help="Services")
 
 
 @services.command()
-@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice([*plan.NAMES, plan.PERIODIC]))
+@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice([*NAMES, PERIODIC]))
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
 def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
     """Start all services but periodic, or those named. They run until Ctrl-C, or `workshop down`."""
+    from backstage.stack import control, startup
 
     def say(text: str) -> None:
         with suppress(OSError):  # the reader of this may be gone
@@ -64,7 +68,7 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
 
 def _up_in_a_container(names: tuple[str, ...]) -> None:
     """Run the one program of a container, as docker-compose.yml names it: the first that its init starts."""
-    from backstage.stack import compose
+    from backstage.stack import compose, startup
 
     if os.getppid() != 1:
         raise AlreadyRunning
@@ -80,6 +84,8 @@ def _up_in_a_container(names: tuple[str, ...]) -> None:
 @terminal.yes
 def down(purge: bool, yes: bool) -> None:
     """Stop all services. What they hold is there again at the next start."""
+    from backstage.stack import workers
+
     if (address := open_to_others()) and not purge:
         echo(f"A class is open at {address}. Its machines wait until the services are there again.")
         if not yes and sys.stdin.isatty():
@@ -102,6 +108,7 @@ def status() -> None:
         start = f"The last start failed: {reason}\n" if reason else ""
         raise WorkshopError(f"The services are not running. {start}".rstrip(" "), "make lab, or workshop up")
     from backstage.challenges import health  # slow to import, as it looks at tables
+    from backstage.stack import remote
 
     echo(stack.status())
     if joined := remote.place():
@@ -150,6 +157,8 @@ def scale(workers: int, processes: int | None, fast: bool) -> None:
 
     With --fast they have no time limits, and a task that kills its process comes back for ever.
     """
+    from backstage.stack import control
+
     control.scale(workers, processes, fast)
     echo(f"{workers} worker{'s are' if workers > 1 else ' is'} ready")
 
@@ -157,6 +166,8 @@ def scale(workers: int, processes: int | None, fast: bool) -> None:
 @services.command()
 def doctor() -> None:
     """Say whether this machine is ready, or what to do."""
+    from backstage.challenges.doctor import examine
+
     wrong = []
     for seen, step in examine():
         echo(f"{'NOT OK' if step else 'ok':<7} {seen}")
@@ -172,16 +183,15 @@ def doctor() -> None:
 def demo(country: bool) -> None:
     """Do 2,500 tasks, and write the map demo.html.
 
-    With --country the map is the picture country.png. Its rows take 300 MB; workshop reset removes them.
+    The rows of --country take 300 MB; workshop reset removes them.
     """
-    from backstage.classroom import country_demo  # slow to import: maps and tables
-    from backstage.stack import demo
+    from backstage.stack import demo, startup  # slow to import: maps and tables
 
     started = stack.running() is None
     try:
         if started:
             startup.up_detached(("postgis", "rabbitmq", "worker"), echo)
-        (country_demo if country else demo).run(echo)
+        demo.run(echo, "workshop.blocks" if country else "workshop.demo")
     finally:
         if started:
             shutdown.down(echo)

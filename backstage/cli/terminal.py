@@ -1,11 +1,13 @@
 """How the command speaks to a person: its sections, sentences, questions and exit codes."""
 
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
 import click
 
+from backstage.stack import logs
 from backstage.stack.outage import unanswered
 from backstage.stack.visible import visible
 from workshop.errors import WorkshopError, WrongUse
@@ -14,6 +16,9 @@ EXIT_NOT_YET, EXIT_ENVIRONMENT = 1, 3
 """Exit codes. 0 is passed or ready; click itself ends with 2 where a command was used wrongly."""
 
 yes = click.option("--yes", "-y", is_flag=True, help="Don't ask.")
+
+
+_EDITED = tuple(f"workshop/{name}.py" for name in ("settings", "service", "tasks", "grid", "db", "demo"))
 
 
 class Sections(click.CommandCollection):
@@ -36,6 +41,13 @@ class Sections(click.CommandCollection):
             failure = click.ClickException(visible(str(error)))
             code = click.UsageError.exit_code if isinstance(error, WrongUse) else EXIT_ENVIRONMENT
             failure.exit_code = code  # type: ignore[misc]
+            raise failure from error
+        except Exception as error:
+            mistake = logs.failure(traceback.format_exc())
+            if not mistake.startswith(_EDITED):
+                raise
+            failure = click.ClickException(f"{mistake}. Next: mend this file, then the same again")
+            failure.exit_code = EXIT_ENVIRONMENT  # type: ignore[misc]
             raise failure from error
 
 

@@ -10,8 +10,6 @@ import os
 import socket
 import sys
 
-from workshop import settings
-
 HOSTS = {
     "postgis": "postgis",
     "rabbitmq": "rabbitmq",
@@ -58,6 +56,7 @@ def published_ports() -> dict[str, int]:
 
 def main() -> int:
     """Return 0 if a worker of this container lives."""
+    from workshop import settings
     from workshop.delivery.asking import living
 
     here = (f"@{socket.gethostname()}", f"-{socket.gethostname()}")  # the latter at a central

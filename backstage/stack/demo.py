@@ -1,7 +1,8 @@
-"""The main job of the course without a browser: 2,500 tasks, a map and a table. ``workshop demo`` runs it."""
+"""The main job of the course without a browser: tasks, a map and a table. ``workshop demo`` runs it."""
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -13,30 +14,39 @@ from workshop.delivery.record import Published, runs
 from workshop.errors import WorkshopError
 
 
-def run(say: Callable[[str], None]) -> None:
-    """Send the tasks at full speed, without faults, wait for them, and write ``demo.html``.
+def run(say: Callable[[str], None], module: str = "workshop.demo", *part: int) -> None:
+    """Send tasks at full speed, without faults, wait for them, and write the map ``demo.html``.
 
     Parameters
     ----------
     say : callable
         Shows a line.
+    module : str
+        The producer: ``workshop.demo`` sends 2,500 points, ``workshop.blocks`` all squares of the grid.
+    *part : int
+        West, south, east and north of a part of the grid, in metres (EPSG:27700), for blocks.
 
     Raises
     ------
     workshop.errors.WorkshopError
-        If no task was sent, or one did not become a row.
+        If a task did not become a row, or a square of a block is not there, or not once.
     """
     settings.check()
+    began = time.monotonic()
     with settings.changed(fault_rate=0, pace=0):
-        tasks = send("workshop.demo")
+        tasks = send(module, *map(str, part))
         end = live.watch(tasks)
-    squares = maps.read_squares(live.task_ids(tasks))
-    target = state_folder.ROOT / "demo.html"
-    maps.squares_map(squares).save(target)
-    say(maps.count_by_nation(squares).to_string())
-    say(f"{end.sent:,} tasks, {len(squares):,} rows, {end.failed:,} failed. The map: {target}")
-    if len(squares) != end.sent:
+    seconds, ids = time.monotonic() - began, live.task_ids(tasks)
+    counts, target = maps.count_by_nation(ids), state_folder.ROOT / "demo.html"
+    maps.squares_map(ids).save(target)
+    squares = counts["squares"].sum()
+    say(counts.to_string())
+    found = f"{squares:,} squares in {seconds:.0f} s, {squares / seconds:,.0f} a second"
+    say(f"{end.sent:,} tasks, {end.done:,} done, {end.failed:,} failed: {found}. The map: {target}")
+    if end.done != end.sent:
         raise WorkshopError("Not every task became a row.", "workshop doctor")
+    if module == "workshop.blocks" and squares != sum(task.squares for task in tasks):
+        raise WorkshopError("Not every square is there once.", "workshop ledger")
 
 
 def send(module: str, *arguments: str) -> list[Published]:

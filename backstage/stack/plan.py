@@ -6,15 +6,11 @@ from typing import Any
 
 from backstage.stack import jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
+from backstage.stack.service import NAMES as NAMES
+from backstage.stack.service import PERIODIC as PERIODIC
 from backstage.stack.service import Service
 from backstage.stack.texts import refusal
 from workshop import settings, state_folder
-
-NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
-"""The five parts of the course, as in docker-compose.yml."""
-
-PERIODIC = "periodic"
-"""The periodic tasks, which only run where someone asks for them."""
 
 _MOST = 8
 """However many cores there are: each process takes a session of the database."""

@@ -16,6 +16,7 @@ from backstage.stack.site import Site
 from backstage.stack.status import running_site
 from tests import squares
 from tests.browser.conftest import Traffic
+from tests.chromium import new_page
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, command_line
 from tests.integration.own_stack import own_stack
@@ -93,6 +94,7 @@ def test_it_shows_forty_machines_and_the_map(shown: Page, traffic: Traffic) -> N
     swatch = shown.locator("tbody tr").nth(6).locator("i")
     assert swatch.evaluate("each => each.style.backgroundColor") == _rgb(raster.colour("machine07"))
     assert colour_at(shown, 325_200, 673_500) in {raster.colour(name) for name in HARM}
+    assert shown.locator("figure img").evaluate("land => land.naturalWidth") == 700
     assert (traffic.elsewhere, traffic.failed) == ([], [])
 
 
@@ -121,7 +123,7 @@ def test_keys_and_buttons_change_the_colours(shown: Page) -> None:
 def test_new_rows_appear_by_themselves_in_two_browsers(
     shown: Page, browser: Browser, address: str, site: Site
 ) -> None:
-    other = browser.new_page()
+    other = new_page(browser)
     other.goto(address)
     expect(total(other, "squares done")).to_have_text(total(shown, "squares done").inner_text())
     with_more = int(total(shown, "squares done").inner_text().replace(",", "")) + 20
@@ -166,9 +168,9 @@ def test_three_machines_are_large_and_their_shares_whole(shown: Page, width: int
 
 
 def test_it_is_a_page_of_jupyterlab(browser: Browser, site: Site, traffic: Traffic) -> None:
-    page = browser.new_page()
+    page = new_page(browser)
     traffic.watch(page)
-    page.goto(f"http://127.0.0.1:{site.ports['lab']}/wall/?token={site.token}", timeout=360_000)
+    page.goto(f"http://127.0.0.1:{site.ports['lab']}/wall/?token={site.token}")
     expect(page.locator("tbody tr")).to_have_count(squares.MACHINES + len(HARM), timeout=240_000)
     expect(page.get_by_role("img", name=re.compile("coloured by machine"))).to_be_visible()
     assert traffic.elsewhere == []
@@ -183,7 +185,7 @@ def ask(address: str, path: str, host: str | None = None) -> tuple[int, dict[str
     return answer.status, dict(answer.getheaders()), answer.read()
 
 
-@pytest.mark.parametrize("path", ["/", "/panel", "/wall.json", "/land.png", "/wall.js"])
+@pytest.mark.parametrize("path", ["/", "/panel", "/wall.json", "/wall.js"])
 def test_another_name_of_this_machine_is_refused(address: str, path: str) -> None:
     assert ask(address, path)[0] == 200
     assert ask(address, path, "localhost:80")[0] == 200
@@ -194,7 +196,7 @@ def test_another_name_of_this_machine_is_refused(address: str, path: str) -> Non
 
 
 def test_every_answer_has_a_policy_and_no_password(address: str, site: Site) -> None:
-    for path in ("/", "/wall.json", "/land.png", "/nothing", "/../wall.py"):
+    for path in ("/", "/wall.json", "/nothing", "/../wall.py"):
         _, headers, content = ask(address, path)
         assert "default-src 'none'" in headers["Content-Security-Policy"]
         assert b"secret" not in content and site.token.encode() not in content
@@ -214,7 +216,7 @@ def test_it_listens_on_this_machine_only_and_ctrl_c_ends_it(services: Machine) -
 
 def test_without_services_it_says_so_and_goes_on(browser: Browser, services: Machine, tmp_path) -> None:
     program = services.popen("class", "wall", WORKSHOP_STATE=str(tmp_path))
-    page = browser.new_page()
+    page = new_page(browser)
     try:
         assert program.stdout
         page.goto(program.stdout.readline().split()[1])
@@ -260,8 +262,8 @@ def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Mac
 
 def test_it_ends_with_jupyterlab(browser: Browser, services: Machine, site: Site) -> None:
     """The last test here: it ends the services."""
-    page = browser.new_page()
-    page.goto(f"http://127.0.0.1:{site.ports['lab']}/wall/?token={site.token}", timeout=360_000)
+    page = new_page(browser)
+    page.goto(f"http://127.0.0.1:{site.ports['lab']}/wall/?token={site.token}")
     page.close()
     every = psutil.Process(services.service("lab")["pid"]).children(recursive=True)
     programs = [each for each in every if "wall" in command_line(each).split()]

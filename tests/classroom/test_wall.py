@@ -41,7 +41,7 @@ def test_machines_of_the_central_whatever_they_call_themselves(cards: list[Card]
     work(cards[0], 3, "worker1@machine02")
     work(cards[1], 2, "<img src=x onerror=alert(1)>")
     seen = look()
-    lines = {name: (line.done, line.retries) for name, line in seen.machines.items()}
+    lines = {name: (line.done, line.retries) for name, line in seen.doers.items()}
     assert lines == {"machine01": (3, 1), "machine02": (2, 1)}
     assert (seen.words["title"], seen.words["trouble"]) == ("Squares · Central", "")
     assert "<img" not in str(seen.words)
@@ -63,6 +63,6 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(cards:
 
 def test_a_cleared_central_has_an_empty_scoreboard(cards: list[Card]) -> None:
     work(cards[2], 1, "worker1@machine03")
-    assert look().machines
+    assert look().doers
     clearing.clear(site())
-    assert not look().machines
+    assert not look().doers

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
-from backstage.classroom import country_demo
+from backstage.stack import demo
 from tests.conftest import wait_for
 from tests.integration.machine import Machine
 from tests.integration.own_stack import done, task_of
@@ -193,24 +193,25 @@ def test_more_rows_and_another_task_under_one_id_are_found(room: Machine) -> Non
 
 
 def test_a_demo_of_some_blocks_shows_all_their_squares_once() -> None:
-    picture = state_folder.ROOT / "country.png"
-    picture.unlink(missing_ok=True)
+    page = state_folder.ROOT / "demo.html"
+    page.unlink(missing_ok=True)
     shown: list[str] = []
     settings.change(fault_rate=0.9)
     try:
-        country_demo.run(shown.append, 300_000, 600_000, 330_000, 620_000)
+        demo.run(shown.append, "workshop.blocks", 300_000, 600_000, 330_000, 620_000)
     finally:
         settings.change(fault_rate=None)
-    assert shown[0].split() == ["England", "0"] and shown[1].split() == ["Scotland", "600"]
-    assert shown[-1].startswith("6 tasks, 600 squares in ")
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    picture.unlink()
+    assert [line.split()[:2] for line in shown[0].splitlines()[2:4]] == [
+        ["England", "0"],
+        ["Scotland", "600"],
+    ]
+    assert shown[1].startswith("6 tasks, 6 done, 0 failed: 600 squares in ")
+    assert "<html" in page.read_text()
 
 
 def test_a_demo_that_did_a_square_twice_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(country_demo, "send", lambda *_: [send(), send()])
+    monkeypatch.setattr(demo, "send", lambda *_: [send(), send()])
     shown: list[str] = []
     with pytest.raises(WorkshopError, match="Not every square is there once. Next: workshop ledger"):
-        country_demo.run(shown.append)
-    assert shown[-1].startswith("2 tasks, 200 squares in ")
-    (state_folder.ROOT / "country.png").unlink()
+        demo.run(shown.append, "workshop.blocks")
+    assert shown[-1].startswith("2 tasks, 2 done, 0 failed: 100 squares in ")

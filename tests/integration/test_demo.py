@@ -40,7 +40,7 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
         finally:
             demo.kill()
     assert demo.returncode == 0, shown + errors
-    assert "2,500 tasks, 2,500 rows, 0 failed" in shown
+    assert "2,500 tasks, 2,500 done, 0 failed" in shown
     counts = re.findall(r"^[A-Z][A-Za-z ]+ (\d+) +(\d+)$", shown, re.MULTILINE)
     squares, tasks = (sum(int(number) for number in column) for column in zip(*counts, strict=True))
     assert squares < tasks == 2500, "some squares were hit by two tasks"

@@ -29,7 +29,7 @@ def test_it_begins_by_itself_and_knows_whose_run_it_is(worker: psutil.Process) -
     assert totals(mine)["done"] == "200 of 200"
     assert mine.words["bar"] == (200, 200)
     assert mine.words["title"].endswith("100 %")
-    assert sum(map(len, mine.frame("nation", before)["squares"].values())) == 200
+    assert sum(len(its) for _, its in mine.frame("nation", before)["squares"]) == 200
     (row,) = mine.words["rows"]
     assert (row["cells"][1], row["cells"][3]) == ("200", "100 %")
     assert totals(other) == {}

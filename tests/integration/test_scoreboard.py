@@ -1,16 +1,18 @@
 """The scoreboard over a real PostGIS and RabbitMQ: what each machine did, and what is drawn."""
 
 from types import SimpleNamespace
+from uuid import UUID
 
 import psycopg
 import pytest
 
 from backstage.classroom import wall
+from backstage.classroom.board import Board
 from backstage.classroom.wall import Wall
 from tests import squares
 from tests.integration.machine import Machine
 from workshop import settings
-from workshop.maps import NATIONS
+from workshop.maps import NATIONS, read_squares
 from workshop.raster import By, colour
 
 EDINBURGH = (325_200, 673_500)
@@ -22,20 +24,20 @@ def url(room: Machine) -> str:
     return settings.database_url()
 
 
-def read(url: str) -> Wall:
-    found = Wall()
+def read(url: str) -> Board:
+    found = Board()
     found.read(url)
     return found
 
 
-def drawn(found: Wall, by: By = "machine") -> dict[str, int]:
+def drawn(found: Board, by: By = "machine") -> dict[str, int]:
     """Return how many squares have each colour on the map."""
-    return {colour: len(its) for colour, its in found.frame(by, "")["squares"].items()}
+    return {colour: len(its) for colour, its in found.frame(by, "")["squares"]}
 
 
 def test_an_empty_table_has_an_empty_scoreboard(url: str) -> None:
     empty = read(url)
-    assert (empty.machines, empty.nations, drawn(empty)) == ({}, {}, {})
+    assert (empty.doers, empty.nations, drawn(empty)) == ({}, {}, {})
 
 
 def test_each_machine_has_its_line(url: str) -> None:
@@ -45,8 +47,7 @@ def test_each_machine_has_its_line(url: str) -> None:
     squares.log(url, "machine02", "RETRY", ago=500)
     squares.log(url, "machine02", "FAILURE", ago=90)
     found = read(url)
-    assert list(found.machines) == ["machine02", "machine10"]
-    first, second = found.machines.values()
+    first, second = found.doers["machine02"], found.doers["machine10"]
     assert (first.done, first.retries, first.failures, second.done) == (3, 2, 1, 1)
     assert 5 <= first.seen < 30
     assert found.nations == {"ENG": 3, "SCT": 1}
@@ -68,13 +69,13 @@ def test_rows_of_a_longer_statement_reach_the_wall_and_its_rate(url: str) -> Non
         )
     before = found.frame("machine", "")["since"]
     found.read(url)
-    assert found.frame("machine", before)["squares"] == {colour("machine01"): [500 * 700 + 500]}
-    assert found.rates({name: each.done for name, each in found.machines.items()})["machine01"] > 0
+    assert found.frame("machine", before)["squares"] == [(colour("machine01"), [500 * 700 + 500])]
+    assert found.rates(found.done)["machine01"] > 0
 
 
 def test_a_machine_that_only_fails_is_on_the_scoreboard(url: str) -> None:
     squares.log(url, "machine03", "FAILURE")
-    line = read(url).machines["machine03"]
+    line = read(url).doers["machine03"]
     assert (line.done, line.failures) == (0, 1)
 
 
@@ -82,7 +83,7 @@ def test_a_machine_that_only_fails_is_on_the_scoreboard(url: str) -> None:
 def test_a_row_off_the_grid_counts_but_is_not_drawn(url: str, point: tuple[float, float]) -> None:
     squares.add(url, "machine01", point, (699_999.9, 1_299_999.9))
     found = read(url)
-    assert (found.machines["machine01"].done, drawn(found)) == (2, {colour("machine01"): 1})
+    assert (found.doers["machine01"].done, drawn(found)) == (2, {colour("machine01"): 1})
 
 
 @pytest.mark.parametrize("codes", [["SEA", "ENG"], ["ENG", "SEA"]])
@@ -90,6 +91,11 @@ def test_land_goes_before_sea_in_one_square(url: str, codes: list[str]) -> None:
     for code in codes:
         squares.add(url, "machine01", EDINBURGH, code=code)
     assert drawn(read(url), "nation") == {NATIONS["ENG"][1]: 1}
+    one_by_one = Board()
+    for task in read_squares().sort_values("processed_at").task_id:
+        one_by_one.read(url, tasks=[UUID(task)])
+    assert drawn(one_by_one, "nation") == {NATIONS["ENG"][1]: 1}
+    assert (one_by_one.done, one_by_one.nations) == ({"machine01": 2}, {"ENG": 1, "SEA": 1})
 
 
 @pytest.mark.parametrize("ago", [(5, 60, 20), (20, 60, 5)])

@@ -18,36 +18,37 @@ def shown() -> Board:
 
 
 def show(shown: Board, more: dict[int, int]) -> None:
-    squares = shown.squares()
+    squares = shown._squares.copy()
     squares[[*more]] = [*more.values()]
     shown.show(squares)
 
 
 def test_a_new_page_gets_all_and_then_what_is_new(shown: Board) -> None:
     first = shown.frame("machine", "")
-    assert (first["fresh"], first["squares"]) == (True, {raster.colour("machine02"): [EDINBURGH]})
+    assert (first["fresh"], first["squares"]) == (True, [(raster.colour("machine02"), [EDINBURGH])])
     show(shown, {5: shown.number("machine01", "SEA")})
     second = shown.frame("machine", first["since"])
-    assert (second["fresh"], second["squares"]) == (False, {raster.colour("machine01"): [5]})
-    assert shown.frame("machine", second["since"])["squares"] == {}
+    assert (second["fresh"], second["squares"]) == (False, [(raster.colour("machine01"), [5])])
+    assert shown.frame("machine", second["since"])["squares"] == []
 
 
 def test_colours_stand_for_nations_too_and_the_sea_is_drawn_first(shown: Board) -> None:
     show(shown, {5: shown.number("machine02", "SEA")})
     colours = [maps.NATIONS[code][1] for code in ("SEA", "SCT")]
-    assert list(shown.frame("nation", "")["squares"]) == colours
+    assert [its for its, _ in shown.frame("nation", "")["squares"]] == colours
 
 
 def test_machines_of_the_same_colour_are_both_drawn(shown: Board) -> None:
     show(shown, {5: shown.number("machine01", "ENG"), 7: shown.number("machine43", "ENG")})
-    assert shown.frame("machine", "")["squares"][raster.colour("machine01")] == [5, 7]
+    its = raster.colour("machine01")
+    assert shown.frame("machine", "")["squares"][:2] == [(its, [7]), (its, [5])]
 
 
 def test_after_a_reset_every_page_begins_anew(shown: Board) -> None:
     before = shown.frame("nation", "")["since"]
-    shown.show(np.zeros_like(shown.squares()))
+    shown.show(np.zeros(910_000, np.int32))
     after = shown.frame("nation", before)
-    assert (after["fresh"], after["squares"]) == (True, {})
+    assert (after["fresh"], after["squares"]) == (True, [])
 
 
 def test_rates_count_from_the_first_look(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from backstage.classroom import audit_text
 from workshop.delivery import ledger
 from workshop.delivery.ledger import Ledger, LogLine
 from workshop.delivery.record import Published
@@ -85,3 +86,17 @@ def test_one_id_with_other_arguments_is_found_before_any_row_is_there() -> None:
     assert now.wrong == {
         BLOCK.id: f"OTHER-ARGUMENTS: {BLOCK.id} is do_block(325200, 673500), then do_block(5, 5)"
     }
+
+
+def test_at_a_central_the_log_says_what_failed(asked: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its dead letters can't be seen by a machine that joined it; so they are not on their way for ever."""
+    failed, done = tasks(51)[50], tasks(1)[0]
+    row = (UUID(done.id), "ROW", 1, None, None, 1, 5, 5, 5, 5)
+    line = (UUID(failed.id), "FAILURE", 1, "TaskError: x", None, *[None] * 5)
+    monkeypatch.setattr(ledger, "execute", lambda statement, values: [row, line])
+    monkeypatch.setattr(ledger, "letters", lambda names: [])
+    monkeypatch.setattr(ledger.settings, "joined", lambda: True)
+    now = Ledger([done, failed])
+    now.search()
+    assert now.dead == {failed.id: "TaskError: x"}
+    assert list(audit_text.of_machine(now))[-1].startswith("The ledger balances")

@@ -8,6 +8,7 @@ import pytest
 from backstage.classroom import wall_page
 from backstage.classroom.wall import Wall
 from backstage.classroom.wall_page import _Shared
+from workshop.errors import WorkshopError
 
 pytestmark = pytest.mark.usefixtures("state")
 
@@ -19,17 +20,17 @@ def test_no_services() -> None:
     assert wall.png("machine").startswith(b"\x89PNG")
 
 
-def test_a_mistake_in_a_file_is_said_and_the_next_look_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever edits ``grid.py`` half-way, or writes nonsense into a file that it reads, stops no wall."""
-    boards = iter([SyntaxError("invalid syntax", ("grid.py", 3, 1, "")), Wall()])
+def test_a_fault_is_said_and_the_next_look_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever writes nonsense into a file that it reads stops no wall."""
+    boards = iter([WorkshopError("stack.json is damaged.", "remove it"), Wall()])
 
-    def make(name: str, run: str) -> Wall:
+    def make(run: str) -> Wall:
         made = next(boards)
         if isinstance(made, Exception):
             raise made
         return made
 
-    monkeypatch.setattr(wall_page, "_board", make)
+    monkeypatch.setattr(wall_page, "resolve_name", lambda name: make)
     monkeypatch.setattr(wall_page, "HALF", 0.01)
     shared = _Shared("wall", "")
     frames = []
@@ -40,7 +41,7 @@ def test_a_mistake_in_a_file_is_said_and_the_next_look_goes_on(monkeypatch: pyte
             await asyncio.sleep(0.1)
 
     asyncio.run(two())
-    said = "SyntaxError: invalid syntax (grid.py, line 3). This page goes on by itself."
+    said = "stack.json is damaged. Next: remove it. This page goes on by itself."
     assert frames[0] == {"trouble": said}
     assert "The services do not run" in frames[1]["trouble"]
 

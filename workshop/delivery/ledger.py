@@ -83,7 +83,8 @@ class Ledger:
     letters : list of DeadLetter
         All messages in the queue `dead`.
     dead : dict
-        Ids of tasks that failed for good, each with the reason; those that have a row are not among them.
+        Ids of tasks that failed for good, each with the reason; those that have a row are not among them. A
+        dead letter says so; at a central, where none can be seen, the task log does.
     waiting : int
         Messages in the queue `squares`, whoever sent them.
     paused : float
@@ -191,7 +192,8 @@ class Ledger:
         self._read([id for id in self._tasks if id not in self.rows])
         left = self._tasks.keys() - self.rows.keys()
         self.dead = {each.id: each.fault or each.reason for each in self.letters if each.id in left}
-        self.dead |= {line.task_id: line.error for line in self.failures if line.task_id in self.dead}
+        failed = left if settings.joined() else self.dead  # a central's dead letters can't be seen
+        self.dead |= {line.task_id: line.error for line in self.failures if line.task_id in failed}
         self.open = {id: task for id, task in self.open.items() if id not in self.dead}
         self.held = {id: due for each in reports for id, due in each["held"].items() if id in left}
         self.paused = max((each["paused"] for each in reports), default=0)

@@ -4,7 +4,7 @@
 const byId = id => document.getElementById(id);
 const kind = location.pathname.endsWith("panel") ? "panel" : "wall";
 const run = new URLSearchParams(location.search).get("run") || "";
-const canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");
+const land = document.querySelector("img"), canvas = document.querySelector("canvas"), pen = canvas.getContext("2d");
 const SIDES = [[1000, 7], [5000, 5], [50000, 3], [Infinity, 1]];  // up to so many squares, pixels of each
 const SPOKEN_EVERY = 15000;
 let by = kind === "panel" ? "nation" : "machine";
@@ -82,10 +82,11 @@ function side(count) {
 
 function draw() {
   if (frame.fresh) {
+    if (land.src !== frame.land) land.src = frame.land;
     pen.clearRect(0, 0, 700, 1300);
     drawn.clear();
   }
-  const before = side(drawn.size), squares = Object.entries(frame.squares || {});
+  const before = side(drawn.size), squares = frame.squares || [];
   for (const [, its] of squares) its.forEach(square => drawn.add(square));
   const now = side(drawn.size);
   if (before !== now && !frame.fresh) since = "";  // all of them again, in their new size
@@ -118,7 +119,7 @@ async function look() {
     if (!answer.ok) throw new Error(answer.status);
     const next = await answer.json();
     if (asked.get("by") !== by) return;  // somebody chose other colours meanwhile
-    frame = next.since ? next : {...frame, ...next, squares: {}, fresh: false};
+    frame = next.since ? next : {...frame, ...next, squares: [], fresh: false};
     since = next.since || since;
     trouble = frame.trouble;
     write();
