@@ -41,6 +41,7 @@ def one_burst(machine, monkeypatch):
     do_task.delay(1000, 1000)
     publisher.flush()
     monkeypatch.setattr(publisher, "BURST", math.inf)
+    monkeypatch.setattr(window, "SETTLE", 5)
 
 
 def burst(number: int = 20, **options: object) -> list[str]:

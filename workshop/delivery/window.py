@@ -25,6 +25,9 @@ CONFIRM = 3
 LIMIT = 5
 """Seconds after which a sender knows what became of its task, whatever happens."""
 
+SETTLE = 1
+"""Seconds after which the answers to a window are waited for, though nobody sends or asks."""
+
 MOST = 200
 """So many messages may be unconfirmed at a time."""
 
@@ -105,7 +108,7 @@ class Window:
             if self._lost:  # then what becomes of the others is told with it
                 self._wait(0, until)
             if self._open and not self._settler:
-                self._settler = threading.Timer(1, self._settle)
+                self._settler = threading.Timer(SETTLE, self._settle)
                 self._settler.daemon = True
                 self._settler.start()
             return self._take_lost()
