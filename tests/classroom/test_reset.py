@@ -484,6 +484,9 @@ def test_a_clone_of_a_starter_alone_says_what_to_fetch(course: Course, tmp_path:
     ],
 )
 def test_files_without_permission_are_named(course: Course, name: str, mode: int, said: str) -> None:
+    with (course.root / "workshop" / "demo.py").open("a") as file:
+        file.write("# other than at the origin, so that git has to write its starter\n")
+    course.git("commit", "--quiet", "--all", "-m", "Mine")
     before = course.state()
     spoiled = [course.root / name, *(course.root / name).glob("[0-9a-f][0-9a-f]")]  # git's folders of objects
     for path in spoiled:

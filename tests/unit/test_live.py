@@ -6,7 +6,6 @@ import IPython.display
 import pytest
 
 from workshop import live, state_folder
-from workshop.delivery import ledger
 from workshop.delivery.ledger import Ledger
 from workshop.delivery.record import PROCESS, Published
 from workshop.errors import WorkshopError
@@ -59,11 +58,8 @@ def test_it_waits_for_a_service_that_is_away_and_says_so(monkeypatch, capsys):
 
 
 def test_its_patience_ends(monkeypatch):
-    def tasks_in_queue(broker_url: str) -> int:
-        raise ConnectionRefusedError
-
-    monkeypatch.setattr(ledger, "tasks_in_queue", tasks_in_queue)
     monkeypatch.setenv("WORKSHOP_BROKER_URL", "amqp://a:b@127.0.0.1:1/c")
+    monkeypatch.setenv("WORKSHOP_DATABASE_URL", "postgresql+psycopg://a:b@127.0.0.1:1/c")
     with pytest.raises(WorkshopError, match="RabbitMQ or PostGIS does not answer. Next: workshop status"):
         live.watch([TASK], patience=0.1, quiet=True)
 
