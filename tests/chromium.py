@@ -106,7 +106,7 @@ def expect_map(page: Page) -> None:
     """Scroll through a notebook to its first map, and require that it shows something."""
     page.locator(".jp-Notebook").click(position={"x": 5, "y": 5})
     frame = page.locator(MAP)
-    for _ in range(60):
+    for _ in range(240):
         if frame.count():
             break
         page.mouse.wheel(0, 600)

@@ -65,7 +65,7 @@ def send(number: int) -> list[str]:
     for _ in range(number):
         do_task.delay(325_200, 673_500)
     run = published()[before:]
-    assert live.watch(run, quiet=True, patience=20).done == number
+    assert live.watch(run, quiet=True, patience=80).done == number
     return [task.id for task in run]
 
 

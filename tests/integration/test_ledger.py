@@ -139,7 +139,7 @@ def test_a_revoked_task_has_ended(room):
         task = send(countdown=5)
         wait_for(lambda: task.id in ledger([task]).held, what="the task at its worker")
         application.control.revoke(task.id)
-        assert live.watch([task], quiet=True, patience=20).failed == 1
+        assert live.watch([task], quiet=True, patience=80).failed == 1
     assert ledger([task]).dead == {task.id: "the task was revoked"}
 
 

@@ -60,6 +60,6 @@ def expired():
 
 
 def test_an_expired_task_does_not_vanish(expired):
-    assert live.watch([expired], quiet=True, patience=20).failed == 1
+    assert live.watch([expired], quiet=True, patience=80).failed == 1
     assert ledger([expired]).dead == {expired.id: "the task was expired"}
     good_task_runs()

@@ -41,7 +41,7 @@ def test_a_message_waits_until_they_are_told_to_go_on() -> None:
     [line] = health.workers()
     assert "runs the code as saved; it is paused for " in line
     resume()
-    assert done([task], patience=30).done == 1
+    assert done([task], patience=120).done == 1
 
 
 def test_what_a_worker_has_begun_runs_on() -> None:
@@ -50,5 +50,5 @@ def test_what_a_worker_has_begun_runs_on() -> None:
     wait_for(lambda: task.id in held(), what="the task in the worker")
     pause(60)
     settings.change(pace=0)
-    assert done([task], patience=30).done == 1
+    assert done([task], patience=120).done == 1
     assert "paused" in health.workers()[0]

@@ -93,7 +93,7 @@ def test_a_frozen_broker_that_is_called_for_the_first_time(machine):
             "from workshop.delivery.publisher import NotSent\n"
             "import time; began = time.monotonic()\n"
             "try: do_task.delay(1, 2)\n"
-            "except NotSent as error: print(error, time.monotonic() - began < 5.5)"
+            "except NotSent as error: print(error, time.monotonic() - began < 22)"
         )
     assert "takes the call, but says nothing for 3 s." in ended.stdout, ended.stdout + ended.stderr
     assert ended.stdout.endswith("True\n"), ended.stdout
