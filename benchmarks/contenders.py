@@ -75,6 +75,7 @@ CONTENDERS = (
     Contender("course, Flower", "course", _watched, "the same while Flower watches", flower=True),
     Contender("course, fast", "course", _fast, "for bulk work: one worker of 8 threads"),
     Contender("course, 2 fast", "course", _fast, "two of them, one for each core", workers=2),
+    Contender("course, blocks", "blocks", _course, "100 squares in a message; each counts as a task"),
     Contender(
         "dramatiq", "with_dramatiq", _dramatiq, "2 processes of 8 threads, late acknowledgement, no confirms"
     ),
@@ -103,7 +104,7 @@ CONTENDERS = (
     Contender("Pool(2), no queue", "with_pool", None, "multiprocessing.Pool, points one at a time"),
 )
 
-LONG = (BASELINE, "course", "course, fast")
+LONG = (BASELINE, "course", "course, fast", "course, blocks", "Pool(2), no queue")
 """Who is measured with ten times as many tasks, too."""
 
 LARGE = 250_000

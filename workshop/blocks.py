@@ -8,7 +8,7 @@ import sys
 import time
 
 from workshop import db, grid, settings
-from workshop.database import execute
+from workshop.database import fetch
 from workshop.delivery.task import current_attempt
 from workshop.service import ServiceError, is_faulty
 from workshop.tasks import AppBaseTask, application
@@ -82,7 +82,8 @@ def geoprocess(x: float, y: float, km: int) -> None:
     edges = {"west": west, "south": south, "east": east, "north": north}
     who = {"task_id": attempt.task_id, "worker": attempt.worker, "attempt": attempt.number}
     letters = grid.reference(x, y)[:2]  # those of the 100 km square, which no block crosses
-    if not execute(STORE_BLOCK, edges | who | {"letters": letters}).scalar():
+    [(nations_there,)] = fetch(STORE_BLOCK, edges | who | {"letters": letters})
+    if not nations_there:
         raise db.boundary_missing()
 
 

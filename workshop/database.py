@@ -6,13 +6,16 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
+import psycopg
 import sqlalchemy as sa
 from sqlalchemy.orm import InstrumentedAttribute
 
 from workshop.settings import database_url
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -41,15 +44,15 @@ def unavailable(error: Exception) -> Exception:
     return error
 
 
-def execute(statement: sa.Executable | str, values: dict[str, Any] | None = None) -> sa.Result:
+def execute(statement: sa.Executable, values: dict[str, Any] | None = None) -> sa.Result:
     """Send one statement and read its rows; if its connection turns out to be dead, once more on a fresh one.
 
     So it may be done twice: what is written needs a key, and ``ON CONFLICT DO NOTHING``.
 
     Parameters
     ----------
-    statement : sqlalchemy.Executable or str
-        As text it is sent as it is, in psycopg's own style: for the one statement that each task sends.
+    statement : sqlalchemy.Executable
+        The statement.
     values : dict, optional
         The values of its parameters.
 
@@ -58,13 +61,35 @@ def execute(statement: sa.Executable | str, values: dict[str, Any] | None = None
     sqlalchemy.Result
         All its rows. They stay, as its connection may be at other work by then.
     """
+    return _again_if_gone(_send, statement, values)
+
+
+def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Do the same for a statement in text, without SQLAlchemy's own part: each task sends one.
+
+    Parameters
+    ----------
+    statement : str
+        As psycopg has it; the server prepares it once for each connection.
+    values : dict
+        The values of its parameters.
+
+    Returns
+    -------
+    list of tuple
+        Its rows; none if it returns none.
+    """
+    return _again_if_gone(_send_plain, statement, values)
+
+
+def _again_if_gone(send: Callable[[Any, Any], _Answer], statement: Any, values: Any) -> _Answer:
     try:
         try:
-            result = _send(statement, values)
+            result = send(statement, values)
         except sa.exc.DBAPIError as error:
             if not error.connection_invalidated:
                 raise
-            result = _send(statement, values)
+            result = send(statement, values)
     except Exception as error:
         outage.set(_outage_in(error))
         raise
@@ -124,13 +149,30 @@ def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElem
     return column == sa.any_(sa.literal(ids, sa.ARRAY(sa.Uuid)))
 
 
-def _send(statement: sa.Executable | str, values: dict[str, Any] | None) -> sa.Result:
+def _send_plain(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
+    connection = engine().raw_connection()
+    try:
+        cursor = connection.cursor()
+        cursor.execute(statement, values)
+        return list(cursor.fetchall()) if cursor.description else []
+    except psycopg.Error as error:
+        gone = getattr(connection.driver_connection, "closed", True)
+        if gone:
+            connection.invalidate(error)
+        raise sa.exc.DBAPIError.instance(
+            statement, values, error, psycopg.Error, connection_invalidated=gone
+        ) from error
+    except BaseException:
+        connection.invalidate()  # it still waits for its answer and can't be used again
+        raise
+    finally:
+        connection.close()
+
+
+def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.Result:
     with engine().connect() as connection:
         try:
-            if isinstance(statement, str):
-                result = connection.exec_driver_sql(statement, values)
-            else:
-                result = connection.execute(statement, values)
+            result = connection.execute(statement, values)
             return result.freeze()() if result.returns_rows else result
         except sa.exc.SQLAlchemyError:
             raise

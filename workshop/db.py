@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from geoalchemy2 import Geometry, WKBElement
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from workshop.database import Joined, execute, unavailable
+from workshop.database import Joined, execute, fetch, unavailable
 
 CODES = ("ENG", "SCT", "WLS", "NIR", "IMN", "SEA")
 """England, Scotland, Wales, Northern Ireland, Isle of Man, and everywhere else."""
@@ -120,7 +120,7 @@ def store_square(**values: Any) -> None:
 
 
 def _store(squares: list[dict[str, Any]]) -> None:
-    stored = execute(STORE_SQUARES, {"squares": json.dumps(squares, default=str)}).first()
+    stored = fetch(STORE_SQUARES, {"squares": json.dumps(squares, default=str)})
     if not stored and not execute(sa.select(sa.func.count(UkBoundary.code))).scalar():
         raise boundary_missing()
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from tqdm import tqdm
 
 from workshop import db, settings, state_folder
-from workshop.database import among, execute
+from workshop.database import among, execute, fetch
 from workshop.delivery.ledger import Ledger, follow, ledger
 from workshop.delivery.record import PROCESS, Published, latest_run, uuids
 from workshop.delivery.sender import shell
@@ -100,7 +100,7 @@ def count(now: Ledger) -> Progress:
     again = uuids({line.task_id for line in now.retries} & now.open.keys())
     due = len(again)
     with suppress(sa.exc.DBAPIError):  # an outage that began after the ledger's look
-        due = execute(_DUE, {"ids": again}).scalar_one() if again else 0
+        due = fetch(_DUE, {"ids": again})[0][0] if again else 0
     waiting = max(0, min(now.waiting, left) - due)  # while others wait, those that are due do so among them
     retried, elsewhere = now.retried.total(), len(now.elsewhere)
     running = left - waiting - due
@@ -250,7 +250,7 @@ def _still(now: Ledger, end: Progress) -> dict[str, str]:
     """Return a picture of the squares of a run and a table with their numbers, for the saved notebook."""
     from workshop import maps, raster  # which load the tables' libraries
 
-    found = execute(_WHERE, {"ids": uuids(now.rows)})
+    found = fetch(_WHERE, {"ids": uuids(now.rows)})
     squares = {code: np.array(its, np.int32) for code, its in found}
     png = raster.png(squares, "nation")
     counts = {name: f"{len(squares.get(code, ())):,}" for code, (name, _) in maps.NATIONS.items()}

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from backstage.challenges.verdict import Verdict, texts
 from backstage.classroom.cards import site
 from workshop import settings
-from workshop.database import execute
+from workshop.database import fetch
 from workshop.errors import WorkshopError
 
 _SHARE = "INSERT INTO geopython.verdicts (challenge, code) VALUES (%(challenge)s, %(code)s)"
@@ -36,7 +36,7 @@ def share(challenge: int, verdict: Verdict) -> None:
     if not settings.joined():
         raise WorkshopError("Not shared: this machine has not joined a central.", "workshop join")
     try:
-        execute(_SHARE, {"challenge": challenge, "code": verdict.code})
+        fetch(_SHARE, {"challenge": challenge, "code": verdict.code})
     except sa.exc.DBAPIError as error:
         raise WorkshopError(f"Not shared: the central says: {error.orig}", "the same in a while") from error
 

@@ -37,6 +37,9 @@ from workshop.delivery.guard import Packed, fault
 LONGEST_PAUSE = 8
 """Seconds between two attempts in an outage, at most."""
 
+EVENTS_WAIT = 0.2
+"""Seconds that events, which Flower shows, wait for others."""
+
 LOSSES = 4
 """How often a task may lose its process, in one worker, until it is a dead letter."""
 
@@ -53,6 +56,7 @@ class Consumer(celery.worker.consumer.Consumer):
     """Celery's consumer behind the guard, which can pause; the setting ``worker_consumer`` names it."""
 
     _goes_on_at = 0.0
+    _events_due = False
 
     @property
     def paused(self) -> float:
@@ -68,6 +72,16 @@ class Consumer(celery.worker.consumer.Consumer):
     def _go_on(self) -> None:
         if not self.paused:  # another pause may have begun meanwhile
             self.task_consumer.consume()
+
+    def on_send_event_buffered(self) -> None:
+        """Send events a few times a second, many in a message; Celery would send each turn's own."""
+        if not self._events_due:
+            self._events_due = True
+            self.hub.call_soon(self.hub.call_later, EVENTS_WAIT, self._send_events)
+
+    def _send_events(self) -> None:
+        self._events_due = False
+        self.event_dispatcher.flush()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
