@@ -17,6 +17,9 @@ from workshop.settings import database_url
 
 _Answer = TypeVar("_Answer")
 
+_KEPT = 5
+"""How many connections of a process stay open while nobody uses them."""
+
 
 @dataclass(frozen=True)
 class Outage:
@@ -84,12 +87,13 @@ def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def _again_if_gone(send: Callable[[Any, Any], _Answer], statement: Any, values: Any) -> _Answer:
     try:
-        try:
-            result = send(statement, values)
-        except sa.exc.DBAPIError as error:
-            if not error.connection_invalidated:
-                raise
-            result = send(statement, values)
+        for left in reversed(range(_KEPT + 1)):  # all connections that wait in the pool may be dead
+            try:
+                result = send(statement, values)
+                break
+            except sa.exc.DBAPIError as error:
+                if not error.connection_invalidated or not left:
+                    raise
     except Exception as error:
         outage.set(_outage_in(error))
         raise
@@ -150,23 +154,21 @@ def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElem
 
 
 def _send_plain(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
-    connection = engine().raw_connection()
-    try:
-        cursor = connection.cursor()
-        cursor.execute(statement, values)
-        return list(cursor.fetchall()) if cursor.description else []
-    except psycopg.Error as error:
-        gone = getattr(connection.driver_connection, "closed", True)
-        if gone:
-            connection.invalidate(error)
-        raise sa.exc.DBAPIError.instance(
-            statement, values, error, psycopg.Error, connection_invalidated=gone
-        ) from error
-    except BaseException:
-        connection.invalidate()  # it still waits for its answer and can't be used again
-        raise
-    finally:
-        connection.close()
+    with engine().connect() as connection:
+        try:
+            cursor = connection.connection.cursor()
+            cursor.execute(statement, values)
+            return list(cursor.fetchall()) if cursor.description else []
+        except psycopg.Error as error:
+            gone = getattr(connection.connection.driver_connection, "closed", True)
+            if gone:
+                connection.invalidate(error)
+            raise sa.exc.DBAPIError.instance(
+                statement, values, error, psycopg.Error, connection_invalidated=gone
+            ) from error
+        except BaseException:
+            connection.invalidate()  # it still waits for its answer and can't be used again
+            raise
 
 
 def _send(statement: sa.Executable, values: dict[str, Any] | None) -> sa.Result:
@@ -217,6 +219,7 @@ def _engine(url: str) -> sa.Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
+        pool_size=_KEPT,
         max_overflow=-1,  # however many threads a worker has, none waits for another's connection
         connect_args={
             "connect_timeout": 3,

@@ -55,7 +55,7 @@ def scale(
         Whether they run them in threads of one process, see `backstage.stack.workers.worker`: faster, without
         time limits.
     prefetch : int, optional
-        How many messages a worker takes for each of its processes; None for one.
+        How many messages a worker takes for each of its processes; None for two.
 
     Raises
     ------

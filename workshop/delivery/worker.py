@@ -74,14 +74,20 @@ class Consumer(celery.worker.consumer.Consumer):
             self.task_consumer.consume()
 
     def on_send_event_buffered(self) -> None:
-        """Send events a few times a second, many in a message; Celery would send each turn's own."""
+        """Let events wait for others, so that a message has many; Celery would send each turn's own."""
         if not self._events_due:
             self._events_due = True
             self.hub.call_soon(self.hub.call_later, EVENTS_WAIT, self._send_events)
 
     def _send_events(self) -> None:
         self._events_due = False
-        self.event_dispatcher.flush()
+        if self.event_dispatcher:
+            self.event_dispatcher.flush()
+
+    def shutdown(self) -> None:
+        """End, and send the events of the last tasks before."""
+        self._send_events()
+        super().shutdown()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
