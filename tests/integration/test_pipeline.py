@@ -15,7 +15,7 @@ from backstage.stack.status import running_site
 from tests.conftest import wait_for
 from tests.integration.own_stack import EDINBURGH, done, no_nations, task_of
 from workshop import db, live, maps, settings
-from workshop.database import among, engine, execute
+from workshop.database import among, engine, execute, fetch
 from workshop.delivery.ledger import letters, tasks_in_queue
 from workshop.periodic import NationCount, count_squares
 from workshop.service import geoprocess, is_faulty
@@ -91,7 +91,7 @@ def store(squares: list[dict[str, object]]) -> geopandas.GeoDataFrame:
     same = {"grid_ref": "NT2573", "worker": "test@test", "attempt": 1}
     for start in range(0, len(squares), 500):
         rows = [square | same for square in squares[start : start + 500]]
-        execute(db.STORE_SQUARES, {"squares": json.dumps(rows, default=str)})
+        fetch(db.STORE_SQUARES, {"squares": json.dumps(rows, default=str)})
     return maps.read_squares([square["task_id"] for square in squares])
 
 

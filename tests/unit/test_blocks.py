@@ -30,11 +30,11 @@ def test_a_part_is_sent_as_it_is_asked_for() -> None:
 def test_the_artificial_fault_strikes_before_anything_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKSHOP_FAULT_RATE", "1")
     with (
-        patch.object(blocks, "execute") as execute,
+        patch.object(blocks, "fetch") as fetch,
         pytest.raises(ServiceError, match=r"\(5, 5\)"),
     ):
         blocks.geoprocess(5, 5, 10)
-    execute.assert_not_called()
+    fetch.assert_not_called()
 
 
 def test_a_service_error_leads_to_a_retry_and_a_wrong_argument_does_not() -> None:

@@ -120,7 +120,7 @@ def test_in_jupyterlab_the_panel_follows_this_kernel(shown):
 
 def test_at_the_end_a_still_picture_and_a_table_take_its_place(shown, followed, monkeypatch, capsys):
     monkeypatch.setattr(live, "_panel", None)
-    monkeypatch.setattr(live, "execute", lambda *_: [("SCT", [673 * 700 + 325] * 3)])
+    monkeypatch.setattr(live, "fetch", lambda *_: [("SCT", [673 * 700 + 325] * 3)])
     followed([TASK], [0, 1])
     live.watch([TASK])
     panel, still = shown

@@ -43,6 +43,6 @@ def test_never_strikes_a_fourth_time(monkeypatch):
 
 
 def test_a_bad_point_is_refused_before_the_database_is_asked(monkeypatch):
-    monkeypatch.setattr("workshop.db.execute", lambda *_: pytest.fail("the database was asked"))
+    monkeypatch.setattr("workshop.db.fetch", lambda *_: pytest.fail("the database was asked"))
     with pytest.raises(ValueError, match="y must be a number of metres with 0 <= y < 1300000, not None"):
         geoprocess(2, None)

@@ -2,11 +2,12 @@
 
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from workshop import state_folder
-from workshop.delivery import answering, publisher
+from workshop.delivery import answering, publisher, worker
 
 
 @pytest.fixture(autouse=True)
@@ -47,3 +48,29 @@ def test_at_a_central_it_is_watched_and_takes_no_orders() -> None:
     joined = begun()
     assert joined.worker_send_task_events
     assert (joined.worker_enable_remote_control, joined.broker_heartbeat) == (False, 5)
+
+
+@pytest.fixture
+def consumer() -> worker.Consumer:
+    """Return a consumer whose event loop and events only take note."""
+    found = worker.Consumer.__new__(worker.Consumer)
+    found.hub, found.event_dispatcher, found.blueprint = Mock(), Mock(), Mock()
+    found.perform_pending_operations = Mock()
+    return found
+
+
+def test_events_wait_for_others(consumer: worker.Consumer) -> None:
+    for _ in range(5):
+        consumer.on_send_event_buffered()
+    [(call_later, seconds, send)] = [each.args for each in consumer.hub.call_soon.call_args_list]
+    assert (call_later, seconds) == (consumer.hub.call_later, worker.EVENTS_WAIT)
+    send()
+    consumer.event_dispatcher.flush.assert_called_once()
+    consumer.on_send_event_buffered()
+    assert consumer.hub.call_soon.call_count == 2
+
+
+def test_the_last_events_are_sent_before_it_ends(consumer: worker.Consumer) -> None:
+    consumer.on_send_event_buffered()
+    consumer.shutdown()
+    consumer.event_dispatcher.flush.assert_called_once()
