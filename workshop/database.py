@@ -17,9 +17,6 @@ from workshop.settings import database_url
 
 _Answer = TypeVar("_Answer")
 
-_KEPT = 5
-"""How many connections of a process stay open while nobody uses them."""
-
 
 @dataclass(frozen=True)
 class Outage:
@@ -87,13 +84,12 @@ def fetch(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]:
 
 def _again_if_gone(send: Callable[[Any, Any], _Answer], statement: Any, values: Any) -> _Answer:
     try:
-        for left in reversed(range(_KEPT + 1)):  # all connections that wait in the pool may be dead
-            try:
-                result = send(statement, values)
-                break
-            except sa.exc.DBAPIError as error:
-                if not error.connection_invalidated or not left:
-                    raise
+        try:
+            result = send(statement, values)
+        except sa.exc.DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            result = send(statement, values)
     except Exception as error:
         outage.set(_outage_in(error))
         raise
@@ -163,6 +159,7 @@ def _send_plain(statement: str, values: dict[str, Any]) -> list[tuple[Any, ...]]
             gone = getattr(connection.connection.driver_connection, "closed", True)
             if gone:
                 connection.invalidate(error)
+                connection.engine.dispose()  # those that wait in the pool are dead as well
             raise sa.exc.DBAPIError.instance(
                 statement, values, error, psycopg.Error, connection_invalidated=gone
             ) from error
@@ -219,7 +216,6 @@ def _engine(url: str) -> sa.Engine:
         url,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
-        pool_size=_KEPT,
         max_overflow=-1,  # however many threads a worker has, none waits for another's connection
         connect_args={
             "connect_timeout": 3,
