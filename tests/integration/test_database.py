@@ -57,7 +57,7 @@ def test_a_square_is_sent_twice_and_written_once(room: Machine, monkeypatch: pyt
 def test_a_statement_is_done_however_many_connections_have_died(room: Machine) -> None:
     with database.engine().connect(), database.engine().connect(), database.engine().connect():
         pass
-    others = "pid <> pg_backend_pid() AND usename = user"
+    others = "pid <> pg_backend_pid() AND datname = current_database()"
     room.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
     assert database.fetch("SELECT %(number)s + 1", {"number": 1}) == [(2,)]
 
