@@ -31,7 +31,7 @@ chaos:  ## 10,000 tasks while everything breaks, and what became of each; three 
 	@sh scripts/setup.sh
 	@.venv/bin/python -m tests.faults.chaos --tasks 10000 --seed 1
 
-bench:  ## speed beside the design of 2018 and other task queues, into benchmarks/results; half an hour
+bench:  ## speed beside the design of 2018 and other task queues, into benchmarks/results; twenty minutes
 	@sh scripts/setup.sh
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --group bench
 	@.venv/bin/python -m benchmarks && .venv/bin/python -m benchmarks.plot
