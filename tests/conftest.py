@@ -56,7 +56,7 @@ _SHARED = {
         *("integration/test_breaking", "integration/test_burst", "integration/test_fast"),
         *("integration/test_outages", "integration/test_producer"),
     ),
-    "all_services": ("integration/test_stack", "browser/test_lab", "notebooks/test_notebooks"),
+    "all_services": ("integration/test_stack", "browser/test_lab"),
     "one_attendee": (
         *("challenges/test_challenge_1", "challenges/test_challenge_2"),
         *("challenges/test_challenge_2_answers", "challenges/test_challenge_3"),
@@ -66,7 +66,8 @@ _SHARED = {
 """Fixtures of stacks that files share, and these files."""
 
 _LONG = (
-    *("one_attendee", "classroom", "classroom/test_starters", "all_services", "breakable"),
+    *("notebooks/test_notebooks", "one_attendee", "classroom", "classroom/test_starters", "all_services"),
+    "breakable",
     *("browser/test_binder", "faults/test_chaos", "classroom/test_central"),
     *("classroom/test_rehearsal", "integration/test_stack_ends", "browser/test_wall"),
 )

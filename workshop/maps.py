@@ -3,7 +3,6 @@
 The map shows in a notebook as it is, and ``map.save("demo.html")`` makes one file that opens anywhere.
 """
 
-import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, TypeAlias
@@ -48,11 +47,15 @@ _ACROSS, _SHADES, _REPLAY, _MOST = WIDTH // 1000, 8, 50, 40
 _IN_FULL = 25_000
 """Above it the replay goes by squares of 4 km, so that a page hardly grows with their number."""
 
-_SQUARES = """
-    COPY (SELECT task_id, grid_ref, style_cat, x, y, worker, machine, attempt,
+_KINDS: dict[str, type] = dict.fromkeys(("task_id", "grid_ref", "style_cat"), str)
+_KINDS |= {"x": float, "y": float, "worker": str, "machine": str, "attempt": int, "processed_at": int}
+_SQUARES = f"""
+    SELECT {", ".join(f"array_agg({column})" for column in _KINDS)}
+    FROM (SELECT task_id::text, grid_ref, style_cat, x, y, worker, machine, attempt,
                  (date_part('epoch', processed_at) * 1000000)::bigint AS processed_at
-          FROM geopython.grid_squares {where} ORDER BY grid_ref, task_id) TO STDOUT (FORMAT csv, HEADER)
+          FROM geopython.grid_squares {{where}} ORDER BY grid_ref, grid_squares.task_id) AS sorted
 """
+"""A column of the answer is a column of the table: several times as fast as rows."""
 _PACKED = """
     SELECT {column}::text, string_agg(int4send(floor(y / 1000)::int * 700 + floor(x / 1000)::int)
            || float8send(date_part('epoch', processed_at)) || substring(uuid_send(task_id) FOR 8), '')
@@ -84,12 +87,9 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
         If the database does not answer.
     """
     with _asking(_SQUARES, task_ids) as (connection, query, values):
-        cursor = connection.connection.cursor()
-        with cursor.copy(query, values) as copy:  # as CSV: several times as fast as rows
-            csv = io.BytesIO(b"".join(copy))
-    kinds = {"x": float, "y": float, "attempt": int, "processed_at": int}
-    names = {"worker": str, "machine": str}  # whatever they look like
-    table = pd.read_csv(csv, keep_default_na=False, dtype=names).astype(kinds)
+        columns = connection.connection.cursor(binary=True).execute(query, values).fetchone()
+    table = {name: column or [] for name, column in zip(_KINDS, columns, strict=True)}
+    table = pd.DataFrame(table).astype(_KINDS)
     table["processed_at"] = pd.to_datetime(table["processed_at"], unit="us", utc=True)
     west, south = (table[each].to_numpy() // 1000 * 1000 for each in "xy")
     squares = shapely.box(west, south, west + 1000, south + 1000)

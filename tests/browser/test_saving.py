@@ -3,7 +3,6 @@
 import json
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -79,28 +78,15 @@ def test_an_edit_of_the_program_is_run_by_the_worker(lab: Machine, page: Page) -
     wait_for(lambda: digest.strip() in living(workers).values(), 120, "a worker that runs it")
 
 
-@pytest.mark.parametrize("challenge", ["1", "2", "restored"])
-def test_old_work_is_refused_until_the_page_is_loaded_again(
-    lab: Machine, old_page: Page, challenge: str
-) -> None:
-    """Also where the starter is that of the same challenge, and though the person wants to overwrite it.
-
-    Work that was brought back is as safe.
-    """
-    if challenge == "restored":
-        work = lab.course / "my-work" / "mine" / NOTEBOOK
-        work.parent.mkdir(parents=True)
-        shutil.copy(lab.course / NOTEBOOK, work)
-        lab.workshop("restore", "mine")
-    else:
-        lab.workshop("reset", challenge, "--yes")
+def test_old_work_is_refused_until_the_page_is_loaded_again(lab: Machine, old_page: Page) -> None:
+    """Though the person wants to overwrite the starter."""
+    lab.workshop("reset", "2", "--yes")
     file = lab.course / NOTEBOOK
     starter = file.read_bytes()
 
     old_page.keyboard.press("Control+s")
-    if challenge == "2":
-        expect(old_page.get_by_role("dialog")).to_contain_text("File Changed")
-        answer(old_page, "Overwrite")
+    expect(old_page.get_by_role("dialog")).to_contain_text("File Changed")
+    answer(old_page, "Overwrite")
     expect(old_page.get_by_role("dialog")).to_contain_text(REFUSAL)
     assert file.read_bytes() == starter
 
@@ -112,16 +98,3 @@ def test_old_work_is_refused_until_the_page_is_loaded_again(
     wait_for(lambda: "# new work" in file.read_text(), what="new work on disk")
     known = json.loads(starter)["metadata"].keys()
     assert json.loads(file.read_text())["metadata"].keys() == known, "the page's number is never on disk"
-    lab.workshop("reset", "1", "--yes")
-
-
-def test_old_work_can_be_kept_under_another_name(lab: Machine, old_page: Page) -> None:
-    lab.workshop("reset", "1", "--yes")
-    old_page.get_by_role("menuitem", name="File", exact=True).click()
-    old_page.get_by_text("Save Notebook As…").click()
-    old_page.get_by_role("dialog").get_by_role("textbox").fill("notebooks/kept.ipynb")
-    answer(old_page, "Save")
-    kept: Path = lab.course / "notebooks/kept.ipynb"
-    wait_for(
-        lambda: kept.exists() and "# old work" in kept.read_text(), what="the old work in a file of its own"
-    )

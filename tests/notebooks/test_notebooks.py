@@ -3,12 +3,15 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
 from backstage.stack import control
+from tests.integration.machine import CORE, Machine
+from tests.integration.own_stack import own_stack
 from workshop import settings
 
 HERE = Path(__file__).parent
@@ -31,6 +34,13 @@ def nbval(path: Path, monkeypatch: pytest.MonkeyPatch) -> subprocess.CompletedPr
         text=True,
         timeout=2400,
     )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """All five services, for the notebooks alone: their runs take longest."""
+    with own_stack(tmp_path_factory.mktemp("notebooks"), *CORE, "flower", "lab") as machine:
+        yield machine
 
 
 @pytest.fixture
