@@ -25,7 +25,7 @@ from tests.waiting import wait_for as wait_for
 
 # No test meets services that are not its own: neither those that the person who runs it has named, nor those
 # of a course that runs in this folder. Importing the program needs an address; nothing is sent to this one.
-for _name in [name for name in os.environ if name.startswith("WORKSHOP_") and name != "WORKSHOP_VERDICTS"]:
+for _name in [name for name in os.environ if name.startswith("WORKSHOP_")]:
     del os.environ[_name]
 _NO_SERVICES = Path(tempfile.mkdtemp(prefix="workshop-tests-"))
 os.environ["WORKSHOP_STATE"] = str(_NO_SERVICES / "state")

@@ -29,16 +29,6 @@ STARTER = """
 
 WRONG = {
     "the file is untouched": (STARTER, "C2-NOT-ATTEMPTED"),
-    "a comment only": (
-        """
-        # self.retry(countdown=10)
-        try:
-            geoprocess(x, y)
-        except Exception as error:
-            raise TaskError(error)
-        """,
-        "C2-NOT-ATTEMPTED",
-    ),
     "the Retry is swallowed": (
         """
         try:
@@ -60,18 +50,6 @@ WRONG = {
                 self.retry(countdown=10, exc=error)
         except Exception as error:
             print(error)
-        """,
-        "C2-RETRY-SWALLOWED",
-    ),
-    "the Retry is swallowed by a bare except": (
-        """
-        try:
-            geoprocess(x, y)
-        except ServiceError as error:
-            try:
-                self.retry(countdown=10, exc=error)
-            except:
-                raise TaskError("no luck")
         """,
         "C2-RETRY-SWALLOWED",
     ),
@@ -99,22 +77,10 @@ WRONG = {
         """,
         "C2-RETRIES-ALL",
     ),
-    "TaskError is retried too": (
-        (
-            DECORATOR.replace(")", ", autoretry_for=(ServiceError, TaskError), retry_backoff=2)"),
-            caught("ServiceError", "raise"),
-        ),
-        "C2-RETRIES-ALL",
-    ),
     "another exception is caught": (
         caught("ConnectionError as error", "self.retry(countdown=10, exc=error)"),
         "C2-WRONG-EXCEPTION",
     ),
-    "TaskError is caught": (
-        caught("TaskError as error", "self.retry(countdown=10, exc=error)"),
-        "C2-WRONG-EXCEPTION",
-    ),
-    "logged and dropped": (caught("ServiceError as error", "print('no answer', error)"), "C2-DROPPED"),
     "passed over": (
         """
         try:
@@ -135,13 +101,6 @@ WRONG = {
     ),
     "no retries in the call": (
         caught("ServiceError", "self.retry(countdown=10, max_retries=0)"),
-        "C2-MAX-RETRIES",
-    ),
-    "one retry is too few": (
-        (
-            DECORATOR.replace("max_retries=3", "max_retries=1"),
-            caught("ServiceError as error", "self.retry(countdown=5, exc=error)"),
-        ),
         "C2-MAX-RETRIES",
     ),
     "the countdown is an hour": (
@@ -177,14 +136,6 @@ WRONG = {
         caught("ServiceEror as error", "self.retry(countdown=10, exc=error)"),
         "C2-ERROR-IN-TASK",
     ),
-    "the method is misspelt": (
-        caught("ServiceError as error", "self.retri(countdown=10, exc=error)"),
-        "C2-ERROR-IN-TASK",
-    ),
-    "retry without self": (
-        caught("ServiceError as error", "retry(countdown=10, exc=error)"),
-        "C2-ERROR-IN-TASK",
-    ),
 }
 
 
@@ -199,13 +150,6 @@ AS_IN_THE_COURSE = """
 
 RIGHT = {
     "as in the course": AS_IN_THE_COURSE,
-    "raise self.retry": caught("ServiceError as exc", "raise self.retry(exc=exc, countdown=5)"),
-    "a growing countdown": caught(
-        "ServiceError as error", "self.retry(countdown=2 ** self.request.retries, exc=error)"
-    ),
-    "by the task's name": caught(
-        "ServiceError as error", "raise do_task.retry(countdown=3, exc=error, max_retries=5)"
-    ),
     "one clause that asks": """
         try:
             geoprocess(x, y)
@@ -217,10 +161,6 @@ RIGHT = {
     "autoretry_for with backoff": (
         DECORATOR.replace(")", ", autoretry_for=(ServiceError,), retry_backoff=2, retry_jitter=False)"),
         caught("ServiceError", "raise"),
-    ),
-    "autoretry_for alone": (
-        DECORATOR.replace(")", ", autoretry_for=(ServiceError,), retry_kwargs={'countdown': 4})"),
-        "geoprocess(x, y)",
     ),
 }
 

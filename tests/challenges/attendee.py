@@ -1,9 +1,7 @@
 """An attendee for tests: a kernel that runs cells, an editor for ``tasks.py``, and services of their own."""
 
 import json
-import os
 import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,14 +39,13 @@ print(json.dumps(said, default=lambda value: value.item() if hasattr(value, "ite
 
 @dataclass
 class Seen:
-    """What a check said, and how long it took when nothing was left to wait for."""
+    """What a check said."""
 
     code: str
     kind: str
     text: str
     notes: list[str]
     numbers: dict[str, Any]
-    seconds: float = 0.0
 
 
 @dataclass
@@ -92,16 +89,7 @@ class Attendee:
         return "".join(printed)
 
     def check(self, number: int, arguments: str = "") -> Seen:
-        """Run a check in the notebook; for the table once more, when nothing is left to wait for."""
-        first = self._check(number, arguments)
-        if os.environ.get("WORKSHOP_VERDICTS"):
-            began = time.perf_counter()
-            again = self._check(number, arguments)
-            assert again.code == first.code, (first, again)
-            first.seconds = time.perf_counter() - began
-        return first
-
-    def _check(self, number: int, arguments: str) -> Seen:
+        """Run a check in the notebook."""
         shown = self.run(SHOW.format(number=number, arguments=arguments))
         return Seen(*json.loads(shown.strip().splitlines()[-1]))
 
@@ -129,15 +117,14 @@ class Attendee:
         """Return a file of the course as it is in this repository."""
         return (ROOT / "workshop" / name).read_text()
 
-    def save(self, name: str, text: str, until_running: bool = True) -> None:
+    def save(self, name: str, text: str) -> None:
         """Save a file of the course in the editor, and wait until the worker runs it."""
         path = self.machine.course / "workshop" / name
         before = self.machine.service("worker1")["pid"]
         if path.read_text() == text:
             return
         path.write_text(text)
-        if until_running:
-            self.machine.until_again("worker1", before)
+        self.machine.until_again("worker1", before)
 
 
 def settle_in(folder: Path) -> Machine:
@@ -187,10 +174,3 @@ def leave(attendee: Attendee) -> None:
     """Stop everything."""
     attendee.stop_kernel()
     attendee.machine.workshop("down", "--purge")
-
-
-def table_row(name: str, seen: Seen) -> None:
-    """Add a line to the table of verdicts, if ``WORKSHOP_VERDICTS`` names a file for it."""
-    if target := os.environ.get("WORKSHOP_VERDICTS"):
-        with Path(target).open("a", encoding="utf-8") as file:
-            file.write(f"{name}\t{seen.code}\t{seen.seconds:.1f}\n")

@@ -8,7 +8,7 @@ from textwrap import dedent
 
 import pytest
 
-from tests.challenges.attendee import TASKS, Attendee, opened, table_row
+from tests.challenges.attendee import TASKS, Attendee, opened
 
 SETUP = """
 import random
@@ -24,37 +24,9 @@ def many(call: str, times: int = 40) -> str:
 
 WRONG = {
     "the cell is untouched": ("# TODO - challenge 1", "C1-NOT-ATTEMPTED"),
-    "delay is not called": (many("do_task.delay"), "C1-NOT-ATTEMPTED"),
     "the task is called directly": (many("do_task(get_random_x(), get_random_y())"), "C1-CALLED-DIRECTLY"),
-    "the function is called directly": (
-        """
-        from workshop.service import geoprocess
-        for _ in range(40):
-            geoprocess(get_random_x(), get_random_y())
-        """,
-        "C1-CALLED-DIRECTLY",
-    ),
     "the loop runs ten times": (many("do_task.delay(get_random_x(), get_random_y())", 10), "C1-TOO-FEW"),
-    "there is no loop": ("do_task.delay(get_random_x(), get_random_y())", "C1-TOO-FEW"),
-    "twice as many": (many("do_task.delay(get_random_x(), get_random_y())", 80), "C1-TOO-MANY"),
-    "one too many": (
-        """
-        n = 0
-        while n <= 40:
-            do_task.delay(get_random_x(), get_random_y())
-            n += 1
-        """,
-        "C1-TOO-MANY",
-    ),
-    "the point is drawn before the loop": (
-        """
-        x = get_random_x()
-        y = get_random_y()
-        for _ in range(40):
-            do_task.delay(x, y)
-        """,
-        "C1-ONE-POINT",
-    ),
+    "one too many": (many("do_task.delay(get_random_x(), get_random_y())", 41), "C1-TOO-MANY"),
     "x is drawn before the loop": (
         """
         x = get_random_x()
@@ -64,22 +36,7 @@ WRONG = {
         "C1-ONE-POINT",
     ),
     "x and y are swapped": (many("do_task.delay(get_random_y(), get_random_x())"), "C1-SWAPPED"),
-    "degrees instead of metres": (
-        many("do_task.delay(random.uniform(-8, 2), random.uniform(50, 60))"),
-        "C1-OUT-OF-RANGE",
-    ),
-    "y twice": (many("do_task.delay(get_random_y(), get_random_y())"), "C1-OUT-OF-RANGE"),
     "x twice": (many("do_task.delay(get_random_x(), get_random_x())"), "C1-HALF-GRID"),
-    "the task is defined in the notebook": (
-        """
-        @application.task
-        def my_task(x, y):
-            pass
-        for _ in range(40):
-            my_task.delay(get_random_x(), get_random_y())
-        """,
-        "C1-DEFINED-HERE",
-    ),
     "an application of the notebook's own": (
         """
         from celery import Celery
@@ -97,31 +54,8 @@ WRONG = {
         many('application.send_task("tasks.do_task", (get_random_x(), get_random_y()))'),
         "C1-WRONG-NAME",
     ),
-    "one message with all points": (
-        """
-        do_task.starmap([(get_random_x(), get_random_y()) for _ in range(40)]).delay()
-        """,
-        "C1-WRONG-NAME",
-    ),
     "the result is waited for": (many("do_task.delay(get_random_x(), get_random_y()).get()"), "C1-WAITED"),
-    "a geometry as argument": (
-        """
-        from shapely import Point
-        for _ in range(40):
-            do_task.delay(Point(get_random_x(), get_random_y()), 0)
-        """,
-        "C1-NOT-JSON",
-    ),
     "a function as argument": (many("do_task.delay(get_random_x, get_random_y)"), "C1-NOT-JSON"),
-    "a number of NumPy as argument": (
-        """
-        import numpy
-        chance = numpy.random.default_rng(1)
-        for _ in range(40):
-            do_task.delay(chance.integers(700_000), chance.integers(1_300_000))
-        """,
-        "C1-NOT-JSON",
-    ),
     "one argument, a pair": (many("do_task.delay((get_random_x(), get_random_y()))"), "C1-CELL-STOPPED"),
     "text as arguments": (many("do_task.delay(str(get_random_x()), str(get_random_y()))"), "C1-OUT-OF-RANGE"),
 }
@@ -129,12 +63,10 @@ WRONG = {
 NUMBERS = {
     "the task is called directly": {"rows": 40},
     "the loop runs ten times": {"sent": 10, "wanted": 40},
-    "twice as many": {"sent": 80, "wanted": 40},
     "one too many": {"sent": 41, "wanted": 40},
-    "the point is drawn before the loop": {"sent": 40, "different": 1},
+    "x is drawn before the loop": {"sent": 40, "different": 1},
     "x and y are swapped": {"sent": 40},
-    "degrees instead of metres": {"sent": 40},
-    "the task is defined in the notebook": {"sent": 40, "name": "tasks.my_task"},
+    "an application of the notebook's own": {"sent": 40, "name": "tasks.do_task_2"},
     "an unregistered name": {
         "sent": 40,
         "name": "tasks.do_task",
@@ -143,6 +75,7 @@ NUMBERS = {
     "the result is waited for": {"sent": 1},
     "a function as argument": {"argument": "x"},
     "one argument, a pair": {"sent": 0},
+    "text as arguments": {"sent": 40},
 }
 
 RIGHT = {
@@ -152,14 +85,6 @@ RIGHT = {
             y = get_random_y()
             do_task.delay(x, y)
         """,
-    "a while loop": """
-        n = 40
-        while n:
-            do_task.delay(get_random_x(), get_random_y())
-            n -= 1
-        """,
-    "a comprehension": "results = [do_task.delay(get_random_x(), get_random_y()) for _ in range(40)]",
-    "apply_async": many("do_task.apply_async((get_random_x(), get_random_y()))"),
     "arguments by name": many("do_task.delay(y=get_random_y(), x=get_random_x())"),
     "a group": """
         from celery import group
@@ -194,7 +119,6 @@ def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee) -> None:
     cell, code = WRONG[name]
     attendee.run(dedent(cell), may_fail=True)
     seen = attendee.check(1)
-    table_row(name, seen)
     assert seen.code == code, seen
     assert "\nNext: " in seen.text
     assert seen.kind == ("not attempted" if code == "C1-NOT-ATTEMPTED" else "not yet")
@@ -208,6 +132,5 @@ def test_a_wrong_answer_gets_its_code(name: str, attendee: Attendee) -> None:
 def test_a_right_answer_passes(name: str, attendee: Attendee) -> None:
     attendee.run(dedent(RIGHT[name]))
     seen = attendee.check(1)
-    table_row(name, seen)
     assert (seen.code, seen.kind) == ("C1-PASSED", "passed"), seen
     assert seen.numbers["sent"] == seen.numbers["done"] == TASKS

@@ -55,23 +55,6 @@ def test_runs_that_show_life_without_a_retry_do_not_count(attendee: Attendee) ->
     assert attendee.check(2).code == "C2-PASSED"
 
 
-def test_a_retry_whose_line_in_the_log_is_lost_was_one_all_the_same(attendee: Attendee) -> None:
-    attendee.run(SEND)
-    seen = attendee.check(2)
-    attendee.machine.sql("DELETE FROM geopython.task_log")
-    again = attendee.check(2)
-    assert (again.code, again.numbers) == ("C2-PASSED", seen.numbers)
-
-
-@pytest.mark.parametrize("name", ["the file is untouched", "the Retry is swallowed", "caught and raised"])
-def test_the_worker_runs_what_was_saved(name: str, attendee: Attendee) -> None:
-    save(attendee, name)
-    attendee.run(SEND)
-    seen = attendee.check(2)
-    assert seen.code == WRONG[name][1]
-    assert name != "the file is untouched" or ("as saved" in seen.text and "save the file" in seen.text)
-
-
 def test_points_sent_before_the_edit_say_nothing_of_it(attendee: Attendee) -> None:
     """What the worker runs counts, not what the notebook has imported: its kernel needs no restart."""
     save(attendee, "passed over")
@@ -83,10 +66,3 @@ def test_points_sent_before_the_edit_say_nothing_of_it(attendee: Attendee) -> No
     seen = attendee.check(2)
     assert seen.code == "C2-PASSED"
     assert "other runs were not counted" in seen.notes[0]
-
-
-def test_a_syntax_error_comes_before_all_else(attendee: Attendee) -> None:
-    attendee.save("tasks.py", "def do_task(:\n", until_running=False)
-    seen = attendee.check(2)
-    assert seen.code == "ENV-SYNTAX-ERROR"
-    assert "workshop/tasks.py, line 1" in seen.text

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from backstage.classroom.card import read_code
-from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
+from tests.challenges.attendee import TASKS, Attendee, Seen, opened
 from tests.classroom.guests import other_machine
 from tests.classroom.opened import Central
 from tests.conftest import wait_for
@@ -36,49 +36,20 @@ for _ in range({TASKS}):
     do_task.delay(get_random_x(), get_random_y())
 """
 
-WRONG_ADDRESSES = {
-    "the port of the database for the broker": (
-        "right_broker.replace(str(b.port), str(d.port)), right_database",
-        ("broker", "port"),
-    ),
-    "the schema for the database's name": (
-        'right_broker, right_database.rpartition("/")[0] + "/geopython"',
-        ("database", "database"),
-    ),
-    "its own virtual host": (
-        'right_broker.rpartition("/")[0] + "/celery_app", right_database',
-        ("broker", "virtual host"),
-    ),
-    "its own database's name": (
-        'right_broker, right_database.rpartition("/")[0] + "/geopython-db"',
-        ("database", "database"),
-    ),
-    "one address only": ("right_broker, None", ("database", "address")),
-}
-
 COUNT = 'squares.groupby("machine").size()'
 WRONG_SHARES = {
     "untouched": "None",
-    "the number of machines": "squares.machine.nunique()",
     "rows that are not of this run": 'squares.head(20).groupby("machine").size()',
-    "the shares as fractions": f"{COUNT} / len(squares)",
-    "by nation": 'squares.groupby("style_cat").size()',
     "the squares themselves": "squares",
 }
 RIGHT_SHARES = {
     "groupby and size": COUNT,
-    "by worker": 'squares.groupby("worker").size()',
     "by worker, as a table": 'squares.groupby("worker").size().reset_index()',
-    "value_counts": "squares.machine.value_counts()",
     "value_counts of a column in a list": 'squares[["machine"]].value_counts()',
     "groupby and count": 'squares.groupby("machine").count()',
     "by machine and worker": 'squares.groupby(["machine", "worker"]).size()',
     "by machine and worker, a table": 'squares.groupby(["machine", "worker"]).size().reset_index()',
-    "one column, counted": 'squares.groupby("machine")["task_id"].count()',
-    "a table": f'{COUNT}.reset_index(name="tasks")',
     "a dictionary": "{name: len(rows) for name, rows in squares.groupby('machine')}",
-    "dissolve": 'squares.dissolve("machine", aggfunc="count")["task_id"]',
-    "a counter": "__import__('collections').Counter(squares.machine)",
 }
 
 
@@ -111,75 +82,67 @@ def done(joined: Attendee) -> Attendee:
     return joined
 
 
-def check(attendee: Attendee, name: str, prediction: str = "None", shares: str = "None") -> Seen:
+def check(attendee: Attendee, prediction: str = "None", shares: str = "None") -> Seen:
     seen = attendee.check(3, f"{prediction}, {shares}")
-    table_row(name, seen)
     assert (seen.kind == "not yet") == ("\nNext: " in seen.text and seen.kind != "not attempted")
     return seen
 
 
-@pytest.mark.parametrize("cell", ["", "join(None, None)", 'join("", "")'])
-def test_no_addresses(attendee: Attendee, cell: str) -> None:
-    attendee.run(cell)
-    assert check(attendee, cell or "untouched").code == "C3-NOT-ATTEMPTED"
+def test_no_addresses(attendee: Attendee) -> None:
+    attendee.run("join(None, None)")
+    assert check(attendee).code == "C3-NOT-ATTEMPTED"
 
 
 def test_a_code_that_does_not_work(attendee: Attendee) -> None:
     """No part of it was built here, so the text says what to do instead of which part is wrong."""
     attendee.run("join(cards[0].code[:-1] + '?')", may_fail=True)
-    seen = check(attendee, "a mistyped code")
+    seen = check(attendee)
     assert seen.code == "C3-CENTRAL"
     assert "type it once more" in seen.text
 
 
-@pytest.mark.parametrize("name", WRONG_ADDRESSES)
-def test_a_wrong_part_is_named(attendee: Attendee, name: str) -> None:
-    addresses, place = WRONG_ADDRESSES[name]
-    assert "Not joined. " in attendee.run(f"join({addresses})")
-    seen = check(attendee, name)
+def test_a_wrong_part_is_named(attendee: Attendee) -> None:
+    of_schema = """join(right_broker, right_database.rpartition("/")[0] + "/geopython")"""
+    assert "Not joined. " in attendee.run(of_schema)
+    seen = check(attendee)
     assert seen.code == "C3-ADDRESS"
-    assert (seen.numbers["address"], seen.numbers["part"]) == place
+    assert (seen.numbers["address"], seen.numbers["part"]) == ("database", "database")
 
 
-def test_its_own_addresses(attendee: Attendee) -> None:
-    attendee.run("join(own_broker.replace('127.0.0.1', 'localhost'), own_database)")
-    assert check(attendee, "its own addresses").code == "C3-NOT-JOINED"
-
-
-def test_the_right_host_but_its_own_virtual_host(attendee: Attendee) -> None:
+def test_its_own_queue(attendee: Attendee) -> None:
     """This central is on the servers of this machine: only the names tell one queue from the other."""
     place = "print((b.host, b.port) == (urlsplit(own_broker).hostname, urlsplit(own_broker).port))"
     assert attendee.run(f"from urllib.parse import urlsplit\n{place}").strip() == "True"
-    attendee.run("join(own_broker, right_database)")
-    assert check(attendee, "the right host, its own virtual host").code == "C3-NOT-JOINED"
+    attendee.run("join(own_broker.replace('127.0.0.1', 'localhost'), right_database)")
+    assert check(attendee).code == "C3-NOT-JOINED"
 
 
 def test_its_own_database(attendee: Attendee) -> None:
     attendee.run("join(right_broker, own_database)")
-    seen = check(attendee, "its own database")
+    seen = check(attendee)
     assert seen.code == "C3-OWN-DATABASE"
     assert "geopython-db" in seen.text
 
 
 def test_nothing_is_sent(joined: Attendee) -> None:
-    assert check(joined, "nothing is sent").code == "C3-NOTHING-SENT"
+    assert check(joined).code == "C3-NOTHING-SENT"
     joined.run("do_task.delay(get_random_x(), get_random_y())")
-    assert check(joined, "one task is sent").code == "C3-NOTHING-SENT"
+    assert check(joined).code == "C3-NOTHING-SENT"
 
 
-@pytest.mark.parametrize("prediction", ["None", "'many'", "-1", f"{TASKS + 1}", "True"])
+@pytest.mark.parametrize("prediction", ["None", f"{TASKS + 1}"])
 def test_no_prediction(done: Attendee, prediction: str) -> None:
-    assert check(done, f"the prediction {prediction}", prediction, COUNT).code == "C3-PREDICTION"
+    assert check(done, prediction, COUNT).code == "C3-PREDICTION"
 
 
 @pytest.mark.parametrize("name", WRONG_SHARES)
 def test_wrong_shares(done: Attendee, name: str) -> None:
-    assert check(done, name, "10", WRONG_SHARES[name]).code == "C3-COUNT"
+    assert check(done, "10", WRONG_SHARES[name]).code == "C3-COUNT"
 
 
 @pytest.mark.parametrize("name", RIGHT_SHARES)
 def test_right_shares_pass(done: Attendee, name: str) -> None:
-    seen = check(done, name, "10.5", RIGHT_SHARES[name])
+    seen = check(done, "10.5", RIGHT_SHARES[name])
     assert (seen.code, seen.kind) == ("C3-PASSED", "passed"), seen
     assert (seen.numbers["done"], seen.numbers["machines"]) == (TASKS, 2)
 
@@ -189,17 +152,10 @@ def test_all_was_done_by_others(done: Attendee) -> None:
     central = Central(done.machine.state)
     change = "UPDATE grid_squares SET machine = %s WHERE machine = %s"
     central.sql(change, "machine03", "machine01")
-    assert check(done, "nothing done here", "10", COUNT).code == "C3-NO-ROWS-HERE"
+    assert check(done, "10", COUNT).code == "C3-NO-ROWS-HERE"
     central.sql(change, "machine01", "machine03")
 
 
 def test_left_again(done: Attendee) -> None:
     assert "Back" in done.run("leave()")
-    assert check(done, "left again", "10", COUNT).code == "C3-NOT-JOINED"
-
-
-@pytest.mark.solved_course
-def test_the_solution_is_shown(attendee: Attendee) -> None:
-    solution = attendee.run("challenge_3.solution()")
-    assert "database_url = " in solution
-    assert "shares = " in solution
+    assert check(done, "10", COUNT).code == "C3-NOT-JOINED"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.challenges.attendee import TASKS, Attendee, Seen, opened, table_row
+from tests.challenges.attendee import TASKS, Attendee, Seen, opened
 from tests.waiting import wait_for
 from workshop.delivery.asking import ask_workers
 
@@ -50,37 +50,24 @@ NO_PREDICTION = ["None", "{}", "{'rows': None, 'lost': None, 'dead': None, 'twic
 NO_NUMBERS = {
     "a number only": ("300", ["300"]),
     "a list": ("[40, 0, 1, 1, 0]", ["[40, 0, 1, 1, 0]"]),
-    "text": (f"{RIGHT} | {{'rows': '40'}}", ["rows is '40'"]),
-    "one left out": (f"{RIGHT} | {{'dead': None}}", ["dead is None"]),
-    "two missing": ("{'rows': 40, 'lost': 0, 'dead': 1}", ["twice is None", "retries is None"]),
-    "yes and no": (f"{RIGHT} | {{'twice': True}}", ["twice is True"]),
-    "below zero": (f"{RIGHT} | {{'lost': -1}}", ["lost is -1"]),
-    "not a number": (f"{RIGHT} | {{'retries': float('nan')}}", ["retries is nan"]),
-    "without end": (f"{RIGHT} | {{'retries': float('inf')}}", ["retries is inf"]),
-    "numbers as arrays": (f"{RIGHT} | {{'rows': numpy.array([40, 40])}}", ["rows is array([40, 40])"]),
+    "an array": (f"{RIGHT} | {{'rows': numpy.array([40, 40])}}", ["rows is array([40, 40])"]),
+    "all is wrong": (
+        "{'rows': '40', 'dead': True, 'twice': -1, 'retries': float('inf')}",
+        ["rows is '40'", "lost is None", "dead is True", "twice is -1", "retries is inf"],
+    ),
 }
 WRONG = {
-    "some rows are missing": ({"rows": 36}, "C4-ROWS", []),
-    "a row for each run": ({"rows": 44}, "C4-ROWS", []),
     "a half": ({"rows": 39.5}, "C4-ROWS", []),
     "what was in the middle is lost": ({"lost": 2}, "C4-LOST", []),
-    "what was killed is dead": ({"dead": 5}, "C4-DEAD", []),
     "the number just vanishes": ({"dead": 0}, "C4-DEAD", []),
     "sent twice, stored twice": ({"twice": 2}, "C4-TWICE", []),
-    "sent twice, stored never": ({"twice": 0}, "C4-TWICE", []),
     "each outage costs a retry": ({"retries": 4}, "C4-RETRIES", []),
-    "rows are lost": ({"rows": 38, "lost": 2}, "C4-ROWS", ["also different: lost."]),
     "all is wrong": (dict.fromkeys(RIGHT, 7), "C4-ROWS", ["also different: lost, dead, twice, retries."]),
 }
 RIGHT_ONES = {
     "whole numbers": f"{RIGHT}",
-    "decimal numbers": f"dict(zip({[*RIGHT]}, map(float, {[*RIGHT.values()]})))",
-    "numbers of NumPy": f"dict(zip({[*RIGHT]}, numpy.array({[*RIGHT.values()]})))",
-    "decimal numbers of NumPy": f"dict(zip({[*RIGHT]}, numpy.array({[*RIGHT.values()]}, dtype=float)))",
     "fractions": f"dict(zip({[*RIGHT]}, map(Fraction, {[*RIGHT.values()]})))",
-    "a series": f"pandas.Series({RIGHT})",
     "a row of a table": f"pandas.DataFrame([{RIGHT}]).iloc[0]",
-    "another order": f"dict(sorted({RIGHT}.items()))",
     "further names": f"{RIGHT} | {{'why': 'because', 5: None}}",
 }
 
@@ -110,37 +97,36 @@ def broken(sent: Attendee) -> Attendee:
     return sent
 
 
-def check(attendee: Attendee, name: str, prediction: object) -> Seen:
+def check(attendee: Attendee, prediction: object) -> Seen:
     seen = attendee.check(4, str(prediction))
-    table_row(name, seen)
     assert (seen.kind == "not yet") == ("\nNext: " in seen.text and seen.kind != "not attempted")
     return seen
 
 
 @pytest.mark.parametrize("prediction", NO_PREDICTION)
 def test_no_prediction(attendee: Attendee, prediction: str) -> None:
-    assert check(attendee, f"the prediction {prediction}", prediction).code == "C4-NOT-ATTEMPTED"
+    assert check(attendee, prediction).code == "C4-NOT-ATTEMPTED"
 
 
 @pytest.mark.parametrize("name", NO_NUMBERS)
 def test_what_is_no_number_is_named(attendee: Attendee, name: str) -> None:
     prediction, wrong = NO_NUMBERS[name]
-    seen = check(attendee, name, prediction)
+    seen = check(attendee, prediction)
     assert seen.code == "C4-PREDICTION"
     assert seen.numbers["wrong"] == ", ".join(wrong)
 
 
 def test_nothing_is_sent(attendee: Attendee) -> None:
-    assert check(attendee, "nothing is sent", RIGHT).code == "C4-NOTHING-SENT"
+    assert check(attendee, RIGHT).code == "C4-NOTHING-SENT"
     attendee.run("do_task.delay(get_random_x(), get_random_y())")
-    assert check(attendee, "one task is sent", RIGHT).code == "C4-NOTHING-SENT"
+    assert check(attendee, RIGHT).code == "C4-NOTHING-SENT"
 
 
 def test_nothing_is_broken(sent: Attendee) -> None:
     sent.run("live.watch(quiet=True)")
     url = sent.machine.stack()["broker_url"]  # a row is there a moment before its message is acknowledged
     wait_for(lambda: not any(each["held"] for each in ask_workers(url).values()), what="an idle worker")
-    seen = check(sent, "nothing is broken", RIGHT)
+    seen = check(sent, RIGHT)
     assert seen.code == "C4-NOT-BROKEN"
     assert seen.numbers["missing"].count(",") == 5
 
@@ -149,7 +135,7 @@ def test_what_was_not_broken_is_named(sent: Attendee) -> None:
     sent.run(POISON)
     sent.run(TWICE)
     sent.run(SEND.format(pace=50) + "breaking.restart_database()")
-    seen = check(sent, "half of it is broken, and part of it before", RIGHT)
+    seen = check(sent, RIGHT)
     assert seen.code == "C4-NOT-BROKEN"
     assert seen.numbers["missing"] == (
         "worker1 was started anew, a process of it was killed, RabbitMQ was killed, "
@@ -160,7 +146,7 @@ def test_what_was_not_broken_is_named(sent: Attendee) -> None:
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_predictions(broken: Attendee, name: str) -> None:
     guesses, code, notes = WRONG[name]
-    seen = check(broken, name, RIGHT | guesses)
+    seen = check(broken, RIGHT | guesses)
     assert (seen.code, seen.notes) == (code, notes)
     first = code.removeprefix("C4-").lower()
     assert (seen.numbers["guess"], seen.numbers["true"]) == (guesses[first], RIGHT[first])
@@ -168,7 +154,7 @@ def test_wrong_predictions(broken: Attendee, name: str) -> None:
 
 @pytest.mark.parametrize("name", RIGHT_ONES)
 def test_right_predictions_pass(broken: Attendee, name: str) -> None:
-    seen = check(broken, name, RIGHT_ONES[name])
+    seen = check(broken, RIGHT_ONES[name])
     assert (seen.code, seen.kind) == ("C4-PASSED", "passed"), seen
     assert {key: seen.numbers[key] for key in RIGHT} == RIGHT
 
@@ -177,16 +163,11 @@ def test_who_was_right_may_go_on(broken: Attendee) -> None:
     """Other tasks, also wrong ones, change nothing."""
     broken.run("do_task.delay(-1, -1); do_task.delay(1, 1)")
     broken.run("live.watch(quiet=True)")
-    assert check(broken, "more tasks afterwards", RIGHT).code == "C4-PASSED"
+    assert check(broken, RIGHT).code == "C4-PASSED"
 
 
 def test_a_task_that_is_really_lost_is_the_first_thing_to_say(broken: Attendee) -> None:
     id = broken.run("print(tasks[7].id)").strip()
     broken.machine.sql("DELETE FROM geopython.grid_squares WHERE task_id = %s", id)
-    seen = check(broken, "a row is gone", RIGHT)
+    seen = check(broken, RIGHT)
     assert (seen.code, seen.numbers["lost"]) == ("C4-MISSING", 1)
-
-
-@pytest.mark.solved_course
-def test_the_solution_is_shown(attendee: Attendee) -> None:
-    assert '"rows": 300' in attendee.run("challenge_4.solution()")

@@ -19,38 +19,17 @@ def store(room: Machine, task: str) -> None:
     )
 
 
-@pytest.fixture
-def run(room: Machine) -> SimpleNamespace:
-    """What a producer knows of two tasks that have their rows."""
-    accepted = {str(uuid4()), str(uuid4())}
-    for task in accepted:
-        store(room, task)
-    yield SimpleNamespace(accepted=accepted, malformed=set())
+@pytest.mark.parametrize(
+    ("lost", "strangers", "not_refused"), [([], 0, []), (["a task"], 0, []), ([], 1, []), ([], 0, [7])]
+)
+def test_a_run_is_good_only_without_a_loss(
+    room: Machine, lost: list[str], strangers: int, not_refused: list[int]
+) -> None:
     room.sql("TRUNCATE geopython.grid_squares")
-
-
-def is_good(room: Machine, run: Any, known: set[str]) -> bool:
-    return Result(1.0, tally(room, run, known)).good
-
-
-def test_a_run_without_loss_is_good(room: Machine, run: Any) -> None:
-    assert is_good(room, run, run.accepted)
-
-
-def test_a_task_without_a_row_is_lost(room: Machine, run: Any) -> None:
-    lost = str(uuid4())
-    run.accepted.add(lost)
-    assert tally(room, run, run.accepted).lost == [lost]
-    assert not is_good(room, run, run.accepted)
-
-
-def test_a_row_of_no_task_is_a_stranger(room: Machine, run: Any) -> None:
-    store(room, str(uuid4()))
-    assert tally(room, run, run.accepted).strangers == 1
-    assert not is_good(room, run, run.accepted)
-
-
-def test_a_malformed_message_that_nobody_refused_is_named(room: Machine, run: Any) -> None:
-    run.malformed.add(7)
-    assert tally(room, run, run.accepted).not_refused == [7]
-    assert not is_good(room, run, run.accepted)
+    done = {str(uuid4()), str(uuid4())}
+    for task in [*done, *(str(uuid4()) for _ in range(strangers))]:
+        store(room, task)
+    run: Any = SimpleNamespace(accepted=done | {*lost}, malformed={*not_refused})
+    found = tally(room, run, run.accepted)
+    assert (found.lost, found.strangers, found.not_refused) == (lost, strangers, not_refused)
+    assert Result(1.0, found).good == (not lost and not strangers and not not_refused)

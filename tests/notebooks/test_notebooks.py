@@ -1,6 +1,6 @@
 """The notebooks do what they show: each is run again, and every output must be the stored one."""
 
-import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,10 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from backstage.stack import control
 from tests.integration.machine import CORE, Machine
 from tests.integration.own_stack import own_stack
-from workshop import settings
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parent.parent / "notebooks"
@@ -41,15 +39,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     """All five services, for the notebooks alone: their runs take longest."""
     with own_stack(tmp_path_factory.mktemp("notebooks"), *CORE, "flower", "lab") as machine:
         yield machine
-
-
-@pytest.fixture
-def tidy(stack):
-    """Take back what a notebook changed and, stopped half-way, did not change back."""
-    yield
-    settings.change(pace=None, fault_rate=None)
-    if settings.get("workers") != 1 or settings.get("processes"):
-        control.scale(None)
 
 
 def code_cells(path: Path) -> list[nbformat.NotebookNode]:
@@ -91,30 +80,15 @@ def test_notebook_stays_small(path):
     assert path.stat().st_size < 2_000_000
 
 
+def test_numbers_are_compared_as_they_are():
+    row = "Scotland                1"
+    regexes = re.findall("^regex: (.*)$", (HERE / "nbval.cfg").read_text(), re.MULTILINE)
+    assert regexes and {re.sub(regex, "", row) for regex in regexes} == {row}
+
+
 @by_name
 @pytest.mark.solved_course
 def test_outputs_are_the_stored_ones(path, stack, monkeypatch):
     run = nbval(path, monkeypatch)
     assert run.returncode == 0, run.stdout[-5000:]
     assert f"{len(code_cells(path))} passed" in run.stdout
-
-
-@pytest.mark.solved_course
-def test_a_wrong_number_is_noticed(tidy, monkeypatch):
-    path = FOLDER / "00-start-here.ipynb"
-    notebook = nbformat.read(path, as_version=4)
-    ids = [each.id for each in notebook.cells]
-    notebook.cells = notebook.cells[: ids.index("map-table") + 1]
-    outputs = json.dumps(notebook.cells[-1].outputs)
-    changed = outputs.replace("Scotland                1", "Scotland                2")
-    assert changed != outputs
-    notebook.cells[-1].outputs = [nbformat.from_dict(output) for output in json.loads(changed)]
-    copy = path.with_name(".tampered.ipynb")
-    nbformat.write(notebook, copy)
-    try:
-        run = nbval(copy, monkeypatch)
-    finally:
-        copy.unlink()
-    assert run.returncode == 1, run.stdout[-5000:]
-    others = len([each for each in notebook.cells if each.cell_type == "code"]) - 1
-    assert f"1 failed, {others} passed" in run.stdout

@@ -1,33 +1,17 @@
 """A copied state folder: what the first folder's services wrote there counts for nothing in the copy."""
 
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from backstage.stack.process import born
-from tests.integration.machine import Machine
+from backstage.stack.shutdown import down
+from backstage.stack.status import running
 from tests.setup.course import run
 from workshop import state_folder
-
-LOOK = """
-from workshop import state_folder
-from backstage.stack.status import running
-print(running(), state_folder.read("stack.json").get("database_url"))
-"""
-
-
-@pytest.fixture
-def first(tmp_path: Path) -> Iterator[Machine]:
-    """Return a course whose database runs."""
-    course = Machine(tmp_path / "first")
-    try:
-        course.workshop("up", "--detach", "postgis")
-        yield course
-    finally:
-        course.workshop("down", "--purge")
 
 
 @pytest.fixture
@@ -36,18 +20,21 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
-def test_a_copy_never_takes_the_first_folders_services_for_its_own(first: Machine, tmp_path: Path) -> None:
-    copy = Machine(Path(shutil.copytree(first.state, tmp_path / "copy")))
-    server = first.service("postgis")
-    try:
-        assert "None None" in copy.python(LOOK).stdout
-        copy.workshop("down")
-        assert born(server["pid"]) == server["born"], "the copy ended the first folder's database"
-        copy.workshop("up", "--detach", "postgis")
-        assert copy.stack()["ports"]["postgis"] != first.stack()["ports"]["postgis"]
-    finally:
-        copy.workshop("down", "--purge")
-    assert born(server["pid"]) == server["born"]
+def test_a_copy_never_takes_the_first_folders_services_for_its_own(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as first:
+        started = {"pid": first.pid, "born": born(first.pid)}
+        state_folder.write("stack.json", started | {"services": {"postgis": started}} | state_folder.here())
+        try:
+            assert running()
+            shutil.copytree(state, tmp_path / "copy")
+            monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "copy"))
+            assert running() is None and state_folder.read("stack.json") == {}
+            down(print)
+            assert first.poll() is None, "the copy ended the first folder's database"
+        finally:
+            first.kill()
 
 
 def test_a_copy_has_not_joined(state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

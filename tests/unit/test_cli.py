@@ -82,6 +82,8 @@ def test_a_check_ends_with_what_it_found(code: str, number: int, monkeypatch: py
         ("check 9", 2),
         ("nothing", 2),
         ("progress", 0),
+        ("hint 1", 0),
+        ("check 1", 3),
         ("status", 3),
         ("logs", 3),
         ("scale 2", 3),

@@ -5,6 +5,8 @@ import pytest
 from backstage.challenges import challenge_1, challenge_2, challenge_3, challenge_4, challenge_5, progress
 from backstage.challenges.verdict import texts
 
+CHALLENGES = [challenge_1, challenge_2, challenge_3, challenge_4, challenge_5]
+
 pytestmark = pytest.mark.usefixtures("state")
 
 
@@ -32,7 +34,7 @@ def test_lines_of_someone_else_do_no_harm(state):
     assert progress.when_passed(1) is None
 
 
-@pytest.mark.parametrize("challenge", [challenge_1, challenge_2, challenge_3, challenge_4, challenge_5])
+@pytest.mark.parametrize("challenge", CHALLENGES)
 def test_hints_come_one_after_the_other_and_begin_anew_after_a_reset(challenge):
     number = int(challenge.__name__[-1])
     count = len(texts()["hints"][str(number)])
@@ -51,3 +53,10 @@ def test_looking_at_help_is_noted():
     challenge_1.hint()
     progress.note(1, "solution")
     assert progress.show().splitlines()[0].endswith("hints: 1, solution looked at")
+
+
+@pytest.mark.solved_course
+def test_solutions_are_those_of_the_course():
+    parts = ("do_task.delay(", "self.retry(", "database_url = ", '"rows": 300', "do_block.delay(x, y, km=10)")
+    assert all(part in challenge.solution() for part, challenge in zip(parts, CHALLENGES, strict=True))
+    assert "shares = " in challenge_3.solution()
