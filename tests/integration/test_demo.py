@@ -49,14 +49,8 @@ def test_demo_makes_2500_rows_a_map_and_a_table_of_its_own_tasks(faults):
     assert after == {"fault_rate": 0.9, "pace": 3}, "what was set before is set again"
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "sent 0 tasks: it has no loop yet: that is challenge 1"),
-        ("import nothing_of_this_name\n", "ModuleNotFoundError: No module named 'nothing_of_this_name'"),
-    ],
-)
-def test_a_demo_that_is_not_solved_or_broken_says_so(room, tmp_path, text, reason):
+def test_a_demo_that_is_not_solved_says_so(room, tmp_path):
     course = copy_course(tmp_path)
-    (course / "workshop/demo.py").write_text(text)
-    assert reason in replace(room, course=course).workshop("demo", code=1)
+    (course / "workshop/demo.py").write_text("")
+    said = replace(room, course=course).workshop("demo", code=1)
+    assert "sent 0 tasks: it has no loop yet: that is challenge 1" in said

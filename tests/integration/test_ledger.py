@@ -1,4 +1,7 @@
-"""The ledger finds what is missing, unknown, never sent or strange, and mends it."""
+"""The ledger finds what is missing, unknown or strange, and mends it.
+
+The first tests have no worker, the latter ones have that of this file.
+"""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -11,18 +14,18 @@ import psycopg
 import pytest
 from kombu import Connection
 
+from tests import servers
 from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.integration.own_stack import EDINBURGH, done, send, task_of
 from tests.messages import message, publish
-from tests.servers import empty, worker
+from tests.servers import empty
 from workshop import live, maps, settings
 from workshop.delivery.configuration import SQUARES
-from workshop.delivery.ledger import ledger, letters, requeue
-from workshop.delivery.publisher import NotSent
+from workshop.delivery.ledger import ledger, letters
 from workshop.delivery.record import published
 from workshop.errors import WorkshopError
-from workshop.tasks import application, do_task
+from workshop.tasks import do_task
 
 
 @pytest.fixture(autouse=True)
@@ -41,72 +44,13 @@ def steal() -> list[str]:
     return ids
 
 
-def test_without_services_it_says_so(tmp_path):
-    shown = Machine(tmp_path / "state").workshop("ledger", code=3)
-    assert "Next: make lab, or workshop up" in shown
-
-
-def test_what_is_missing_is_found_and_sent_again(room):
-    ids = [do_task.delay(1000 * n, 1000).id for n in range(5)]
-    now = ledger()
-    assert (len(now.published), now.waiting, now.missing, now.balanced) == (5, 5, [], False)
-    assert "tasks are on their way" in room.workshop("ledger", code=1)
-
-    assert steal() == ids
-    assert [task.id for task in ledger().missing] == ids
-    shown = room.workshop("ledger", code=1)
-    assert "missing          5  confirmed by RabbitMQ, and nowhere" in shown
-    assert f"1 x workshop.tasks.do_task {ids[0]}" in shown
-    assert "workshop ledger --requeue" in shown
-
-    assert "5 tasks were sent again" in room.workshop("ledger", "--requeue")
-    with worker():
-        assert done([task_of(id) for id in ids]).done == 5
-        assert "The ledger balances" in room.workshop("ledger")
-    assert sorted(maps.read_squares(ids).x) == [1000 * n for n in range(5)]
-
-
-def test_sent_again_although_it_was_not_missing_makes_one_row(room):
-    id = do_task.delay(*EDINBURGH).id
-    task = next(task for task in published() if task.id == id)
-    assert requeue([task, task]) == 2
-    with worker():
-        wait_for(lambda: ledger([task]).waiting == 0 and not ledger([task]).held, what="an empty queue")
-    assert len(maps.read_squares([id])) == 1
-
-
-def test_dead_letters_refusals_and_strangers_are_told_apart(room):
-    bad, stranger = do_task.delay(-1, 5).id, str(uuid4())
-    publish(settings.broker_url(), message(id=stranger), message(b"42"))
-    with worker():
-        wait_for(lambda: bad in ledger().dead and stranger in ledger().strangers, what="both ends")
-        now = ledger()
-    assert "x must be a number of metres" in now.dead[bad]
-    assert now.strangers == {stranger}
-    assert [reason.partition(":")[0] for reason in now.refused] == ["BODY"]
-    assert now.balanced
-    shown = room.workshop("ledger")
-    assert "1 x BODY: it is not [arguments, arguments by name, options]" in shown
-    assert "strangers        1" in shown
-
-
 def test_a_task_that_waits_for_its_retry_is_held(room):
-    with worker():
+    with servers.worker():
         id = do_task.apply_async(EDINBURGH, countdown=60).id
         task = next(task for task in published() if task.id == id)
         wait_for(lambda: id in ledger([task]).held, what="the task at its worker")
         assert not ledger([task]).missing
     assert steal() == [id]
-
-
-def test_what_could_not_be_sent_is_not_missing(room, monkeypatch):
-    monkeypatch.setenv("WORKSHOP_BROKER_URL", "amqp://a:b@127.0.0.1:1/c")
-    with pytest.raises(NotSent):
-        do_task.delay(*EDINBURGH)
-    monkeypatch.delenv("WORKSHOP_BROKER_URL")
-    now = ledger()
-    assert (len(now.published), len(now.unsent), now.missing) == (0, 1, [])
-    assert "1 x Nothing listens at the broker's port 1" in room.workshop("ledger")
 
 
 def test_two_who_look_at_dead_letters_both_see_all(room):
@@ -117,30 +61,6 @@ def test_two_who_look_at_dead_letters_both_see_all(room):
     with ThreadPoolExecutor() as pool:
         for found in pool.map(lambda _: letters(), range(4)):
             assert [letter.id for letter in found] == ids
-
-
-def test_a_task_whose_worker_is_silent_is_not_missing(room):
-    settings.change(pace=2000)
-    try:
-        with worker() as process:
-            task = send()
-            wait_for(lambda: task.id in ledger([task]).held, what="the task at its worker")
-            with frozen(process.pid):
-                now = ledger([task])
-                assert (now.waiting, now.held, now.missing) == (0, {}, [])
-            settings.change(pace=0)
-            assert done([task]).done == 1
-    finally:
-        settings.change(pace=None)
-
-
-def test_a_revoked_task_has_ended(room):
-    with worker():
-        task = send(countdown=5)
-        wait_for(lambda: task.id in ledger([task]).held, what="the task at its worker")
-        application.control.revoke(task.id)
-        assert live.watch([task], quiet=True, patience=80).failed == 1
-    assert ledger([task]).dead == {task.id: "the task was revoked"}
 
 
 def test_tasks_of_others_are_no_progress(room):
@@ -179,22 +99,6 @@ def test_a_retry_that_is_in_the_log_twice_or_not_at_all_counts_once(room):
     assert live.progress([task_of(id)]).retried == ledger([task_of(id)]).retried[id] == 2
 
 
-def test_who_looks_again_opens_no_connection(room, monkeypatch):
-    with worker():
-        task = send()
-        assert done([task]).done == 1
-
-        def refuse(*_: object, **__: object) -> None:
-            raise AssertionError("another connection")
-
-        monkeypatch.setattr(amqp.Connection, "connect", refuse)
-        monkeypatch.setattr(psycopg.Connection, "connect", refuse)
-        monkeypatch.setattr(psycopg, "connect", refuse)
-        assert ledger([task]).balanced
-        assert live.progress([task]).done == 1
-        monkeypatch.undo()
-
-
 def connections(room: Machine) -> list[str]:
     """Return the names of the connections to the room's virtual host."""
     room_name = settings.broker_url().rpartition("/")[2]
@@ -212,3 +116,68 @@ def test_a_connection_that_has_died_meanwhile_is_replaced(room):
     for name in connections(room):
         manage(room, "DELETE", f"connections/{quote(name)}")
     assert ledger([task]).waiting == 1
+
+
+def test_what_is_missing_is_found_and_sent_again(room, request):
+    ids = [do_task.delay(1000 * n, 1000).id for n in range(5)]
+    now = ledger()
+    assert (len(now.published), now.waiting, now.missing, now.balanced) == (5, 5, [], False)
+    assert "tasks are on their way" in room.workshop("ledger", code=1)
+
+    assert steal() == ids
+    assert [task.id for task in ledger().missing] == ids
+    shown = room.workshop("ledger", code=1)
+    assert "missing          5  confirmed by RabbitMQ, and nowhere" in shown
+    assert f"1 x workshop.tasks.do_task {ids[0]}" in shown
+    assert "workshop ledger --requeue" in shown
+
+    assert "5 tasks were sent again" in room.workshop("ledger", "--requeue")
+    request.getfixturevalue("worker")
+    assert done([task_of(id) for id in ids]).done == 5
+    assert "The ledger balances" in room.workshop("ledger")
+    assert sorted(maps.read_squares(ids).x) == [1000 * n for n in range(5)]
+
+
+def test_dead_letters_refusals_and_strangers_are_told_apart(room, worker):
+    bad, stranger = do_task.delay(-1, 5).id, str(uuid4())
+    publish(settings.broker_url(), message(id=stranger), message(b"42"))
+    wait_for(
+        lambda: bad in (now := ledger()).dead and stranger in now.strangers and now.refused, what="three ends"
+    )
+    now = ledger()
+    assert "x must be a number of metres" in now.dead[bad]
+    assert now.strangers == {stranger}
+    assert [reason.partition(":")[0] for reason in now.refused] == ["BODY"]
+    assert now.balanced
+    shown = room.workshop("ledger")
+    assert "1 x BODY: it is not [arguments, arguments by name, options]" in shown
+    assert "strangers        1" in shown
+
+
+def test_a_task_whose_worker_is_silent_is_not_missing(worker):
+    settings.change(pace=2000)
+    try:
+        task = send()
+        wait_for(lambda: task.id in ledger([task]).held, what="the task at its worker")
+        with frozen(worker.pid):
+            now = ledger([task])
+            assert (now.waiting, now.held, now.missing) == (0, {}, [])
+        settings.change(pace=0)
+        assert done([task]).done == 1
+    finally:
+        settings.change(pace=None)
+
+
+def test_who_looks_again_opens_no_connection(worker, monkeypatch):
+    task = send()
+    assert done([task]).done == 1
+
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("another connection")
+
+    monkeypatch.setattr(amqp.Connection, "connect", refuse)
+    monkeypatch.setattr(psycopg.Connection, "connect", refuse)
+    monkeypatch.setattr(psycopg, "connect", refuse)
+    assert ledger([task]).balanced
+    assert live.progress([task]).done == 1
+    monkeypatch.undo()

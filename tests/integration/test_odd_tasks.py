@@ -30,19 +30,16 @@ def reason(id: str, seconds: float = 40) -> str:
     return ledger([task_of(id)]).dead[id]
 
 
-@pytest.mark.parametrize(
-    ("task", "why"),
-    [
-        (odd_tasks.dies, "WorkerLostError: The process that ran it ended, 4 times"),
-        (odd_tasks.leaves, "RuntimeError: The task called exit(3)"),
-        (odd_tasks.out_of_memory, "WorkerLostError: The process that ran it ended, 4 times"),
-        (odd_tasks.never_ends, "TimeLimitExceeded"),
-    ],
-    ids=["dies", "leaves", "out of memory", "never ends"],
-)
-def test_it_is_a_dead_letter_with_its_reason(worker, task, why):
-    id = send(task)
-    assert why in reason(id)
+def test_each_is_a_dead_letter_with_its_reason(worker):
+    ends = {
+        odd_tasks.dies: "WorkerLostError: The process that ran it ended, 4 times",
+        odd_tasks.leaves: "RuntimeError: The task called exit(3)",
+        odd_tasks.out_of_memory: "WorkerLostError: The process that ran it ended, 4 times",
+        odd_tasks.never_ends: "TimeLimitExceeded",
+    }
+    sent = {send(task): why for task, why in ends.items()}
+    for id, why in sent.items():
+        assert why in reason(id)
     good_task_runs()
 
 

@@ -1,8 +1,6 @@
 """`delay` tells the truth within seconds: the task is on the queue, or a sentence says why it may not be."""
 
-import re
 import socket
-from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
@@ -18,7 +16,7 @@ from tests.integration.own_stack import (
 from workshop.delivery import publisher
 from workshop.delivery.ledger import ledger
 from workshop.delivery.publisher import NotSent
-from workshop.delivery.record import FILE, published
+from workshop.delivery.record import published
 from workshop.tasks import do_task
 
 
@@ -28,42 +26,12 @@ def alone(monkeypatch):
     monkeypatch.setattr(publisher, "BURST", 0)
 
 
-@pytest.mark.parametrize(
-    ("part", "replacement", "sentence"),
-    [
-        (r"@127.0.0.1", "@nobody.invalid", 'host "nobody.invalid"'),
-        (r":secret@", ":wrong@", 'refuses the user "celery_user" with this password'),
-        (r"/celery_app", "/nowhere", 'no virtual host "nowhere"'),
-    ],
-    ids=["unknown host", "password", "virtual host"],
-)
-def test_a_wrong_address_is_named_by_its_part(machine, monkeypatch, part, replacement, sentence):
-    url = re.sub(part, replacement, machine.stack()["broker_url"])
-    monkeypatch.setenv("WORKSHOP_BROKER_URL", url)
+def test_an_unknown_host_is_named_and_no_password(machine, monkeypatch):
+    monkeypatch.setenv("WORKSHOP_BROKER_URL", "amqp://celery_user:wrong@nobody.invalid:5672/celery_app")
     error = refusal()
-    assert sentence in error.text
+    assert 'host "nobody.invalid"' in error.text
     assert "The task is not on the queue" in str(error)
     assert "wrong@" not in str(error)
-
-
-def test_a_wrong_port_is_named(machine, monkeypatch):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
-        assert f"Nothing listens at the broker's port {port} on 127.0.0.1." in refusal().text
-
-
-def test_a_host_that_does_not_answer_is_named(machine, monkeypatch):
-    """A queue of calls that is full is as silent as a cable that is cut."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent, ExitStack() as calls:
-        for _ in range(3):
-            call = calls.enter_context(socket.socket())
-            call.setblocking(False)
-            call.connect_ex(silent.getsockname())
-        port = silent.getsockname()[1]
-        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
-        assert f'The broker\'s host "127.0.0.1" does not answer at port {port} within 3 s.' in refusal().text
 
 
 def test_what_could_not_be_sent_is_in_the_ledger(machine, monkeypatch):
@@ -86,17 +54,11 @@ def test_a_frozen_broker_that_was_known(machine):
     sent_again_makes_one_row(error.task_id)
 
 
-def test_a_frozen_broker_that_is_called_for_the_first_time(machine):
-    with frozen(machine.service("rabbitmq")["pid"]):
-        ended = machine.python(
-            "from workshop.tasks import do_task\n"
-            "from workshop.delivery.publisher import NotSent\n"
-            "import time; began = time.monotonic()\n"
-            "try: do_task.delay(1, 2)\n"
-            "except NotSent as error: print(error, time.monotonic() - began < 22)"
-        )
-    assert "takes the call, but says nothing for 3 s." in ended.stdout, ended.stdout + ended.stderr
-    assert ended.stdout.endswith("True\n"), ended.stdout
+def test_a_broker_that_says_nothing_is_named(machine, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        monkeypatch.setenv("WORKSHOP_BROKER_URL", f"amqp://a:b@127.0.0.1:{port}/c")
+        assert f"RabbitMQ at port {port} takes the call, but says nothing for 3 s." in refusal().text
 
 
 def test_a_disk_that_is_nearly_full(machine, tmp_path, monkeypatch):
@@ -147,18 +109,3 @@ def test_a_task_that_no_queue_takes(machine):
     assert 'no queue gets what is sent to "tasks" with the key "task.unknown"' in error.text
     assert "The task is not on the queue" in str(error)
     assert next(task for task in published() if task.id == error.task_id).unsent
-
-
-def test_a_record_that_cannot_be_written_refuses_the_task(machine):
-    kept = machine.state / "kept.jsonl"
-    (machine.state / FILE).rename(kept)
-    (machine.state / FILE).symlink_to("/dev/full")
-    try:
-        before = ledger([]).waiting
-        error = refusal()
-        assert "The record of what is sent can't be written: [Errno 28] No space left on device" in error.text
-        assert "The task is not on the queue" in str(error)
-        assert ledger([]).waiting == before
-    finally:
-        kept.replace(machine.state / FILE)
-    sent_again_makes_one_row(error.task_id)

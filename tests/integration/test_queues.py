@@ -1,7 +1,5 @@
 """The queues are there before any worker; another version's are left as they are."""
 
-import os
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -14,17 +12,6 @@ from workshop.delivery.configuration import DEAD, ROUTING_KEY, SQUARES, TASKS
 from workshop.errors import WorkshopError
 
 SHORT = {"x-queue-type": "classic", "x-max-length": 5}
-
-
-@pytest.fixture(scope="module")
-def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    machine = Machine(tmp_path_factory.mktemp("queues") / "state")
-    try:
-        machine.workshop("up", "--detach", "rabbitmq")
-        yield machine
-    finally:
-        machine.workshop("down", "--purge")
-        machine.until_gone(set(), 5)
 
 
 @pytest.fixture
@@ -83,22 +70,3 @@ def test_another_versions_exchange_is_left_as_it_is(broker: Connection) -> None:
     Exchange(TASKS.name, type="direct")(broker.default_channel).declare()
     with pytest.raises(WorkshopError, match="exchange 'tasks' with other"):
         rabbitmq.declare(broker.as_uri(include_password=True))
-
-
-def test_a_queue_that_differs_is_named_and_a_start_does_not_go_on(own_broker: Machine) -> None:
-    machine = own_broker
-    with machine.amqp() as broker:
-        redeclare(broker, SQUARES.name)
-        broker.Producer().publish({}, routing_key=SQUARES.name, delivery_mode=2)
-    before = machine.service("rabbitmq")["pid"]
-    os.kill(before, signal.SIGTERM)  # killed, it would forget what was declared in the last seconds
-    machine.until_again("rabbitmq", before)
-    assert "queue 'squares' with other arguments" in machine.service("rabbitmq")["message"]
-    with machine.amqp() as broker:
-        assert length(broker, SQUARES.name) == 1
-
-    machine.workshop("down")
-    shown = machine.workshop("up", "--detach", "rabbitmq", code=3)
-    assert "Error: RabbitMQ has queue 'squares' with other arguments" in shown
-    assert "Next: start the version of the course that declared it" in shown
-    machine.until_gone(set(), 5)

@@ -1,19 +1,23 @@
 """The parts of the stack that need no running service."""
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
+from filelock import FileLock
 
 from backstage import scale
-from backstage.stack import binaries, control, keeper, logs, plan, startup
+from backstage.stack import binaries, control, keeper, lock, logs, plan, startup
 from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
@@ -123,6 +127,30 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     assert "not running. The last start failed: Workers x" in shown.stderr
 
 
+@pytest.mark.posix
+@pytest.mark.usefixtures("state")
+@pytest.mark.parametrize(
+    "start", [lambda: startup.up((), print, print), lambda: startup.up_detached((), print)]
+)
+def test_a_full_disk_is_said_before_anything_starts(
+    start: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(startup.shutil, "disk_usage", lambda _: SimpleNamespace(free=105_000_000))
+    with pytest.raises(WorkshopError, match="has only 105 MB free; the services need 150 MB(.|\n)*make room"):
+        start()
+
+
+@pytest.mark.posix
+def test_a_folder_without_file_locks_is_refused(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: FileLock) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(FileLock, "acquire", refuse)
+    said = rf"{state} can't be locked \(No locks available\), as on some network drives.*set WORKSHOP_STATE"
+    with pytest.raises(WorkshopError, match=said), lock.only_one():
+        pass
+
+
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +178,14 @@ def test_a_number_that_can_not_be_is_refused(
     assert state_folder.read("settings.json") == {}
 
 
+@pytest.mark.usefixtures("state")
+def test_more_workers_than_the_database_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "services", lambda: {"worker1": "ready"})
+    with pytest.raises(WorkshopError, match="10 x 21 = 210 sessions at PostGIS, more than the 80"):
+        scale(10, processes=20)
+    assert state_folder.read("settings.json") == {}
+
+
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "get", {"workers": 2}.get)
     wanted = plan.services(("postgis", "rabbitmq", "worker", "periodic"))
@@ -166,19 +202,19 @@ def test_what_a_later_start_added_is_in_the_plan(tmp_path: Path, monkeypatch: py
 
 
 def run_keeper(tmp_path: Path, code: str, may_fail: bool = False, **options: Any) -> str:
-    """Run a service that is this Python code until it broke, and return what was said of it last."""
+    """Run a service that is this Python code until it is ready or broke; return what was said of it last."""
 
     async def run() -> str:
         kept = Keeper(Site(tmp_path, {}, ""), {}, lambda: None, may_fail=may_fail)
         kept.start(service)
-        while not kept.task.done() and kept.status.state != "broken":
+        while not kept.task.done() and kept.status.state not in ("ready", "broken"):
             await asyncio.sleep(0.01)
         kept.stop()
         with suppress(asyncio.CancelledError):
             await kept.task
         return kept.status.message
 
-    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs").mkdir(parents=True)
     service = Service("short", lambda site: [sys.executable, "-c", code], **options)
     return asyncio.run(run())
 
@@ -230,6 +266,20 @@ def test_a_stop_while_a_program_is_ended_leaves_nothing_of_it(
 def test_an_essential_service_that_comes_later_does_not_end_the_others(tmp_path: Path) -> None:
     said = run_keeper(tmp_path, "1 / 0", may_fail=True, probe=_refuse, essential=True)
     assert "ZeroDivisionError: division by zero; started again" in said
+
+
+@pytest.mark.posix
+def test_what_can_not_be_finished_ends_a_first_start_and_is_told_of_a_later_one(tmp_path: Path) -> None:
+    """As another version's queue that RabbitMQ has; ending the broker would mend nothing."""
+
+    def differ(site: Site) -> None:
+        raise WorkshopError("RabbitMQ has queue 'squares' with other arguments.")
+
+    options = {"probe": lambda site: None, "finish": differ, "essential": True}
+    with pytest.raises(WorkshopError, match="^RabbitMQ has queue 'squares' with other arguments"):
+        run_keeper(tmp_path / "first", "import time; time.sleep(60)", **options)
+    said = run_keeper(tmp_path / "later", "import time; time.sleep(60)", may_fail=True, **options)
+    assert said == "RabbitMQ has queue 'squares' with other arguments."
 
 
 def _refuse(site: Site) -> None:
