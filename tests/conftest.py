@@ -50,7 +50,7 @@ _FIRST_OPEN = _HERE["challenge"] + _HERE.get("solved", False) if _HERE else 99
 _SHARED = {
     "classroom": (
         *("classroom/test_attacks", "classroom/test_fill", "classroom/test_guest", "classroom/test_join"),
-        *("classroom/test_preflight", "classroom/test_wall", "classroom/test_reset_services"),
+        *("classroom/test_preflight", "classroom/test_wall"),
     ),
     "breakable": (
         *("integration/test_breaking", "integration/test_burst", "integration/test_fast"),

@@ -35,38 +35,6 @@ def card(cards: list[Card]) -> Card:
 # What a machine is for.
 
 
-def test_a_machine_sends_takes_gives_back_and_does_a_task(card: Card) -> None:
-    with broker(card) as channel:
-        channel.basic_publish(amqp.Message("a task"), "tasks", "task.square")
-        taken = channel.basic_get("squares")
-        channel.basic_publish(
-            amqp.Message(taken.body, application_headers={"retries": 1}), "tasks", "task.square"
-        )
-        channel.basic_ack(taken.delivery_tag)
-        again = channel.basic_get("squares")
-        channel.basic_reject(again.delivery_tag, requeue=True)
-        channel.basic_ack(channel.basic_get("squares").delivery_tag)
-        assert channel.basic_get("squares") is None
-
-
-def test_what_a_machine_rejects_is_a_dead_letter_for_the_instructor(card: Card) -> None:
-    with broker(card) as channel, Connection(central.site().broker_url) as instructor:
-        channel.basic_publish(amqp.Message("no task"), "tasks", "task.square")
-        channel.basic_reject(channel.basic_get("squares").delivery_tag, requeue=False)
-        inside = instructor.default_channel
-        wait_for(lambda: inside.basic_get("dead", no_ack=True), what="a dead letter")
-
-
-def test_a_machine_is_seen(card: Card) -> None:
-    with broker(card) as channel, Connection(central.site().broker_url) as instructor:
-        inside = instructor.default_channel
-        inside.queue_declare("seen", exclusive=True)
-        inside.queue_bind("seen", "amq.topic", "#")
-        for event in ("worker.heartbeat", "task.succeeded"):
-            channel.basic_publish(amqp.Message(event), "amq.topic", event)
-            wait_for(lambda: inside.basic_get("seen", no_ack=True), what=event)
-
-
 def store(card: Card, worker: str) -> None:
     """Write a row as a task does, and say that it is another's."""
     values = {
@@ -128,10 +96,7 @@ def publish(exchange: str, key: str, **properties: object) -> Callable[[amqp.Cha
 
 REFUSED_AT_BROKER: dict[str, tuple[Callable[[amqp.Channel], object], str]] = {
     "send past the exchange": (publish("", "squares"), "403.*access to exchange 'amq.default'"),
-    "send to the dead letters": (publish("", "dead"), "403.*access to exchange 'amq.default'"),
     "send to their exchange": (publish("dead", "x"), "403.*access to exchange 'dead'"),
-    "send to who commands workers": (publish("celery.pidbox", ""), "403.*access to exchange 'celery.pidbox'"),
-    "send to a worker": (publish("", "w@m.celery.pidbox"), "403.*access to exchange 'amq.default'"),
     "send by another key": (publish("tasks", "task.other"), "403.*access to topic 'task.other'"),
     "send other events": (publish("amq.topic", "command.all"), "403.*access to topic 'command.all'"),
     "send to all": (publish("amq.fanout", ""), "403.*access to exchange 'amq.fanout'"),
@@ -142,32 +107,16 @@ REFUSED_AT_BROKER: dict[str, tuple[Callable[[amqp.Channel], object], str]] = {
     ),
     "declare a queue": (lambda channel: channel.queue_declare("mine"), "403.*access to queue 'mine'"),
     "declare any queue": (lambda channel: channel.queue_declare(exclusive=True), "403.*access to queue"),
-    "declare an exchange": (
-        lambda channel: channel.exchange_declare("mine", "fanout"),
-        "403.*access to exchange 'mine'",
-    ),
     "delete the queue": (lambda channel: channel.queue_delete("squares"), "403.*access to queue 'squares'"),
     "delete the exchange": (
         lambda channel: channel.exchange_delete("tasks"),
         "403.*access to exchange 'tasks'",
     ),
-    "delete the events' exchange": (
-        lambda channel: channel.exchange_delete("amq.topic"),
-        "403.*(access to exchange 'amq.topic'|amq.topic)",
-    ),
     "bind the queue": (
         lambda channel: channel.queue_bind("squares", "amq.topic", "#"),
         "403.*access to queue 'squares'",
     ),
-    "unbind the queue": (
-        lambda channel: channel.queue_unbind("squares", "tasks", "task.square"),
-        "403.*access to queue 'squares'",
-    ),
     "read the dead letters": (lambda channel: channel.basic_get("dead"), "403.*access to queue 'dead'"),
-    "consume the dead letters": (
-        lambda channel: channel.basic_consume("dead", callback=print),
-        "403.*access to queue 'dead'",
-    ),
     "empty the dead letters": (lambda channel: channel.queue_purge("dead"), "403.*access to queue 'dead'"),
 }
 
@@ -266,14 +215,12 @@ REFUSED_AT_DATABASE = {
     "delete rows": "DELETE FROM grid_squares",
     "empty the table": "TRUNCATE grid_squares",
     "drop the table": "DROP TABLE grid_squares",
-    "alter the table": "ALTER TABLE grid_squares DROP COLUMN machine",
     "name another machine": "INSERT INTO task_log (task_id, state, attempt, error, worker, machine) "
     "VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me', 'machine02')",
     "name another time": "INSERT INTO task_log (task_id, state, attempt, error, worker, at) "
     "VALUES (gen_random_uuid(), 'RETRY', 1, '', 'me', now() - interval '1 day')",
     "name a square's machine": "INSERT INTO grid_squares (machine) VALUES ('machine02')",
     "name a square's time": "INSERT INTO grid_squares (processed_at) VALUES (now())",
-    "copy rows with a machine": "COPY grid_squares (task_id, machine) FROM STDIN",
     "change the log": "UPDATE task_log SET error = ''",
     "read what was fed": "SELECT * FROM fill_tasks",
     "say that a task was fed": "INSERT INTO fill_tasks DEFAULT VALUES",
@@ -283,31 +230,23 @@ REFUSED_AT_DATABASE = {
     "change the nations": "UPDATE uk_boundary SET code = 'SEA'",
     "add a nation": "INSERT INTO uk_boundary (code, name) VALUES ('XXX', 'Mine')",
     "change the CRS": "UPDATE public.spatial_ref_sys SET srtext = ''",
-    "keep others from the table": "BEGIN; LOCK TABLE grid_squares IN SHARE MODE",
     "hold up a start": "SELECT pg_advisory_lock(27700)",
     "create a table": "CREATE TABLE geopython.mine (i int)",
     "create a public table": "CREATE TABLE public.mine (i int)",
     "create a temporary table": "CREATE TEMP TABLE mine (i int)",
     "create a schema": "CREATE SCHEMA mine",
-    "create a function": "CREATE FUNCTION public.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "create a trigger": "CREATE TRIGGER mine AFTER INSERT ON grid_squares EXECUTE FUNCTION lo_manage()",
-    "create a view": "CREATE VIEW geopython.mine AS SELECT 1",
     "run a program": "DO $$ BEGIN NULL; END $$",
-    "create an extension": "CREATE EXTENSION hstore",
     "create a database": "CREATE DATABASE mine",
     "keep a large object": "SELECT lo_creat(-1)",
     "keep a large object with bytes": "SELECT lo_from_bytea(0, 'x')",
     "read a file into an object": "SELECT lo_import('/etc/passwd')",
     "run a server's program": "COPY uk_boundary (code) TO PROGRAM 'id'",
-    "read a program's output": "COPY grid_squares (grid_ref) FROM PROGRAM 'id'",
     "write a server's file": "COPY uk_boundary (code) TO '/tmp/mine'",
     "read a server's file": "SELECT pg_read_file('/etc/passwd')",
     "list a server's folder": "SELECT pg_ls_dir('/')",
     "read passwords": "SELECT rolpassword FROM pg_authid",
     "change another's password": "ALTER ROLE {other} PASSWORD 'mine'",
-    "change the owner's password": "ALTER ROLE geopython PASSWORD 'mine'",
-    "be allowed more": "ALTER ROLE {me} CREATEDB",
-    "have more connections": "ALTER ROLE {me} CONNECTION LIMIT -1",
     "last longer": "ALTER ROLE {me} VALID UNTIL 'infinity'",
     "create a role": "CREATE ROLE mine SUPERUSER",
     "become the owner": "SET ROLE geopython",
@@ -374,23 +313,18 @@ def test_own_accounts_count_on_this_machine_only(card: Card, user: str) -> None:
     database(card, user=user, password=password, host="127.0.0.1").close()
 
 
-def test_a_machine_has_so_many_sessions(cards: list[Card]) -> None:
+def test_a_machine_that_takes_all_it_can_leaves_others_what_is_theirs(cards: list[Card]) -> None:
+    """Another machine has its own sessions, and so has the owner's own work."""
+    own = running_site()
+    assert own
     with ExitStack() as many:
         for _ in range(SESSIONS):
             many.enter_context(database(cards[1]))
         with pytest.raises(psycopg.OperationalError, match="too many connections for role"):
             database(cards[1])
-        database(cards[0]).close()
-
-
-def test_a_machine_that_takes_all_it_can_leaves_the_owners_own_work_alone(card: Card) -> None:
-    own = running_site()
-    assert own
-    with ExitStack() as many:
-        for _ in range(SESSIONS):
-            many.enter_context(database(card))
         for _ in range(30):
-            many.enter_context(broker(card))
+            many.enter_context(broker(cards[1]))
+        database(cards[0]).close()
         psycopg.connect(own.database_url.replace("+psycopg", "")).close()
         with Connection(own.broker_url) as connection:
             connection.connect()

@@ -1,6 +1,5 @@
 """``workshop class branches`` makes the starters from the solved course, and nothing else changes."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -30,24 +29,6 @@ def test_the_same_source_gives_the_same_commits(course: Course) -> None:
     assert not course.branches()
 
 
-def test_what_stands_on_them(course: Course) -> None:
-    course.workshop("class", "branches")
-    for number, name in enumerate(NAMES, start=1):
-        changed = course.git("diff", "--name-only", "main", name).splitlines()
-        assert "workshop/challenge.json" in changed
-        assert all(path.startswith(("workshop/", "notebooks/")) for path in changed)
-        assert json.loads(course.git("show", f"{name}:workshop/challenge.json")) == {"challenge": number} | (
-            {"fault_rate": 0.1} if number == 2 else {}
-        )
-        tasks = course.git("show", f"{name}:workshop/tasks.py")
-        assert ("self.retry" in tasks) == (number > 2)
-        assert ("TODO - challenge 2" in tasks) == (number <= 2)
-        notebook = json.loads(course.git("show", f"{name}:notebooks/01-enqueue.ipynb"))
-        assert notebook["metadata"]["workshop"] == {"challenge": number}
-        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
-
-
 def test_commits_of_a_person_are_kept(course: Course) -> None:
     course.workshop("class", "branches")
     course.git("switch", "--quiet", "challenge-2")
@@ -69,14 +50,3 @@ def test_a_branch_that_is_checked_out_elsewhere_is_left_alone(course: Course, tm
     assert "challenge-3 is checked out in" in shown and "elsewhere" in shown
     assert "challenge-3 is checked out in" in course.workshop("reset", "3", "--yes", code=3)
     assert course.state() == before
-
-
-def test_wrong_marks_are_named_and_nothing_is_made(course: Course) -> None:
-    with (course.root / "workshop/demo.py").open("a") as demo:
-        demo.write("### BEGIN SOLUTION 3: more\n")
-    course.git("commit", "--quiet", "--all", "-m", "Wrong")
-    last = (course.root / "workshop/demo.py").read_text().count("\n")
-    assert f"workshop/demo.py, line {last}: this mark of a solution is wrong" in course.workshop(
-        "class", "branches", code=3
-    )
-    assert not course.git("branch", "--list", "challenge-*")

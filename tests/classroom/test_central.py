@@ -174,30 +174,6 @@ def stopped_it_is_closed(own: Machine, address: str) -> None:
     assert not (state_folder.ROOT / f"cards-{card.central}.html").exists()
     assert Central(own.state).sql("SELECT count(*) FROM geopython.task_log") == [(1,)]
     assert "No central is open" in own.workshop("class", "stop")
-
-
-def test_it_opens_beside_what_runs_without_a_new_start(own: Machine) -> None:
-    """At 127.0.0.1 only; at another address a person is asked, as RabbitMQ and PostGIS start anew."""
-    own.workshop("up", "--detach", "postgis", "rabbitmq")
-    before = {name: own.service(name)["pid"] for name in ("postgis", "rabbitmq")}
-    with lan() as address:
-        if address != "127.0.0.1":
-            asked = own.workshop("class", "start", "--address", address, code=2)
-            assert "RabbitMQ and PostGIS start anew" in asked and "the same with --yes" in asked
-    (card,) = central.start(1)
-    with broker(card), database(card):
-        pass
-    own.workshop("class", "stop")
-    assert {name: own.service(name)["pid"] for name in before} == before
-    with pytest.raises(psycopg.OperationalError, match="no pg_hba.conf entry"):
-        database(card)
-
-
-def test_what_a_stop_could_not_do_the_next_start_does(own: Machine) -> None:
-    """The services were killed meanwhile."""
-    (card,) = central.start(1)
-    os.kill(own.stack()["pid"], signal.SIGKILL)
-    own.workshop("class", "stop")
-    own.workshop("up", "--detach", "postgis", "rabbitmq")
-    assert accounts(own, card.central) == set()
-    assert {each["name"] for each in json.loads(manage(own, "GET", "vhosts"))} == {"celery_app"}
+    if address != "127.0.0.1":
+        asked = own.workshop("class", "start", "--address", address, code=2)
+        assert "RabbitMQ and PostGIS start anew" in asked and "the same with --yes" in asked

@@ -167,17 +167,6 @@ def test_nothing_is_called_missing(guest: Machine, central: Machine) -> None:
     assert (found.missing, found.unknown, found.balanced) == ([], [], False)
 
 
-def test_a_killed_worker_is_back_by_itself(guest: Machine) -> None:
-    settings.change(pace=50)
-    run = send(60)
-    wait_for(lambda: live.progress(run).done, what="the first row")
-    pid = guest.service("worker1")["pid"]
-    psutil.Process(pid).kill()
-    guest.until_again("worker1", pid)
-    assert done(run).done == 60
-    settings.change(pace=None)
-
-
 def test_a_worker_waits_for_the_database(guest: Machine, central: Machine) -> None:
     pid = guest.service("worker1")["pid"]
     with frozen(central.service("postgis")["pid"]):

@@ -20,10 +20,6 @@ LISTED = "--format=%(objectmode) %(objectname) 0%x09%(path)"
 AFTERWARDS = "Next: open notebooks/01-enqueue.ipynb\nWhat is open in JupyterLab still shows the old work"
 
 
-def as_it_is(course: Course) -> None:
-    pass
-
-
 def without_git(course: Course) -> None:
     shutil.rmtree(course.root)
     copy_parts(course.root)
@@ -35,37 +31,6 @@ def without_git_inside_another_repository(course: Course) -> None:
     course.run("git", "-C", "..", "commit", "--quiet", "--allow-empty", "-m", "Other")
 
 
-def no_identity_but_signing_and_hooks(course: Course) -> None:
-    for name in ("post-checkout", "reference-transaction", "pre-commit"):
-        hook = course.root / ".git/hooks" / name
-        hook.write_text("#!/bin/sh\nexit 1\n")
-        hook.chmod(0o755)
-    course.config = {
-        "commit.gpgsign": "true",
-        "gpg.program": "/no/such/program",
-        "user.useConfigOnly": "true",
-    }
-
-
-def shallow(course: Course) -> None:
-    url = f"file://{course.git('config', 'remote.origin.url')}"
-    shutil.rmtree(course.root)
-    course.root.mkdir()
-    course.git("clone", "--quiet", "--depth=1", url, ".")
-
-
-def windows_line_ends(course: Course) -> None:
-    course.config["core.autocrlf"] = "true"
-    course.git("rm", "--quiet", "--cached", "-r", ".")
-    course.git("reset", "--quiet", "--hard")
-    assert b"\r\n" in (course.root / "workshop/tasks.py").read_bytes()
-
-
-def on_a_starter_with_commits(course: Course) -> None:
-    course.workshop("reset", "1", "--yes")
-    course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
-
-
 def dirty_index(course: Course) -> None:
     (course.root / "workshop/grid.py").write_text("staged")
     (course.root / "workshop/staged.py").write_text("staged")
@@ -74,46 +39,50 @@ def dirty_index(course: Course) -> None:
     (course.root / "workshop/staged.py").unlink()
 
 
-def detached_with_a_dirty_index(course: Course) -> None:
+def shallow_and_detached_with_odd_settings_and_a_dirty_index(course: Course) -> None:
+    """Line ends of Windows; and nobody's name, but signing and hooks."""
+    url = f"file://{course.git('config', 'remote.origin.url')}"
+    shutil.rmtree(course.root)
+    course.root.mkdir()
+    course.git("clone", "--quiet", "--depth=1", url, ".")
+    course.config["core.autocrlf"] = "true"
+    course.git("rm", "--quiet", "--cached", "-r", ".")
+    course.git("reset", "--quiet", "--hard")
+    assert b"\r\n" in (course.root / "workshop/tasks.py").read_bytes()
     course.git("checkout", "--quiet", "--detach")
     course.git("commit", "--quiet", "--allow-empty", "-m", "Mine")
     dirty_index(course)
+    for name in ("post-checkout", "reference-transaction", "pre-commit"):
+        hook = course.root / ".git/hooks" / name
+        hook.write_text("#!/bin/sh\nexit 1\n")
+        hook.chmod(0o755)
+    course.config = {
+        "core.autocrlf": "true",
+        "commit.gpgsign": "true",
+        "gpg.program": "/no/such/program",
+        "user.useConfigOnly": "true",
+    }
 
 
-def upper_case_filter(course: Course) -> None:
+def worktree_of_a_sha256_repository_with_a_filter(course: Course) -> None:
     """As with Git LFS, what is in the folder is not what is in git; and the filter fails later on."""
+    shutil.rmtree(course.root / ".git")
+    course.git("init", "--quiet", "--object-format=sha256", "--initial-branch=main")
+    course.git("add", ".")
+    course.git("commit", "--quiet", "-m", "The course")
     course.config |= {"filter.case.smudge": "tr a-z A-Z", "filter.case.clean": "tr A-Z a-z"}
-    (course.root / ".git/info/attributes").write_text("*.md filter=case\n")
-    (course.root / "README.md").unlink()
-    course.git("checkout", "--", "README.md")
+    (course.root / ".git/info/attributes").write_text("/README.md filter=case\n")
+    course.git("worktree", "add", "--quiet", "-b", "mine", str(course.root / "../elsewhere"))
+    course.root = course.root.parent / "elsewhere"
     assert (course.root / "README.md").read_text().isupper()
     course.config |= {"filter.case.smudge": "false", "filter.case.clean": "false"}
     course.config["filter.case.required"] = "true"
 
 
-def sha256(course: Course) -> None:
-    shutil.rmtree(course.root / ".git")
-    course.git("init", "--quiet", "--object-format=sha256", "--initial-branch=main")
-    course.git("add", ".")
-    course.git("commit", "--quiet", "-m", "The course")
-
-
-def in_a_worktree(course: Course) -> None:
-    course.git("worktree", "add", "--quiet", "-b", "mine", str(course.root / "../elsewhere"))
-    course.root = course.root.parent / "elsewhere"
-
-
 SITUATIONS: list[Callable[[Course], None]] = [
-    as_it_is,
+    shallow_and_detached_with_odd_settings_and_a_dirty_index,
+    worktree_of_a_sha256_repository_with_a_filter,
     without_git_inside_another_repository,
-    no_identity_but_signing_and_hooks,
-    shallow,
-    windows_line_ends,
-    detached_with_a_dirty_index,
-    on_a_starter_with_commits,
-    upper_case_filter,
-    sha256,
-    in_a_worktree,
 ]
 
 
@@ -162,12 +131,16 @@ def test_work_is_saved_and_comes_back_byte_for_byte(
     if not (course.root / ".git").exists():
         course.workshop("reset", "1", "--dry-run")  # as the first start does, this keeps a fresh copy
     work = do_work(course.root)
+    checkpoint = course.root / "notebooks/.ipynb_checkpoints/01-enqueue-checkpoint.ipynb"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("{}")
     before = course.files()
     head = course.git("rev-parse", "HEAD") if (course.root / ".git").exists() else ""
     shown = course.workshop("reset", "1", "--yes")
     assert AFTERWARDS in shown
     assert is_fresh(course, 1)
     assert (course.root / 'my "notes".txt').exists(), "files elsewhere stay"
+    assert not checkpoint.exists(), "JupyterLab can't go back to what was before"
     (name,) = course.saved()
     assert name.startswith(f"{OWN}1-") and f"workshop restore {name}" in shown
     if head:
@@ -216,15 +189,6 @@ def test_what_was_in_the_index_is_saved_too(course: Course) -> None:
     assert course.git("show", f"{branch}:workshop/staged.py") == "staged"
 
 
-def test_what_is_staged_as_it_is_in_the_folder_needs_no_branch(course: Course) -> None:
-    (course.root / "workshop/grid.py").write_text("mine")
-    course.git("add", ".")
-    course.workshop("reset", "2", "--yes")
-    (name,) = course.saved()
-    assert (course.root / name / "workshop/grid.py").read_text() == "mine"
-    assert course.branches() == []
-
-
 def test_from_challenge_to_challenge_and_back(course: Course) -> None:
     """Commits on a branch that is made anew are kept, and solutions come on request."""
     course.workshop("reset", "1", "--yes")
@@ -242,19 +206,20 @@ def test_from_challenge_to_challenge_and_back(course: Course) -> None:
     assert "do_task.delay" in (course.root / "workshop/demo.py").read_text()
     course.workshop("restore", name)
     assert (course.root / "workshop/demo.py").read_text() == "# mine\n"
+    course.git("add", ".")
     shown = course.workshop("reset", "3", "--yes")
+    assert course.branches() == [branch], "what is staged as it is in the folder needs none"
     assert is_fresh(course, 3) and "Next: open notebooks/03-scale-out.ipynb" in shown
     assert sorted(course.workshop("restore").split()) == course.saved()
 
 
-@pytest.mark.parametrize("number", [4, 5])
-def test_the_stretches_have_no_branch(course: Course, number: int) -> None:
+def test_the_stretches_have_no_branch(course: Course) -> None:
     course.workshop("reset", "3", "--yes")
     course.git("switch", "--quiet", "-c", "mine")
-    course.workshop("reset", str(number), "--yes")
-    assert is_fresh(course, number) and course.saved() == []
+    course.workshop("reset", "5", "--yes")
+    assert is_fresh(course, 5) and course.saved() == []
     assert course.git("symbolic-ref", "--short", "HEAD") == "mine"
-    course.workshop("reset", str(number), "--yes")
+    course.workshop("reset", "5", "--yes")
     assert course.saved() == [], "a starter is nobody's work, committed or not"
 
 
@@ -302,14 +267,13 @@ def test_the_fresh_copy_of_a_download_survives_a_purge(course: Course) -> None:
     assert is_fresh(course, 2)
 
 
-@pytest.mark.parametrize("situation", [as_it_is, without_git_inside_another_repository])
-def test_save_writes_a_zip_which_restore_brings_back(
-    course: Course, situation: Callable[[Course], None]
-) -> None:
-    situation(course)
+def test_save_writes_a_zip_which_restore_brings_back(course: Course) -> None:
+    """Work that is committed is in it, too."""
     course.workshop("reset", "1", "--yes")
     assert "nothing to save" in course.workshop("save", code=3)
-    work = do_work(course.root)
+    (course.root / "workshop/demo.py").write_text("# mine\n")
+    course.git("commit", "--quiet", "--all", "-m", "Mine")
+    work = ["workshop/demo.py", *do_work(course.root)]
     before = course.files()
     course.workshop("save", "../mine.zip")
     with zipfile.ZipFile(course.root / "../mine.zip") as archive:
@@ -328,67 +292,49 @@ def test_save_writes_a_zip_which_restore_brings_back(
     )
 
 
-def test_commits_are_in_the_zip_too(course: Course) -> None:
-    course.workshop("reset", "1", "--yes")
-    (course.root / "workshop/demo.py").write_text("# mine\n")
-    course.git("commit", "--quiet", "--all", "-m", "Mine")
-    course.workshop("save")
-    (name,) = course.saved()
-    with zipfile.ZipFile(course.root / name) as archive:
-        assert archive.namelist() == ["workshop/demo.py"]
-
-
-def a_folder(place: Path) -> Path:
-    place.unlink()
-    (place / "deep").mkdir(parents=True)
-    return place / "deep/in the way"
-
-
-def a_file(place: Path) -> Path:
-    shutil.rmtree(place.parent)
-    return place.parent
-
-
-def the_same_name(place: Path) -> Path:
-    return place
-
-
 def resets(course: Course) -> int:
     return json.loads((course.root.parent / "state" / "resets.json").read_text())["resets"]
 
 
-@pytest.mark.parametrize("made", [a_folder, a_file, the_same_name])
-def test_a_restore_overwrites_nothing(course: Course, made: Callable[[Path], Path]) -> None:
-    mine = course.root / "notes/mine.txt"
-    mine.parent.mkdir()
-    mine.write_text("saved")
+def test_a_restore_overwrites_nothing(course: Course) -> None:
+    """Neither a folder nor a file that is in the way, nor a file of the same name."""
+    mine = [course.root / name / "mine.txt" for name in ("one", "two", "three")]
+    for each in mine:
+        each.parent.mkdir()
+        each.write_text("saved")
     (course.root / "notebooks/mine.ipynb").write_text("saved, too")
     course.workshop("reset", "1", "--yes")
     assert resets(course) == 1
     (saved,) = course.saved()
-    other = made(mine)
-    other.write_text("in the way")
+    others = [mine[0] / "deep/in the way", mine[1].parent, mine[2]]
+    mine[0].unlink()
+    (mine[0] / "deep").mkdir(parents=True)
+    shutil.rmtree(mine[1].parent)
+    for other in others:
+        other.write_text("in the way")
     shown = course.workshop("restore", saved)
     assert resets(course) == 2, "JupyterLab saves no page that was opened before"
-    assert mine.read_text() == "saved"
+    assert [each.read_text() for each in mine] == ["saved"] * 3
     (first,) = set(course.saved()) - {saved}
-    assert (course.root / first / other.relative_to(course.root)).read_text() == "in the way"
+    for other in others:
+        assert (course.root / first / other.relative_to(course.root)).read_text() == "in the way"
     assert f"What was in the way is saved in {first}" in shown
 
 
 @pytest.mark.parametrize(
-    "name", ["../out.txt", "/out.txt", "link/out.txt", ".git/hooks/post-checkout", "a/.GIT/b"]
+    "names", [["../out.txt", "/out.txt", "link/out.txt"], [".git/hooks/post-checkout"], ["a/.GIT/b"]]
 )
-def test_a_zip_writes_only_where_work_is(course: Course, name: str) -> None:
+def test_a_zip_writes_only_where_work_is(course: Course, names: list[str]) -> None:
     with zipfile.ZipFile(course.root.parent / "bad.zip", "w") as archive:
         link = zipfile.ZipInfo("link")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "..")
-        archive.writestr(name, "bad")
+        for name in names:
+            archive.writestr(name, "bad")
     before, outside = course.state(), sorted(course.root.parent.iterdir())
     course.run(sys.executable, "-m", "backstage", "restore", "../bad.zip", code=None)
     assert sorted(course.root.parent.iterdir()) in (outside, sorted([*outside, course.root.parent / "state"]))
-    if ".git" in name.lower():
+    if ".git" in names[0].lower():
         assert course.state() == before
 
 
@@ -420,45 +366,14 @@ def test_what_keeps_a_copy_from_being_made_is_named_first(course: Course) -> Non
     assert course.state() == before
 
 
-def test_jupyterlab_can_t_go_back_to_what_was_before(course: Course) -> None:
-    checkpoint = course.root / "notebooks/.ipynb_checkpoints/01-enqueue-checkpoint.ipynb"
-    checkpoint.parent.mkdir()
-    checkpoint.write_text("{}")
-    course.workshop("reset", "1", "--yes")
-    assert not checkpoint.exists()
-
-
-def merge(course: Course) -> None:
+def test_in_the_middle_of_a_merge_it_refuses(course: Course) -> None:
     for branch, text in (("other", "other"), ("main", "main")):
         course.git("switch", "--quiet", "-C", branch, "origin/main")
         (course.root / "README.md").write_text(text)
         course.git("commit", "--quiet", "--all", "-m", text)
     course.git("merge", "other", code=1)
-
-
-def rebase(course: Course) -> None:
-    merge(course)
-    course.git("merge", "--abort")
-    course.git("rebase", "other", code=1)
-
-
-def half_done_git(course: Course) -> None:
-    (course.root / ".git/index.lock").touch()
-
-
-@pytest.mark.parametrize(
-    ("situation", "said"),
-    [
-        (merge, "A merge, a rebase or the like is not finished here. Nothing was changed. Next: git status"),
-        (rebase, "A merge, a rebase or the like is not finished here"),
-        (half_done_git, "index.lock': File exists"),
-    ],
-)
-def test_in_the_middle_of_something_it_refuses(
-    course: Course, situation: Callable[[Course], None], said: str
-) -> None:
-    situation(course)
     before = course.state()
+    said = "A merge, a rebase or the like is not finished here. Nothing was changed. Next: git status"
     assert said in course.workshop("reset", "1", "--yes", code=3)
     assert course.state() == before
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 import psycopg
 from shapely import box
 
-from backstage.classroom import clearing, fill
+from backstage.classroom import fill
 from backstage.classroom.card import Card
 from backstage.classroom.central import site
 from backstage.classroom.wall import Wall
@@ -59,10 +59,3 @@ def test_the_end_is_estimated_from_what_waits_and_what_is_still_to_be_fed(cards:
         began = time.monotonic()
         seen.look()
     assert 0 < seen.words["left"] <= 600 / (10 / (time.monotonic() - began + 5))
-
-
-def test_a_cleared_central_has_an_empty_scoreboard(cards: list[Card]) -> None:
-    work(cards[2], 1, "worker1@machine03")
-    assert look().doers
-    clearing.clear(site())
-    assert not look().doers

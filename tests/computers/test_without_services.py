@@ -13,37 +13,26 @@ OLD = (
     "import sys, runpy; sys.version_info = (3, 10, 4, 'final', 0); sys.version = '3.10.4 (main)'; "
     "sys.argv[0] = 'workshop'; runpy.run_module('backstage', run_name='__main__')"
 )
+USER_SITE = f"lib/python3.{sys.version_info.minor}/site-packages"
 
 COMPUTERS = {
-    # Variables of another project
-    "a task queue of another project": Computer(
-        {"CELERY_BROKER_URL": "redis://localhost/0"}, command=["ledger"]
+    "other projects' variables and modules, a narrow terminal, no folder for temporary files": Computer(
+        {
+            "CELERY_BROKER_URL": "redis://localhost/0",
+            **{"PGSSLMODE": "require", "PGSERVICE": "x", "PGHOSTADDR": "10.1.2.3"},
+            **{"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"},
+            **{"PYTHONPATH": "{folder}", "PYTHONUSERBASE": "{folder}", "HOME": "{folder}"},
+            **{"PYTHONSTARTUP": "{folder}/kombu.py", "PYTHONWARNINGS": "error", "PYTHONOPTIMIZE": "2"},
+            **{"TMPDIR": "/nowhere", "COLUMNS": "10", "TERM": "dumb"},
+        },
+        files={"kombu.py": FOREIGN, "click.py": FOREIGN, f"{USER_SITE}/click.py": FOREIGN},
+        command=["ledger"],
     ),
-    "a database of another project": Computer(
-        {"PGSSLMODE": "require", "PGSERVICE": "x", "PGHOSTADDR": "10.1.2.3"}, command=["ledger"]
-    ),
-    "services of another folder on the usual ports": Computer({}, command=["ledger"]),
-    "a company's proxy": Computer({"http_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9"}),
-    "a module of the same name as a library": Computer(
-        {"PYTHONPATH": "{folder}"}, files={"kombu.py": FOREIGN, "click.py": FOREIGN}, command=["ledger"]
-    ),
-    "a start-up file for Python": Computer(
-        {"PYTHONSTARTUP": "{folder}/start.py"}, files={"start.py": FOREIGN}
-    ),
-    "packages in the home folder": Computer(
-        {"PYTHONUSERBASE": "{folder}", "HOME": "{folder}"},
-        files={f"lib/python3.{sys.version_info.minor}/site-packages/click.py": FOREIGN},
-    ),
-    "warnings are errors": Computer({"PYTHONWARNINGS": "error"}),
-    "assertions are off": Computer({"PYTHONOPTIMIZE": "2"}),
     "a repository that a git hook names": Computer(
         {"GIT_DIR": "{folder}/other", "GIT_INDEX_FILE": "{folder}/index"},
         "RabbitMQ or PostGIS does not run here: squares and queues stay as they are.",
         ["reset", "1", "--dry-run"],
         code=0,
-    ),
-    "conda's prefix is gone": Computer(
-        {"CONDA_PREFIX": "{folder}/nowhere"}, "The services of this course are not running", ["doctor"]
     ),
     "an address with a typing mistake": Computer(
         {"WORKSHOP_BROKER_URL": "amqp:/celery_user:secret@localhost/celery_app"},
@@ -51,12 +40,13 @@ COMPUTERS = {
         ["ledger"],
     ),
     # Homes, folders, terminals
-    "no home is named": Computer({}, unset=["HOME"]),
-    "the home folder is not there": Computer({"HOME": "/nowhere"}),
-    "the home folder can't be written": Computer({"HOME": "/proc"}),
-    "the folder for temporary files is not there": Computer({"TMPDIR": "/nowhere"}),
-    "no programs are found": Computer(
-        {"PATH": ""}, "The services of this course are not running", ["doctor"]
+    "no programs are found, and conda's prefix is gone": Computer(
+        {"PATH": "", "CONDA_PREFIX": "{folder}/nowhere"},
+        "The services of this course are not running",
+        ["doctor"],
+    ),
+    "no home is named, and few files may be open": Computer(
+        {}, unset=["HOME"], program=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *WORKSHOP]
     ),
     "the state folder is a file": Computer(
         {"WORKSHOP_STATE": "{folder}/file"}, "{folder}/file is a file", files={"file": ""}
@@ -73,8 +63,6 @@ COMPUTERS = {
     "letters of 1963": Computer(
         {"LC_ALL": "C", "PYTHONIOENCODING": "ascii"}, "do_task.delay", ["solution", "1"], code=0
     ),
-    "a narrow terminal": Computer({"COLUMNS": "10", "TERM": "dumb"}),
-    "few files may be open": Computer({}, program=["sh", "-c", 'ulimit -n 16; exec "$@"', "sh", *WORKSHOP]),
     # Pythons
     "a Python that is too old": Computer(
         {},

@@ -61,7 +61,9 @@ def test_the_parts_are_those_of_both_addresses() -> None:
     login = "c7f3-machine07:22aa09bcd0e1f6b7"
     assert CARD.broker.url == f"amqp://{login}@192.168.8.10:5672/c7f3"
     assert CARD.database.url == f"postgresql+psycopg://{login}@192.168.8.10:26007/c7f3"
-    assert "machine07" in repr(CARD)
+    first, *lines, last = repr(CARD).splitlines()
+    assert (first.split(), last.split()) == (["broker", "database"], ["name", "c7f3"])
+    assert f"port          {5672:<20}26007" in lines and "machine07" in repr(CARD)
 
 
 def test_passwords_are_random_and_survive_the_code() -> None:

@@ -13,7 +13,7 @@ from psycopg.errors import DiskFull
 
 from backstage.challenges import challenge_1
 from backstage.challenges.verdict import Verdict
-from backstage.classroom import cards, central, clearing, passed
+from backstage.classroom import cards, central, clearing, passed, rehearsal
 from backstage.classroom import fill as filling
 from backstage.classroom import join as joining
 from backstage.classroom.card import Card
@@ -22,6 +22,7 @@ from backstage.stack import status
 from backstage.stack.central_config import CentralConfig
 from backstage.stack.site import USUAL_PORTS, Site
 from workshop import state_folder
+from workshop.errors import WorkshopError
 
 CARDS = [
     Card(number, "c7f3", "0123456789abcdef", "192.0.2.1", 5672, 5432, datetime.now(UTC) + timedelta(hours=1))
@@ -216,3 +217,9 @@ def test_a_verdict_is_shared_only_if_someone_says_so(monkeypatch: pytest.MonkeyP
     assert workshop("check", "1").exit_code == 0 and shared == []
     assert "Shared with your class: C1-PASSED" in workshop("check", "1", "--share").output
     assert shared == ["C1-PASSED"]
+
+
+def test_a_rehearsal_needs_services_that_run() -> None:
+    with pytest.raises(WorkshopError, match="workshop up"):
+        rehearsal.rehearse()
+    assert CentralConfig.read() is None
