@@ -19,7 +19,7 @@ test test-all:
 	@$(LINT) && .venv/bin/python -m pytest tests/compose \
 	    && .venv/bin/python -m pytest tests --ignore tests/compose -n 5 --dist loadfile --no-loadscope-reorder --durations=25 $(LEFT_OUT)
 
-test-fast:  ## unit tests and notebooks' form, no services
+test-fast:  ## lint, types and unit tests, no services
 	@sh scripts/setup.sh
 	@$(LINT) && .venv/bin/python -m pytest tests/unit -m "not nightly"
 

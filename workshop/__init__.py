@@ -1,4 +1,4 @@
-"""A workshop on task queues for geoprocessing: one task, four services, and what attendees look at.
+"""A workshop on task queues for geoprocessing: its tasks, its services, and what attendees look at.
 
 Whoever imports this package reaches its broker and its database by its own settings: what another project
 set for Celery or PostgreSQL in the environment would win over the addresses that the code names.

@@ -102,7 +102,7 @@ SETTINGS: dict[str, Number | Text] = {
     "prefetch": Number(1, 1000, int),  # messages that each process of a worker may take in advance
     "profile": Text("usual|fast", "usual or fast"),  # how a worker runs its tasks
     "machine": Text(r"[\w.-]+", "a name of letters, digits, dots and hyphens"),  # what this one is called
-    "tasks": Number(1, 1_000_000, int),  # that challenge 1 wants: tests want fewer
+    "tasks": Number(1, 1_000_000, int),  # that a challenge wants: tests want fewer
     "haste": Number(1, 1000),  # how much sooner retries come, for tests
 }
 """What can be set, and what each value can be."""

@@ -1,4 +1,4 @@
-"""The Celery application and its one task."""
+"""The Celery application and the task of one square."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from workshop.delivery.task import Task, write_task_log
 from workshop.service import ServiceError, geoprocess
 from workshop.settings import broker_url
 
-# Create the Celery application: the name of this module, and the address of the message broker
+# Create the Celery application: its name, and the address of the message broker
 application = Celery("tasks", broker=broker_url())
 application.config_from_object("workshop.delivery.configuration")
 

@@ -128,7 +128,8 @@ def status() -> None:
 def logs(service: str | None, lines: int, follow: bool) -> None:
     """Show the end of every log, or of one SERVICE."""
     if containers.inside():
-        part = (service or "").rstrip("0123456789")
+        part = (service or "").partition("@")[0].rstrip("0123456789")
+        part = "worker" if part in ("machine", PERIODIC) else part
         there = f"in a terminal of your own computer, in the course's folder: docker compose logs {part}"
         raise WorkshopError("Docker keeps what each container says.", there.rstrip())
     found = stack_logs.of(service)

@@ -246,6 +246,7 @@ def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Mac
     expect(total(page, "done")).to_have_text("700 of 700")
     expect(page.locator("tbody tr")).to_have_count(1)
     expect(page.locator("tbody tr")).to_contain_text("100 %")
+    expect(page.get_by_role("button", name="by worker")).to_be_visible()
     assert colour_at(page, 325_001, 673_500) == NATIONS["SCT"][1]
 
 

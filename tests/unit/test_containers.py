@@ -300,7 +300,10 @@ def test_the_doctor_looks_for_no_programs(services: Answering, monkeypatch: pyte
     assert not [seen for seen, _ in doctor.examine() if "found /" in seen]
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("worker1", "logs worker"), ("", "logs")])
+@pytest.mark.parametrize(
+    ("asked", "shown"),
+    [("worker1@3f2a", "logs worker"), ("machine02", "logs worker"), ("flower", "logs flower"), ("", "logs")],
+)
 def test_logs_are_dockers(asked: str, shown: str) -> None:
     done = CliRunner().invoke(main, ["logs", *filter(None, [asked])])
     assert done.exit_code == 3

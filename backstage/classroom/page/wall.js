@@ -35,8 +35,13 @@ function end() {
   return [`end in ${seconds < 100 ? `${Math.ceil(seconds)} s` : `${Math.round(seconds / 60)} min`}`, time];
 }
 
+function who() {
+  return (frame.heads || ["machine"])[0];  // a machine of its own tells its workers apart
+}
+
 function write() {
   text(byId("title"), frame.title || "Squares");
+  text(byId("who"), who());
   const [done, all] = frame.bar || [0, 1];
   Object.assign(byId("bar"), {hidden: !frame.bar, value: done, max: all || 1});
   fill(byId("totals"), frame.totals ? [...frame.totals, end()] : [], ([label, value]) => {
@@ -107,7 +112,7 @@ function speak(trouble) {
   text(byId("trouble"), trouble);
   if (Date.now() - spoken < SPOKEN_EVERY && !frame.over) return;
   spoken = Date.now();
-  canvas.setAttribute("aria-label", `Map of the British National Grid, coloured by ${by}. ${inWords()}`);
+  canvas.setAttribute("aria-label", `Map of the British National Grid, coloured by ${by === "nation" ? by : who()}. ${inWords()}`);
   text(byId("spoken"), inWords());
 }
 
