@@ -66,7 +66,8 @@ def _text(found: dict[str, Any]) -> str:
     if "rounds" in found:
         parts += [found["rounds"]["machine"], _READ]
         for tasks, each in runs(found["rounds"]).groupby("tasks"):
-            parts += [f"## {tasks:,} tasks, {each['round'].nunique()} rounds", _table(each)]
+            rounds = each["round"].nunique()
+            parts += [f"## {tasks:,} tasks, {f'{rounds} rounds' if rounds > 1 else 'once'}", _table(each)]
         parts.append("\n".join(f"- *{each.name}*: {each.about}." for each in CONTENDERS))
     if "large" in found:
         small, large = runs(found["large"]).to_dict("records")
@@ -99,7 +100,7 @@ def _table(table: pd.DataFrame) -> str:
 
 
 def _ratio(middle: float, low: float, high: float) -> str:
-    return _figure(middle, f"{{:.2f}} ({low:.2f} to {high:.2f})")
+    return _figure(middle, "{:.2f}" if low == high else f"{{:.2f}} ({low:.2f} to {high:.2f})")
 
 
 def _figure(value: float, shape: str) -> str:

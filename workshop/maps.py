@@ -85,10 +85,14 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
     sqlalchemy.exc.OperationalError
         If the database does not answer.
     """
-    with _asking(_SQUARES, task_ids) as (connection, query, values), _no_collector():
-        rows = connection.connection.cursor(binary=True).execute(query, values).fetchall()
-        table = pd.DataFrame(rows, columns=list(_KINDS)).astype(_KINDS)
-        order = np.lexsort([table[name].to_numpy(str) for name in ("task_id", "grid_ref")])
+    with _no_collector():
+        with _asking(_SQUARES, task_ids) as (connection, query, values):
+            rows = connection.connection.cursor(binary=True).execute(query, values)
+            table = pd.DataFrame(rows.fetchall(), columns=list(_KINDS)).astype(_KINDS)
+        keys = [
+            table[name].str[:40].to_numpy(str) for name in ("task_id", "grid_ref")
+        ]  # as wide as the longest
+        order = np.lexsort(keys)
         table = table.iloc[order].reset_index(drop=True)
         west, south = (table[each].to_numpy() // 1000 * 1000 for each in "xy")
         squares = shapely.box(west, south, west + 1000, south + 1000)

@@ -50,3 +50,14 @@ def test_a_branch_that_is_checked_out_elsewhere_is_left_alone(course: Course, tm
     assert "challenge-3 is checked out in" in shown and "elsewhere" in shown
     assert "challenge-3 is checked out in" in course.workshop("reset", "3", "--yes", code=3)
     assert course.state() == before
+
+
+def test_wrong_marks_are_named_and_nothing_is_made(course: Course) -> None:
+    with (course.root / "workshop/demo.py").open("a") as demo:
+        demo.write("### BEGIN SOLUTION 3: more\n")
+    course.git("commit", "--quiet", "--all", "-m", "Wrong")
+    last = (course.root / "workshop/demo.py").read_text().count("\n")
+    assert f"workshop/demo.py, line {last}: this mark of a solution is wrong" in course.workshop(
+        "class", "branches", code=3
+    )
+    assert not course.git("branch", "--list", "challenge-*")

@@ -28,12 +28,8 @@ from workshop.maps import read_boundary
 
 
 @pytest.fixture(autouse=True)
-def fresh(request, monkeypatch) -> Iterator[None]:
-    """Nothing was fed yet, and nothing waits or is written; no command outlives its test.
-
-    Tests look until RabbitMQ has counted; so no audit waits for that.
-    """
-    monkeypatch.setattr(audit, "_FRESH_SECONDS", 0)
+def fresh(request) -> Iterator[None]:
+    """Nothing was fed yet, and nothing waits or is written; no command outlives its test."""
     if "central" not in request.fixturenames:
         yield
         return

@@ -322,19 +322,18 @@ def test_a_restore_overwrites_nothing(course: Course) -> None:
 
 
 @pytest.mark.parametrize(
-    "names", [["../out.txt", "/out.txt", "link/out.txt"], [".git/hooks/post-checkout"], ["a/.GIT/b"]]
+    "name", ["../out.txt", "/out.txt", "link/out.txt", ".git/hooks/post-checkout", "a/.GIT/b"]
 )
-def test_a_zip_writes_only_where_work_is(course: Course, names: list[str]) -> None:
+def test_a_zip_writes_only_where_work_is(course: Course, name: str) -> None:
     with zipfile.ZipFile(course.root.parent / "bad.zip", "w") as archive:
         link = zipfile.ZipInfo("link")
         link.external_attr = 0o120777 << 16
         archive.writestr(link, "..")
-        for name in names:
-            archive.writestr(name, "bad")
+        archive.writestr(name, "bad")
     before, outside = course.state(), sorted(course.root.parent.iterdir())
     course.run(sys.executable, "-m", "backstage", "restore", "../bad.zip", code=None)
     assert sorted(course.root.parent.iterdir()) in (outside, sorted([*outside, course.root.parent / "state"]))
-    if ".git" in names[0].lower():
+    if ".git" in name.lower():
         assert course.state() == before
 
 

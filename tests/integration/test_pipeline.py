@@ -41,6 +41,17 @@ def test_one_task_is_one_row():
     assert rows.crs.to_epsg() == 27700
 
 
+def test_squares_are_sorted_whatever_someone_wrote(room):
+    ids = [f"00000000-0000-4000-8000-00000000000{number}" for number in range(4)]
+    for id, reference in zip(ids, ("NT2573", "HL0006", "É" * 2000, "HL0006"), strict=True):
+        room.sql(
+            "INSERT INTO geopython.grid_squares (task_id, grid_ref, style_cat, x, y, geom, worker, attempt)"
+            "VALUES (%s, %s, 'SEA', 5, 5, ST_MakeEnvelope(0, 0, 1000, 1000, 27700), 'other', 1)",
+            *(id, reference),
+        )
+    assert [ids.index(id) for id in maps.read_squares(reversed(ids)).task_id] == [1, 3, 0, 2]
+
+
 def test_a_second_delivery_makes_no_second_row():
     id = str(uuid4())
     for _ in range(3):

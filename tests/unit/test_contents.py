@@ -15,7 +15,9 @@ from workshop import state_folder
 
 @pytest.fixture
 def contents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StarterContents:
-    """JupyterLab's documents: a folder with one notebook."""
+    """JupyterLab's documents: a folder with one notebook, and nothing of the person's own."""
+    for kind in ("DATA", "CONFIG"):
+        monkeypatch.setenv(f"JUPYTER_{kind}_DIR", str(tmp_path / "jupyter"))
     monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
     nbformat.write(nbformat.v4.new_notebook(), tmp_path / "mine.ipynb")
     return StarterContents(root_dir=str(tmp_path))

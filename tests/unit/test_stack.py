@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-from filelock import FileLock
 
 from backstage import scale
 from backstage.stack import binaries, control, keeper, lock, logs, plan, startup
@@ -141,12 +140,15 @@ def test_a_full_disk_is_said_before_anything_starts(
 
 
 @pytest.mark.posix
-def test_a_folder_without_file_locks_is_refused(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: FileLock) -> None:
-        raise OSError(errno.ENOLCK, "No locks available")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_folder_without_file_locks_is_refused(
+    state: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(FileLock, "acquire", refuse)
-    said = rf"{state} can't be locked \(No locks available\), as on some network drives.*set WORKSHOP_STATE"
+    monkeypatch.setattr("fcntl.flock", refuse)
+    said = rf"{state} can't be locked \(.*\), as on some network drives.*set WORKSHOP_STATE"
     with pytest.raises(WorkshopError, match=said), lock.only_one():
         pass
 

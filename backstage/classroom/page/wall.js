@@ -36,7 +36,7 @@ function end() {
 }
 
 function who() {
-  return (frame.heads || ["machine"])[0];  // a machine of its own tells its workers apart
+  return (frame.heads || [kind === "panel" ? "worker" : "machine"])[0];  // a machine of its own has workers only
 }
 
 function write() {
