@@ -89,10 +89,8 @@ def read_squares(task_ids: Iterable[str | UUID] | None = None) -> gpd.GeoDataFra
         with _asking(_SQUARES, task_ids) as (connection, query, values):
             rows = connection.connection.cursor(binary=True).execute(query, values)
             table = pd.DataFrame(rows.fetchall(), columns=list(_KINDS)).astype(_KINDS)
-        keys = [
-            table[name].str[:40].to_numpy(str) for name in ("task_id", "grid_ref")
-        ]  # as wide as the longest
-        order = np.lexsort(keys)
+        # In such an array each text takes as much room as the longest, whatever someone wrote there.
+        order = np.lexsort([table[name].str[:40].to_numpy(str) for name in ("task_id", "grid_ref")])
         table = table.iloc[order].reset_index(drop=True)
         west, south = (table[each].to_numpy() // 1000 * 1000 for each in "xy")
         squares = shapely.box(west, south, west + 1000, south + 1000)
