@@ -5,9 +5,9 @@ from backstage.stack.status import running, services, until
 from backstage.stack.workers import FAST
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
-from workshop.kinds import MOST_WORKERS, SETTINGS, Number, valid
+from workshop.kinds import MOST_WORKERS, SETTINGS, valid, whole
 
-_WORKERS = Number(1, MOST_WORKERS, int)
+_WORKERS = whole(1, MOST_WORKERS)
 
 
 def add(names: tuple[str, ...]) -> list[str]:

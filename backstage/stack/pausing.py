@@ -9,9 +9,9 @@ from kombu.exceptions import OperationalError
 from workshop import settings
 from workshop.delivery.asking import ask, living
 from workshop.errors import WorkshopError
-from workshop.kinds import Number, valid
+from workshop.kinds import number, valid
 
-_SECONDS = Number(0, 3600)
+_SECONDS = number(0, 3600)
 
 
 def pause(seconds: float = 60) -> None:
