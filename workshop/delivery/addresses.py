@@ -37,9 +37,9 @@ class Trouble(Exception):
     Parameters
     ----------
     part : str
-        ``scheme``, ``user``, ``password``, ``user or password`` (a server does not tell which), ``host``,
-        ``port``, ``virtual host``, ``database``; ``address`` if it can't be taken apart. Or what is wrong
-        there though the address is right: ``connections``, as no more are let in.
+        ``user or password`` (a server does not tell which), ``host``, ``port``, ``virtual host``,
+        ``database``; ``address`` if it can't be taken apart. Or what is wrong there though the address is
+        right: ``connections``, as no more are let in.
     text : str
         What was seen, in a sentence without the password.
     on_the_way : bool
@@ -129,27 +129,14 @@ def database_trouble(url: object) -> Trouble | None:
     return _trouble("database", f"no table {' and no '.join(missing)}", known) if missing else None
 
 
-def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
-    try:
-        if not isinstance(url, str):
-            raise ValueError(f"type {type(url).__name__}")
+def _parts_of(url: Any, kind: Kind) -> dict[str, Any]:
+    with suppress(AttributeError, ValueError):  # it is not text, or its port is no number
         split = urlsplit(url)
-        found = {
-            f"scheme {split.scheme}": split.scheme in kind.schemes,
-            "slashes": split.netloc,
-            "at": "@" in split.netloc,
-            "user": split.username,
-            "password": split.password,
-            "host": split.hostname,
-        }
-        for part, there in found.items():
-            if not there:
-                raise ValueError(part)
-        port = split.port or kind.port
-    except ValueError as error:
-        raise _trouble("address", str(error), vars(kind)) from error
-    user, name = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
-    return {"scheme": split.scheme, "user": user, "host": split.hostname, "port": port, kind.name: name}
+        if split.scheme in kind.schemes and split.username and split.password and split.hostname:
+            user, name = unquote(split.username), unquote(split.path.removeprefix("/"))
+            return {"user": user, "host": split.hostname, "port": split.port or kind.port, kind.name: name}
+    shape = f"{kind.schemes[0]}://user:password@host:{kind.port}/name"
+    raise Trouble("address", f"The {kind.what}'s address is not like {shape}.")
 
 
 def _reach(url: object, kind: Kind, patience: float) -> dict[str, Any]:
