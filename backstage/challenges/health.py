@@ -18,7 +18,7 @@ from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
 from workshop.database import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
-from workshop.delivery.asking import ask_workers, code_digest, living
+from workshop.delivery.asking import ask, code_digest, living
 
 PATIENCE = 30
 """Seconds to wait for a worker that is starting."""
@@ -123,7 +123,7 @@ def _down() -> Verdict:
 
 def reports() -> dict[str, dict[str, Any]]:
     """Return what each worker says of itself, by its name; see `workshop.delivery.answering`."""
-    return ask_workers(settings.broker_url(), expected=workers_ready())
+    return ask(settings.broker_url(), "course_report", limit=workers_ready())
 
 
 def workers() -> list[str]:

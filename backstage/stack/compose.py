@@ -27,6 +27,7 @@ from backstage.stack.texts import refusal
 from backstage.stack.watch import syntax_error
 from workshop import settings, state_folder
 from workshop.delivery.asking import ask, code_digest, living
+from workshop.delivery.configuration import worker_prefetch_multiplier
 from workshop.errors import WorkshopError
 
 _PATIENCE = 60
@@ -128,19 +129,10 @@ def _right_ones(alive: dict[str, str]) -> set[str]:
     saved = {name for name, digest in alive.items() if digest == code_digest() or syntax_error()}
     if settings.joined() or not alive:
         return saved
-    processes, answers = settings.get("processes") or plan.usual_processes(), {}
+    processes, reports = settings.get("processes") or plan.usual_processes(), {}
+    pool = "thread" if settings.get("profile") == workers.FAST else "prefork"
+    wanted = [pool, processes, settings.get("prefetch") or worker_prefetch_multiplier]
     with suppress(OSError, OperationalError, AMQPError):  # the broker may be away
-        answers = ask(settings.broker_url(), "stats", timeout=1, limit=len(alive))
-    pools = {name: answer["pool"] for name, answer in answers.items() if "pool" in answer}
-    running = {name: (pool["implementation"], pool["max-concurrency"]) for name, pool in pools.items()}
-    usual = "celery.concurrency.prefork:TaskPool"
-    fast = settings.get("profile") == workers.FAST
-    wanted = "celery.concurrency.thread:TaskPool" if fast else usual, processes
-    ahead = processes * (settings.get("prefetch") or 0)  # more while a worker holds what is due later
-
-    def is_right(name: str) -> bool:
-        if not name.startswith("worker"):
-            return running.get(name) == (usual, 1)
-        return running.get(name) == wanted and answers[name]["prefetch_count"] >= ahead
-
-    return {name for name in saved if is_right(name)}
+        reports = ask(settings.broker_url(), "course_report", limit=len(alive))
+    how = {name: report["how"] for name, report in reports.items()}
+    return {name for name in saved if how.get(name) == wanted or name.startswith(plan.PERIODIC)}

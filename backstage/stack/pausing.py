@@ -38,7 +38,7 @@ def pause(seconds: float = 60) -> None:
         workers = living(settings.database_url())
         options = {"arguments": lease, "timeout": 3, "limit": len(workers) or None}
         answers = ask(settings.broker_url(), "course_pause", **options)
-    silent = workers.keys() - {name for name, answer in answers.items() if "paused" in answer}
+    silent = workers.keys() - answers.keys()
     if silent or not workers:
         said = f"{', '.join(sorted(silent))} does not answer." if silent else "No worker answers."
         raise WorkshopError(said, "workshop status")

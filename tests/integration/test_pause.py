@@ -10,7 +10,7 @@ from backstage.challenges import health
 from tests.conftest import wait_for
 from tests.integration.own_stack import EDINBURGH, done, send
 from workshop import live, settings
-from workshop.delivery.asking import ask_workers
+from workshop.delivery.asking import ask
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -22,8 +22,13 @@ def _go_on() -> Iterator[None]:
 
 
 def held() -> set[str]:
-    [report] = ask_workers(settings.broker_url(), expected=1).values()
+    [report] = ask(settings.broker_url(), "course_report", limit=1).values()
     return set(report["held"])
+
+
+def test_a_worker_says_how_it_runs_its_tasks() -> None:
+    [report] = ask(settings.broker_url(), "course_report", limit=1).values()
+    assert report["how"] == ["prefork", 2, 2]
 
 
 def test_the_workers_go_on_by_themselves() -> None:

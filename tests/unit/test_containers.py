@@ -48,22 +48,18 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def services(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Let services answer as told, and workers live, each with its code and its number of processes."""
 
-    def answering(silent: str = "", **workers: tuple[str, int]) -> None:
+    def answering(silent: str = "", ahead: int = 2, **workers: tuple[str, int]) -> None:
         living = {name.replace("_at_", "@"): each for name, each in workers.items()}
 
         def trouble(service: Service, site: Site) -> str | None:
             return "nobody answers" if service.name == silent else None
 
-        def stats(*_: Any, **__: Any) -> dict[str, Any]:
-            pool = {"implementation": "celery.concurrency.prefork:TaskPool"}
-            return {
-                name: {"pool": pool | {"max-concurrency": number}, "prefetch_count": number}
-                for name, (_, number) in living.items()
-            }
+        def reports(*_: Any, **__: Any) -> dict[str, Any]:
+            return {name: {"how": ["prefork", number, ahead]} for name, (_, number) in living.items()}
 
         monkeypatch.setattr(Service, "trouble", trouble)
         monkeypatch.setattr(compose, "living", lambda url: {name: code for name, (code, _) in living.items()})
-        monkeypatch.setattr(compose, "ask", stats)
+        monkeypatch.setattr(compose, "ask", reports)
 
     return answering
 
@@ -123,14 +119,12 @@ def test_a_worker_with_processes_is_not_ready_where_threads_are_wished(services:
     assert status.services()["worker1@a"] == "starting"
 
 
-def test_a_worker_that_takes_one_message_ahead_is_not_ready_where_more_are_wished(
-    services: Answering,
-) -> None:
-    services(worker1_at_a=(SAVED, 2))
-    settings.change(prefetch=1)
-    assert status.services()["worker1@a"] == "ready"
-    settings.change(prefetch=50)
+def test_a_worker_is_not_ready_where_it_is_to_take_more_or_fewer_messages_ahead(services: Answering) -> None:
+    services(worker1_at_a=(SAVED, 2), ahead=3)
     assert status.services()["worker1@a"] == "starting"
+    for prefetch, state in (3, "ready"), (1, "starting"), (50, "starting"):
+        settings.change(prefetch=prefetch)
+        assert status.services()["worker1@a"] == state
 
 
 def test_a_worker_whose_code_does_not_compile_is_still_the_one_before(
