@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from threading import current_thread, main_thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -93,8 +92,6 @@ def write_task_log(state: str, error: BaseException) -> None:
     error : BaseException
         What ended the attempt.
     """
-    if isinstance(error, MemoryError):
-        return  # as after the loss of a process, the worker gives the task back, and says when that is enough
     attempt = current_attempt()
     text = f"{type(error).__name__}: {error}".partition("\n[SQL: ")[0][:2000].replace("\0", "")
     line = {
@@ -133,10 +130,8 @@ class Task(celery.Task):
             if isinstance(error.code, int) and error.code < 0:
                 raise  # a signal, such as that of the hard time limit
             raise RuntimeError(f"The task called exit({error.code or ''})") from error
-        except MemoryError as error:
-            if current_thread() is main_thread():
-                raise  # its process ends, and the worker counts that
-            raise Reject("its thread found no memory", requeue=True) from error
+        except MemoryError as error:  # Celery would end this process, or forget the task that a thread ran
+            raise RuntimeError("The task found no memory") from error
         except Exception:
             self._give_back_after_outage()
             raise

@@ -43,7 +43,7 @@ EVENTS_WAIT = 0.2
 LOSSES = 4
 """How often a task may lose its process, in one worker, until it is a dead letter."""
 
-_LOSS = (WorkerLostError, SystemExit, MemoryError)
+_LOSS = (WorkerLostError, SystemExit)
 
 _logger = get_logger(__name__)
 _in_a_row = 0
