@@ -111,15 +111,6 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_right(
         assert str(refused.value).startswith(f"{variable} is '{value}'. It must be {right}")
 
 
-def test_what_someone_wrote_into_a_file_is_named_until_it_is_mended() -> None:
-    state_folder.write("settings.json", {"pace": "fast"})
-    with pytest.raises(WorkshopError, match="^pace in settings.json is 'fast'. It must be a number"):
-        settings.pace()
-    assert settings.fault_rate() == 0, "a wrong value costs nobody who does not ask for it"
-    settings.change(pace=20)
-    assert settings.pace() == 20
-
-
 @pytest.mark.posix
 def test_no_service_is_started_with_a_wrong_variable() -> None:
     done = workshop("up", "worker", WORKSHOP_PACE="fast")
