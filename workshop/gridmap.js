@@ -1,9 +1,7 @@
 // Land, names, and a canvas with a pixel for each square of 1 km. Its unit is the metre of the National Grid.
 const [columns, rows] = [700, 1300], grid = [[0, 0], [1000 * rows, 1000 * columns]];
 const bytes = new Uint8Array(await unpack(painted.packed).arrayBuffer());
-const keys = bytes.subarray(0, columns * rows), steps = bytes.subarray(columns * rows), {side} = page;
-const stepOf = square =>
-  steps[(square / columns / side | 0) * (columns / side) + (square % columns / side | 0)];
+const keys = bytes.subarray(0, columns * rows), steps = bytes.subarray(columns * rows);
 const colours = page.keys.map(([, colour]) => {
   const [red, green, blue, alpha = 255] = colour.match(/\w\w/g).map(part => parseInt(part, 16));
   return (alpha << 24 | blue << 16 | green << 8 | red) >>> 0;
@@ -33,7 +31,7 @@ const [form, slider, output] = ["form", "input", "output"].map(each => document.
 const paint = () => {
   const scale = 1000 * 2 ** map.getZoom(), wide = Math.max(0, Math.round((smallest / scale - 1) / 2));
   const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer);
-  const now = slider.valueAsNumber, there = squares.filter(square => stepOf(square) <= now);
+  const now = slider.valueAsNumber, there = squares.filter(square => steps[square] <= now);
   shown.fill(-1);
   for (const more of wide ? [wide, 0] : [0]) for (const square of there) {
     const x = square % columns, y = rows - 1 - (square / columns | 0);

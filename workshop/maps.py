@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 import sqlalchemy as sa
 
-from workshop.colours import GREY, NATIONS, colour, ramp, shade
+from workshop.colours import NATIONS, colour, ramp, shade
 from workshop.database import engine
 from workshop.delivery.record import uuids
 from workshop.errors import WorkshopError
@@ -44,9 +44,7 @@ TASKS_UP_TO = 2500
 """Up to so many squares, a tooltip says how many tasks hit one."""
 
 _COLUMNS = {by: by for by in ("worker", "machine", "attempt")} | {"nation": "style_cat", "time": "''"}
-_ACROSS, _SHADES, _REPLAY, _MOST = WIDTH // 1000, 8, 50, 40
-_IN_FULL = 25_000
-"""Above it the replay goes by squares of 4 km, so that a page hardly grows with their number."""
+_ACROSS, _SHADES, _REPLAY = WIDTH // 1000, 8, 50
 
 _KINDS: dict[str, type] = dict.fromkeys(("task_id", "grid_ref", "style_cat"), str)
 _KINDS |= {"x": float, "y": float, "worker": str, "machine": str, "attempt": int, "processed_at": int}
@@ -120,7 +118,7 @@ def count_by_nation(squares: Squares = None) -> pd.DataFrame:
 
 
 def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
-    """Draw squares on a map that works without the internet, as fast and as small with 910,000 as with one.
+    """Draw squares on a map that works without the internet, as fast with 910,000 as with one.
 
     Each square is drawn once, however many tasks hit it. Where points of one square lie in different
     nations, it takes the nation that `NATIONS` names first, so land goes before elsewhere; else what the
@@ -154,15 +152,13 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     drawn, tasks = sum(counts), rows["task"].nunique()
     title = f"{_number(drawn, 'square')}, {_number(tasks, 'task')}"
     by_name = ", ".join(f"{name} {count:,}" for (name, _), count in zip(legend, counts, strict=True))
-    side = 1 if drawn <= _IN_FULL else 4
     hits = rows["square"].value_counts() if drawn <= TASKS_UP_TO else None
     return GridMap(
         title,
         [(*key, count) for key, count in zip(legend, counts, strict=True)],
-        picture.tobytes() + _steps(rows, seconds, side).tobytes(),
+        picture.tobytes() + _steps(rows, seconds).tobytes(),
         steps=_REPLAY if seconds else 0,
         seconds=round(float(seconds), 1),
-        side=side,
         words=f"Map of Great Britain, Northern Ireland and the Isle of Man with {title}: {by_name}.",
         places=PLACES,
         tasks=None if hits is None else hits[hits > 1].sort_index().to_dict(),
@@ -225,15 +221,11 @@ def _keys(rows: pd.DataFrame, by: By) -> tuple[list[tuple[str, str]], np.ndarray
         order, legend = list(NATIONS), list(NATIONS.values())
         legend[-1] = (legend[-1][0], legend[-1][1] + "8C")  # fainter than land
     else:
-        most = list(rows["name"].value_counts().index[:_MOST])
-        order = sorted(most, key=lambda name: (len(name), name))
+        order = sorted(rows["name"].cat.categories, key=lambda name: (len(name), name))
         colours = [colour(name) if by == "machine" else shade(number) for number, name in enumerate(order)]
         names = [f"attempt {name}" if by == "attempt" else name for name in order]
         legend = list(zip(names, colours, strict=True))
-    places = pd.Index(order).get_indexer(rows["name"].cat.categories)
-    if (places < 0).any():
-        legend.append(("others", GREY))
-    return legend, np.where(places < 0, len(order), places)[rows["name"].cat.codes]
+    return legend, pd.Index(order).get_indexer(rows["name"].cat.categories)[rows["name"].cat.codes]
 
 
 def _picture(rows: pd.DataFrame, keys: np.ndarray, by: By) -> np.ndarray:
@@ -244,15 +236,14 @@ def _picture(rows: pd.DataFrame, keys: np.ndarray, by: By) -> np.ndarray:
     return picture
 
 
-def _steps(rows: pd.DataFrame, seconds: float, side: int) -> np.ndarray:
-    """Return for each part of the grid in which step of the replay a square of it came first."""
+def _steps(rows: pd.DataFrame, seconds: float) -> np.ndarray:
+    """Return for each square of the grid in which step of the replay it came first."""
     steps = np.zeros(_ACROSS * (HEIGHT // 1000), np.uint8)
     if seconds:
         step = np.maximum(np.ceil(rows["at"].to_numpy() / seconds * _REPLAY), 1).astype(np.uint8)
         order = np.argsort(_REPLAY - step, kind="stable")
         steps[rows["square"].to_numpy()[order]] = step[order]
-    parts = steps.reshape(-1, side, _ACROSS // side, side).swapaxes(1, 2).reshape(-1, side * side)
-    return parts[np.arange(len(parts)), (parts > 0).argmax(axis=1)]
+    return steps
 
 
 def _number(count: int, noun: str) -> str:
