@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 import sqlalchemy as sa
 
-from workshop.colours import NATIONS, colour, ramp, shade
+from workshop.colours import NATIONS, colour, shade
 from workshop.database import engine
 from workshop.delivery.record import uuids
 from workshop.errors import WorkshopError
@@ -23,7 +23,7 @@ from workshop.grid import CRS, HEIGHT, WIDTH
 from workshop.gridmap import GridMap
 from workshop.land import read_boundary as read_boundary
 
-By = Literal["nation", "worker", "machine", "attempt", "time"]
+By = Literal["nation", "worker", "machine", "attempt"]
 """What the colours of a map can stand for."""
 
 Squares: TypeAlias = gpd.GeoDataFrame | Iterable[str | UUID] | None
@@ -43,8 +43,8 @@ PLACES = {
 TASKS_UP_TO = 2500
 """Up to so many squares, a tooltip says how many tasks hit one."""
 
-_COLUMNS = {by: by for by in ("worker", "machine", "attempt")} | {"nation": "style_cat", "time": "''"}
-_ACROSS, _SHADES, _REPLAY = WIDTH // 1000, 8, 50
+_COLUMNS = {"nation": "style_cat", "worker": "worker", "machine": "machine", "attempt": "attempt"}
+_ACROSS, _REPLAY = WIDTH // 1000, 50
 
 _KINDS: dict[str, type] = dict.fromkeys(("task_id", "grid_ref", "style_cat"), str)
 _KINDS |= {"x": float, "y": float, "worker": str, "machine": str, "attempt": int, "processed_at": int}
@@ -130,7 +130,7 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     squares : GeoDataFrame or iterable of str or UUID, optional
         What `read_squares` returned; or the tasks whose squares, or none for all: then they need not be read
         before, and many come as fast as they can.
-    by : {'nation', 'worker', 'machine', 'attempt', 'time'}
+    by : {'nation', 'worker', 'machine', 'attempt'}
         What the colours stand for.
 
     Returns
@@ -197,9 +197,8 @@ def _rows(squares: Squares, by: By) -> pd.DataFrame:
         on_grid = pd.DataFrame(squares[within])
         square = (on_grid["y"] // 1000 * _ACROSS + on_grid["x"] // 1000).astype(int)
         at = (on_grid["processed_at"] - on_grid["processed_at"].min()).dt.total_seconds()
-        names = on_grid[column].astype(str) if by != "time" else pd.Series("", on_grid.index)
-        rows = pd.DataFrame({"name": names, "square": square, "at": at, "task": on_grid["task_id"]})
-        return rows.astype({"name": "category"})
+        names = on_grid[column].astype(str).astype("category")
+        return pd.DataFrame({"name": names, "square": square, "at": at, "task": on_grid["task_id"]})
     with _asking(_PACKED, squares, column=column) as (connection, query, values):
         answer = connection.exec_driver_sql(query, values or None).all()
     found = {name: np.frombuffer(packed, _PACK) for name, packed in answer}
@@ -212,11 +211,6 @@ def _rows(squares: Squares, by: By) -> pd.DataFrame:
 
 def _keys(rows: pd.DataFrame, by: By) -> tuple[list[tuple[str, str]], np.ndarray]:
     """Return names and colours of the legend, and for each row its place there."""
-    if by == "time":
-        last = rows["at"].max() if len(rows) else 0
-        places = np.minimum(rows["at"] * _SHADES // (last or 1), _SHADES - 1).to_numpy(int)
-        ends = [f"up to {last * (step + 1) / _SHADES:.1f} s" for step in range(_SHADES)]
-        return list(zip(ends, ramp(_SHADES), strict=True)), places
     if by == "nation":
         order, legend = list(NATIONS), list(NATIONS.values())
         legend[-1] = (legend[-1][0], legend[-1][1] + "8C")  # fainter than land

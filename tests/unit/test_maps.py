@@ -158,13 +158,6 @@ def test_colours_by_worker_and_by_attempt(by, names):
     assert len({colour for colour, *_ in legend(page(squares, by))}) == 2
 
 
-def test_colours_by_time_go_from_the_first_to_the_last():
-    squares = made_up([(n, 0, "SEA") for n in range(9)])
-    drawn = picture(page(squares, "time"))
-    assert drawn[0, :9].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8]
-    assert [name for _, name, _ in legend(page(squares, "time"))][::7] == ["up to 1.0 s", "up to 8.0 s"]
-
-
 def test_another_colour_is_refused_in_words():
     with pytest.raises(WorkshopError, match="by is 'colour'. It must be one of: .*nation"):
         maps.squares_map(made_up([]), "colour")  # type: ignore[arg-type]
