@@ -36,8 +36,6 @@ ASKED = " (it had asked for a retry)"
 LATE = 3
 """How often a process gives a task back because the database answered too late."""
 
-_LIMITS = ("time_limit", "soft_time_limit")
-
 _late: dict[str, int] = {}
 
 
@@ -180,11 +178,10 @@ class Task(celery.Task):
 
     @cached_property
     def _plain(self) -> bool:
-        """Whether it is sent as `_send` does: in JSON, to the queue of all, as the worker knows it."""
+        """Whether it is sent as `_send` does: to the queue of all, with no options of its own."""
         options = {name for name, value in self._get_exec_options().items() if value is not None}
         queue = self.app.amqp.router.route({}, self.name).get("queue")
-        usual = queue == SQUARES and self.typing and not self._dump_pydantic_arguments
-        return usual and self.serializer == "json" and options <= {"serializer", *_LIMITS}
+        return queue == SQUARES and options <= {"serializer", "time_limit", "soft_time_limit"}
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
         """Ask for another attempt, as `celery.Task.retry` does, and count the error in the message.
