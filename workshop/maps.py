@@ -40,9 +40,6 @@ PLACES = {
 }
 """Where a map writes each name: in the sea beside a nation, in metres (EPSG:27700)."""
 
-TASKS_UP_TO = 2500
-"""Up to so many squares, a tooltip says how many tasks hit one."""
-
 _COLUMNS = {"nation": "style_cat", "worker": "worker", "machine": "machine", "attempt": "attempt"}
 _ACROSS, _REPLAY = WIDTH // 1000, 50
 
@@ -152,7 +149,6 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     drawn, tasks = sum(counts), rows["task"].nunique()
     title = f"{_number(drawn, 'square')}, {_number(tasks, 'task')}"
     by_name = ", ".join(f"{name} {count:,}" for (name, _), count in zip(legend, counts, strict=True))
-    hits = rows["square"].value_counts() if drawn <= TASKS_UP_TO else None
     return GridMap(
         title,
         [(*key, count) for key, count in zip(legend, counts, strict=True)],
@@ -161,7 +157,6 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
         seconds=round(float(seconds), 1),
         words=f"Map of Great Britain, Northern Ireland and the Isle of Man with {title}: {by_name}.",
         places=PLACES,
-        tasks=None if hits is None else hits[hits > 1].sort_index().to_dict(),
     )
 
 
