@@ -56,7 +56,6 @@ class Consumer(celery.worker.consumer.Consumer):
     """Celery's consumer behind the guard, which can pause; the setting ``worker_consumer`` names it."""
 
     _goes_on_at = 0.0
-    _events_due = False
 
     @property
     def paused(self) -> float:
@@ -75,24 +74,17 @@ class Consumer(celery.worker.consumer.Consumer):
 
     def on_send_event_buffered(self) -> None:
         """Let events wait for others, so that a message has many; Celery would send each turn's own."""
-        if not self._events_due:
-            self._events_due = True
-            self.hub.call_soon(self.hub.call_later, EVENTS_WAIT, self._send_events)
-
-    def _send_events(self) -> None:
-        self._events_due = False
-        if self.event_dispatcher:
-            self.event_dispatcher.flush()
 
     def shutdown(self) -> None:
         """End, and send the events of the last tasks before."""
-        self._send_events()
+        self._flush_events()
         super().shutdown()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
         receive = super().create_task_handler(*args, **options)
         self.task_consumer.channel.Message = Packed
+        self.hub.call_repeatedly(EVENTS_WAIT, self._flush_events)
         self._change_places, self.qos.callback = self.qos.callback, self._make_room
 
         def receive_guarded(message: Message) -> None:
