@@ -1,8 +1,11 @@
 """What the colours of maps, wall and panel stand for: by Okabe and Ito, for colour-blind eyes too."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from zlib import crc32
+
+from branca.colormap import linear
 
 NATIONS = {
     "ENG": ("England", "#D55E00"),
@@ -31,6 +34,12 @@ def colour(machine: str) -> str:
 def shade(number: int) -> str:
     """Return the colour of what comes at this place of a list, counted from 0."""
     return _shades()[number % len(_shades())]
+
+
+def ramp(steps: int) -> Sequence[str]:
+    """Return colours from early to late: from blue to yellow, each one lighter, to be seen on dark, too."""
+    viridis = linear.viridis  # type: ignore[attr-defined]
+    return [viridis(0.2 + 0.72 * step / max(steps - 1, 1))[:7] for step in range(steps)]
 
 
 @cache

@@ -1,7 +1,9 @@
 // Land, names, and a canvas with a pixel for each square of 1 km. Its unit is the metre of the National Grid.
 const [columns, rows] = [700, 1300], grid = [[0, 0], [1000 * rows, 1000 * columns]];
 const bytes = new Uint8Array(await unpack(painted.packed).arrayBuffer());
-const keys = bytes.subarray(0, columns * rows), steps = bytes.subarray(columns * rows);
+const keys = bytes.subarray(0, columns * rows), steps = bytes.subarray(columns * rows), {side} = page;
+const stepOf = square =>
+  steps[(square / columns / side | 0) * (columns / side) + (square % columns / side | 0)];
 const colours = page.keys.map(([, colour]) => {
   const [red, green, blue, alpha = 255] = colour.match(/\w\w/g).map(part => parseInt(part, 16));
   return (alpha << 24 | blue << 16 | green << 8 | red) >>> 0;
@@ -31,7 +33,7 @@ const [form, slider, output] = ["form", "input", "output"].map(each => document.
 const paint = () => {
   const scale = 1000 * 2 ** map.getZoom(), wide = Math.max(0, Math.round((smallest / scale - 1) / 2));
   const image = new ImageData(columns, rows), pixels = new Uint32Array(image.data.buffer);
-  const now = slider.valueAsNumber, there = squares.filter(square => steps[square] <= now);
+  const now = slider.valueAsNumber, there = squares.filter(square => stepOf(square) <= now);
   shown.fill(-1);
   for (const more of wide ? [wide, 0] : [0]) for (const square of there) {
     const x = square % columns, y = rows - 1 - (square / columns | 0);
@@ -60,8 +62,9 @@ map.on("mousemove click", ({latlng}) => {
   const [x, y] = [latlng.lng, latlng.lat].map(metres => Math.floor(metres / 1000));
   const square = x < 0 || x >= columns ? -1 : shown[(rows - 1 - y) * columns + x] ?? -1;
   if (square < 0) return map.closeTooltip(hint);
-  const name = page.keys[keys[square] - 1][0];
-  text.textContent = `${reference(square % columns, square / columns | 0)}, ${name}`;
+  const tasks = page.tasks && (page.tasks[square] ?? 1), name = page.keys[keys[square] - 1][0];
+  text.textContent = [reference(square % columns, square / columns | 0), name]
+    .concat(tasks ? `${tasks} task${tasks > 1 ? "s" : ""}` : []).join(", ");
   hint.setLatLng(latlng).setContent(text).openOn(map);
 });
 

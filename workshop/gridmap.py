@@ -38,7 +38,9 @@ class GridMap(folium.Map):
         The legend's rows: a name, its colour, and its number of squares.
     picture : bytes
         For each square of the grid, from its south-west corner to the east, its place in `keys`, counted
-        from 1, or 0; then for each square the step of the replay in which it was painted.
+        from 1, or 0; then for each part of the grid the step of the replay in which it was painted.
+    side : int
+        The side of such a part in km.
     steps : int
         How many steps the replay has; without any there is none.
     seconds : float

@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 import sqlalchemy as sa
 
-from workshop.colours import NATIONS, colour, shade
+from workshop.colours import GREY, NATIONS, colour, ramp, shade
 from workshop.database import engine
 from workshop.delivery.record import uuids
 from workshop.errors import WorkshopError
@@ -23,7 +23,7 @@ from workshop.grid import CRS, HEIGHT, WIDTH
 from workshop.gridmap import GridMap
 from workshop.land import read_boundary as read_boundary
 
-By = Literal["nation", "worker", "machine", "attempt"]
+By = Literal["nation", "worker", "machine", "attempt", "time"]
 """What the colours of a map can stand for."""
 
 Squares: TypeAlias = gpd.GeoDataFrame | Iterable[str | UUID] | None
@@ -40,8 +40,13 @@ PLACES = {
 }
 """Where a map writes each name: in the sea beside a nation, in metres (EPSG:27700)."""
 
-_COLUMNS = {"nation": "style_cat", "worker": "worker", "machine": "machine", "attempt": "attempt"}
-_ACROSS, _REPLAY = WIDTH // 1000, 50
+TASKS_UP_TO = 2500
+"""Up to so many squares, a tooltip says how many tasks hit one."""
+
+_COLUMNS = {by: by for by in ("worker", "machine", "attempt")} | {"nation": "style_cat", "time": "''"}
+_ACROSS, _SHADES, _REPLAY, _MOST = WIDTH // 1000, 8, 50, 40
+_IN_FULL = 25_000
+"""Above it the replay goes by squares of 4 km, so that a page hardly grows with their number."""
 
 _KINDS: dict[str, type] = dict.fromkeys(("task_id", "grid_ref", "style_cat"), str)
 _KINDS |= {"x": float, "y": float, "worker": str, "machine": str, "attempt": int, "processed_at": int}
@@ -115,7 +120,7 @@ def count_by_nation(squares: Squares = None) -> pd.DataFrame:
 
 
 def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
-    """Draw squares on a map that works without the internet, as fast with 910,000 as with one.
+    """Draw squares on a map that works without the internet, as fast and as small with 910,000 as with one.
 
     Each square is drawn once, however many tasks hit it. Where points of one square lie in different
     nations, it takes the nation that `NATIONS` names first, so land goes before elsewhere; else what the
@@ -127,7 +132,7 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     squares : GeoDataFrame or iterable of str or UUID, optional
         What `read_squares` returned; or the tasks whose squares, or none for all: then they need not be read
         before, and many come as fast as they can.
-    by : {'nation', 'worker', 'machine', 'attempt'}
+    by : {'nation', 'worker', 'machine', 'attempt', 'time'}
         What the colours stand for.
 
     Returns
@@ -149,14 +154,18 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     drawn, tasks = sum(counts), rows["task"].nunique()
     title = f"{_number(drawn, 'square')}, {_number(tasks, 'task')}"
     by_name = ", ".join(f"{name} {count:,}" for (name, _), count in zip(legend, counts, strict=True))
+    side = 1 if drawn <= _IN_FULL else 4
+    hits = rows["square"].value_counts() if drawn <= TASKS_UP_TO else None
     return GridMap(
         title,
         [(*key, count) for key, count in zip(legend, counts, strict=True)],
-        picture.tobytes() + _steps(rows, seconds).tobytes(),
+        picture.tobytes() + _steps(rows, seconds, side).tobytes(),
         steps=_REPLAY if seconds else 0,
         seconds=round(float(seconds), 1),
+        side=side,
         words=f"Map of Great Britain, Northern Ireland and the Isle of Man with {title}: {by_name}.",
         places=PLACES,
+        tasks=None if hits is None else hits[hits > 1].sort_index().to_dict(),
     )
 
 
@@ -192,8 +201,9 @@ def _rows(squares: Squares, by: By) -> pd.DataFrame:
         on_grid = pd.DataFrame(squares[within])
         square = (on_grid["y"] // 1000 * _ACROSS + on_grid["x"] // 1000).astype(int)
         at = (on_grid["processed_at"] - on_grid["processed_at"].min()).dt.total_seconds()
-        names = on_grid[column].astype(str).astype("category")
-        return pd.DataFrame({"name": names, "square": square, "at": at, "task": on_grid["task_id"]})
+        names = on_grid[column].astype(str) if by != "time" else pd.Series("", on_grid.index)
+        rows = pd.DataFrame({"name": names, "square": square, "at": at, "task": on_grid["task_id"]})
+        return rows.astype({"name": "category"})
     with _asking(_PACKED, squares, column=column) as (connection, query, values):
         answer = connection.exec_driver_sql(query, values or None).all()
     found = {name: np.frombuffer(packed, _PACK) for name, packed in answer}
@@ -206,15 +216,24 @@ def _rows(squares: Squares, by: By) -> pd.DataFrame:
 
 def _keys(rows: pd.DataFrame, by: By) -> tuple[list[tuple[str, str]], np.ndarray]:
     """Return names and colours of the legend, and for each row its place there."""
+    if by == "time":
+        last = rows["at"].max() if len(rows) else 0
+        places = np.minimum(rows["at"] * _SHADES // (last or 1), _SHADES - 1).to_numpy(int)
+        ends = [f"up to {last * (step + 1) / _SHADES:.1f} s" for step in range(_SHADES)]
+        return list(zip(ends, ramp(_SHADES), strict=True)), places
     if by == "nation":
         order, legend = list(NATIONS), list(NATIONS.values())
         legend[-1] = (legend[-1][0], legend[-1][1] + "8C")  # fainter than land
     else:
-        order = sorted(rows["name"].cat.categories, key=lambda name: (len(name), name))
+        most = list(rows["name"].value_counts().index[:_MOST])
+        order = sorted(most, key=lambda name: (len(name), name))
         colours = [colour(name) if by == "machine" else shade(number) for number, name in enumerate(order)]
         names = [f"attempt {name}" if by == "attempt" else name for name in order]
         legend = list(zip(names, colours, strict=True))
-    return legend, pd.Index(order).get_indexer(rows["name"].cat.categories)[rows["name"].cat.codes]
+    places = pd.Index(order).get_indexer(rows["name"].cat.categories)
+    if (places < 0).any():
+        legend.append(("others", GREY))
+    return legend, np.where(places < 0, len(order), places)[rows["name"].cat.codes]
 
 
 def _picture(rows: pd.DataFrame, keys: np.ndarray, by: By) -> np.ndarray:
@@ -225,14 +244,15 @@ def _picture(rows: pd.DataFrame, keys: np.ndarray, by: By) -> np.ndarray:
     return picture
 
 
-def _steps(rows: pd.DataFrame, seconds: float) -> np.ndarray:
-    """Return for each square of the grid in which step of the replay it came first."""
+def _steps(rows: pd.DataFrame, seconds: float, side: int) -> np.ndarray:
+    """Return for each part of the grid in which step of the replay a square of it came first."""
     steps = np.zeros(_ACROSS * (HEIGHT // 1000), np.uint8)
     if seconds:
         step = np.maximum(np.ceil(rows["at"].to_numpy() / seconds * _REPLAY), 1).astype(np.uint8)
         order = np.argsort(_REPLAY - step, kind="stable")
         steps[rows["square"].to_numpy()[order]] = step[order]
-    return steps
+    parts = steps.reshape(-1, side, _ACROSS // side, side).swapaxes(1, 2).reshape(-1, side * side)
+    return parts[np.arange(len(parts)), (parts > 0).argmax(axis=1)]
 
 
 def _number(count: int, noun: str) -> str:

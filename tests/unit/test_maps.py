@@ -6,7 +6,6 @@ import html
 import json
 import re
 from html.parser import HTMLParser
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -134,6 +133,12 @@ def test_the_map_says_in_words_what_it_shows():
     assert values(page(made_up(SCOTLAND_TWICE)))["words"].endswith(words)
 
 
+def test_tooltips_know_the_tasks_of_up_to_2500_squares():
+    assert values(page(made_up(SCOTLAND_TWICE)))["tasks"] == {str(673 * 700 + 325): 2}
+    assert values(page(many(2500)))["tasks"] == {}
+    assert values(page(many(2501)))["tasks"] is None
+
+
 def test_the_latest_task_says_whose_a_square_is():
     squares = made_up([(5, 5, "SEA")] * 3, machine=["machine02", "machine10", "machine02"])
     assert legend(page(squares, "machine")) == [
@@ -150,6 +155,20 @@ def test_colours_by_worker_and_by_attempt(by, names):
     squares = made_up([(1, 1, "SEA"), (2, 1, "SEA")], worker=["b@x", "a@x"], attempt=[10, 1])
     assert [name for _, name, _ in legend(page(squares, by))] == names
     assert len({colour for colour, *_ in legend(page(squares, by))}) == 2
+
+
+def test_colours_by_time_go_from_the_first_to_the_last():
+    squares = made_up([(n, 0, "SEA") for n in range(9)])
+    drawn = picture(page(squares, "time"))
+    assert drawn[0, :9].tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 8]
+    assert [name for _, name, _ in legend(page(squares, "time"))][::7] == ["up to 1.0 s", "up to 8.0 s"]
+
+
+def test_many_workers_are_few_colours_and_others():
+    squares = made_up([(n, 0, "SEA") for n in range(300)], worker=[f"w{n}" for n in range(300)])
+    rows = legend(page(squares, "worker"))
+    assert len(rows) == 41
+    assert rows[-1] == (colours.GREY, "others", "260")
 
 
 def test_another_colour_is_refused_in_words():
@@ -173,27 +192,23 @@ def test_half_of_many_squares_are_there_half_way():
     packed = re.search(r'packed: "([^"]+)"', shown)
     assert packed
     steps = np.frombuffer(gzip.decompress(base64.b64decode(packed[1])), np.uint8)[910_000:]
+    assert len(steps) == 910_000 / 16
     assert 0.45 < np.count_nonzero((steps > 0) & (steps <= 25)) / np.count_nonzero(steps) < 0.55
 
 
 def test_any_number_of_squares_makes_a_small_page():
     assert len(page(many(2500))) < 200_000
     chance = np.random.default_rng(1)
-
-    def of_blocks(values: NDArray[Any]) -> NDArray[Any]:
-        """Return a block's value for each of its squares, as tasks for blocks write them."""
-        return values.reshape(130, 70).repeat(10, 0).repeat(10, 1).ravel()
-
     full = pd.DataFrame(
         {
             "x": np.tile(np.arange(700), 1300) * 1000.0,
             "y": np.repeat(np.arange(1300), 700) * 1000.0,
             "task_id": np.arange(910_000),
             "machine": pd.Categorical.from_codes(
-                of_blocks(chance.integers(0, 40, 9_100)), [f"machine{n:02}" for n in range(1, 41)]
+                chance.integers(0, 40, 910_000), [f"machine{n:02}" for n in range(1, 41)]
             ),
             "processed_at": pd.Timestamp(2018, 9, 20, tz="UTC")
-            + pd.to_timedelta(of_blocks(chance.random(9_100)) * 600, unit="s"),
+            + pd.to_timedelta(chance.random(910_000) * 600, unit="s"),
         }
     )
     assert len(page(full, "machine")) < 1_000_000
