@@ -72,7 +72,7 @@ def run(part: str, say: Callable[[str], None]) -> None:
         own = replace(site, state=Path(mkdtemp()))  # what a supervisor says of itself is read by nobody here
         asyncio.run(Supervisor(own, ("worker",), say).run(lambda: None))
         return
-    service = plan.FIXED.get(part) or workers.periodic()
+    service = plan.FIXED[part]
     command = service.command(site)
     os.execve(command[0], command, of_child(service.environment(site)))
 
@@ -105,12 +105,9 @@ def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
         alive = living(settings.database_url())
     except psycopg.Error:  # nobody can tell without it
         alive = {}
-    alive = {name: digest for name, digest in alive.items() if name.startswith(("worker", plan.PERIODIC))}
+    alive = {name: digest for name, digest in alive.items() if name.startswith("worker")}
     hosts = sorted({name.partition("@")[2] for name in alive})
-    everywhere = [name for name in names if name != plan.PERIODIC]
-    wanted = [f"{name}@{host}" for host in hosts for name in everywhere] or everywhere
-    if plan.PERIODIC in names:  # one container runs it
-        wanted += [name for name in alive if name.startswith(plan.PERIODIC)] or [plan.PERIODIC]
+    wanted = [f"{name}@{host}" for host in hosts for name in names] or names
     right, problem = _right_ones(alive), syntax_error()
     found = {}
     for name in dict.fromkeys([*wanted, *alive]):
@@ -133,14 +130,11 @@ def _right_ones(alive: dict[str, str]) -> set[str]:
         answers = ask(settings.broker_url(), "stats", timeout=1, limit=len(alive))
     pools = {name: answer["pool"] for name, answer in answers.items() if "pool" in answer}
     running = {name: (pool["implementation"], pool["max-concurrency"]) for name, pool in pools.items()}
-    usual = "celery.concurrency.prefork:TaskPool"
-    fast = settings.get("profile") == workers.FAST
-    wanted = "celery.concurrency.thread:TaskPool" if fast else usual, processes
+    pool = "thread" if settings.get("profile") == workers.FAST else "prefork"
+    wanted = f"celery.concurrency.{pool}:TaskPool", processes
     ahead = processes * (settings.get("prefetch") or 0)  # more while a worker holds what is due later
 
     def is_right(name: str) -> bool:
-        if not name.startswith("worker"):
-            return running.get(name) == (usual, 1)
         return running.get(name) == wanted and answers[name]["prefetch_count"] >= ahead
 
     return {name for name in saved if is_right(name)}

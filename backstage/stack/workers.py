@@ -68,19 +68,6 @@ def worker(number: int, processes: int) -> Service:
     return _worker(f"worker{number}", machine_name(), "workshop.tasks", *options)
 
 
-def periodic() -> Service:
-    """Return the worker of the periodic tasks, which also keeps their clock."""
-    clock = f"--schedule={state_folder.state_dir() / 'beat-schedule'}"
-    options = ("-c", "1", "-Q", "periodic", "--beat", clock)
-    found = _worker("periodic", machine_name(), "workshop.periodic", *options)
-
-    def prepare(site: Site) -> None:
-        _require_first()
-        found.prepare(site)
-
-    return replace(found, prepare=prepare)
-
-
 def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     """Return a worker, which asks no other one anything: so it starts a second sooner."""
     name = f"{service}@{machine}"

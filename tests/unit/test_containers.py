@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner
-from filelock import FileLock
 
 from backstage.challenges import doctor, health
 from backstage.classroom import central
@@ -241,26 +240,14 @@ def test_a_container_runs_its_program_once(ran: list[str], monkeypatch: pytest.M
         assert (ran, settings.pace()) == ([], 20)
 
 
-def test_periodic_tasks_are_in_one_container_only(
-    services: Answering, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state_folder.write("parts.json", {"added": ["periodic"]})
-    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2))
-    assert status.services()["periodic"] == "starting"
-    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2), periodic_at_b=(SAVED, 1))
-    assert list(status.services())[4:] == ["worker1@a", "worker1@b", "periodic@b"]
-    with (
-        FileLock(state / "once.lock"),
-        pytest.raises(NotReady, match="another container of the worker runs it"),
-    ):
-        workers.periodic().prepare(new_site())
-    there: dict[str, str] = {}
+def test_a_worker_waits_for_another_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, there = workers.worker(1, 2), dict[str, str]()
     monkeypatch.setattr(workers, "living", lambda url: there)
-    workers.periodic().prepare(new_site())
-    there[f"periodic@{workers.machine_name()}"] = SAVED
+    worker.prepare(new_site())
+    there[f"worker1@{workers.machine_name()}"] = SAVED
     monkeypatch.setattr(workers, "_GONE", 0)
-    with pytest.raises(NotReady, match="another worker is at work as periodic@"):
-        workers.periodic().prepare(new_site())
+    with pytest.raises(NotReady, match="another worker is at work as worker1@"):
+        worker.prepare(new_site())
 
 
 def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:

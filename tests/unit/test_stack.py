@@ -190,8 +190,8 @@ def test_more_workers_than_the_database_takes_are_refused(monkeypatch: pytest.Mo
 
 def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "get", {"workers": 2}.get)
-    wanted = plan.services(("postgis", "rabbitmq", "worker", "periodic"))
-    assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2", "periodic"}
+    wanted = plan.services(("postgis", "rabbitmq", "worker"))
+    assert set(wanted) == {"postgis", "rabbitmq", "worker1", "worker2"}
     assert all(name == service.name for name, service in wanted.items())
     monkeypatch.setattr(settings, "get", {"workers": 0}.get)
     assert set(plan.services(("rabbitmq", "worker"))) == {"rabbitmq"}

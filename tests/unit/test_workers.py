@@ -103,9 +103,3 @@ def test_workers_take_no_more_sessions_than_there_are(
     with pytest.raises(WorkshopError, match=sentence) as refused:
         plan.services(("worker",))
     assert "Next: " in str(refused.value)
-
-
-def test_periodic_tasks_stay_at_home() -> None:
-    assert "periodic" in plan.services(("worker", "periodic"))
-    state_folder.write("joined.json", JOINED)
-    assert set(plan.services(("worker", "periodic"))) == {"worker1"}
