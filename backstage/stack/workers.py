@@ -3,10 +3,7 @@
 import socket
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from backstage.stack import cloud, containers, remote
 from backstage.stack.central_config import HOST, CentralConfig
@@ -107,22 +104,9 @@ def of_rehearsal(machine: str) -> Service:
             f"worker1@{machine}", json_files.read(folder / "joined.json")["database_url"]
         ),
         environment=lambda site: {"WORKSHOP_STATE": str(folder)},
-        prepare=lambda site: _require_first(),
+        prepare=lambda site: None,
         follows="",
     )
-
-
-@cache
-def _once(folder: Path) -> FileLock:
-    return FileLock(folder / "once.lock", 0, thread_local=False, fallback_to_soft=False)
-
-
-def _require_first() -> None:
-    """Raise `NotReady` if another container runs what a machine runs once; it does so as long as it lives."""
-    try:
-        _once(state_folder.state_dir()).acquire()
-    except Timeout:
-        raise NotReady("another container of the worker runs it") from None
 
 
 def _require_none_before(name: str) -> None:
