@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -19,9 +18,6 @@ from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
-
-_ROOM = 150_000_000
-"""Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
 
 
 def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None:
@@ -76,11 +72,8 @@ def _refuse_this_machine() -> None:
     """Raise `WorkshopError` if the services can't run here."""
     if state_folder.WINDOWS:
         raise refusal("windows")
-    state = state_folder.state_dir()
     if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
-        os.environ["WORKSHOP_STATE"] = str(state)
-    if (free := shutil.disk_usage(state).free) < _ROOM:
-        raise refusal("no-room", folder=state, free=free / 1e6, needed=_ROOM / 1e6)
+        os.environ["WORKSHOP_STATE"] = str(state_folder.state_dir())
 
 
 def up_detached(names: tuple[str, ...], say: Say) -> None:

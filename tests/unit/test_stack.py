@@ -1,22 +1,19 @@
 """The parts of the stack that need no running service."""
 
 import asyncio
-import errno
 import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 
 from backstage import scale
-from backstage.stack import binaries, control, keeper, lock, logs, plan, startup
+from backstage.stack import binaries, control, keeper, logs, plan, startup
 from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
@@ -124,33 +121,6 @@ def test_who_asks_is_told_what_ended_a_start(tmp_path: Path, monkeypatch: pytest
     shown = workshop("status", **{"WORKSHOP_STATE": str(tmp_path / "state")})
     assert shown.returncode == 3
     assert "not running. The last start failed: Workers x" in shown.stderr
-
-
-@pytest.mark.posix
-@pytest.mark.usefixtures("state")
-@pytest.mark.parametrize(
-    "start", [lambda: startup.up((), print, print), lambda: startup.up_detached((), print)]
-)
-def test_a_full_disk_is_said_before_anything_starts(
-    start: Callable[[], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(startup.shutil, "disk_usage", lambda _: SimpleNamespace(free=105_000_000))
-    with pytest.raises(WorkshopError, match="has only 105 MB free; the services need 150 MB(.|\n)*make room"):
-        start()
-
-
-@pytest.mark.posix
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
-def test_a_folder_without_file_locks_is_refused(
-    state: Path, number: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: int) -> None:
-        raise OSError(number, os.strerror(number))
-
-    monkeypatch.setattr("fcntl.flock", refuse)
-    said = rf"{state} can't be locked \(.*\), as on some network drives.*set WORKSHOP_STATE"
-    with pytest.raises(WorkshopError, match=said), lock.only_one():
-        pass
 
 
 def test_a_log_is_shown_without_colours_and_put_aside_when_long(
