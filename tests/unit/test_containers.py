@@ -53,16 +53,13 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def trouble(service: Service, site: Site) -> str | None:
             return "nobody answers" if service.name == silent else None
 
-        def stats(*_: Any, **__: Any) -> dict[str, Any]:
-            pool = {"implementation": "celery.concurrency.prefork:TaskPool"}
-            return {
-                name: {"pool": pool | {"max-concurrency": number}, "prefetch_count": number}
-                for name, (_, number) in living.items()
-            }
-
+        reports = {
+            name: {"command": plan.workers.worker(1, number).command(new_site())}
+            for name, (_, number) in living.items()
+        }
         monkeypatch.setattr(Service, "trouble", trouble)
         monkeypatch.setattr(compose, "living", lambda url: {name: code for name, (code, _) in living.items()})
-        monkeypatch.setattr(compose, "ask", stats)
+        monkeypatch.setattr(compose, "ask_workers", lambda *_: reports)
 
     return answering
 
@@ -122,14 +119,15 @@ def test_a_worker_with_processes_is_not_ready_where_threads_are_wished(services:
     assert status.services()["worker1@a"] == "starting"
 
 
-def test_a_worker_that_takes_one_message_ahead_is_not_ready_where_more_are_wished(
+def test_a_worker_that_takes_two_messages_ahead_is_not_ready_where_others_are_wished(
     services: Answering,
 ) -> None:
+    settings.change(prefetch=2)
     services(worker1_at_a=(SAVED, 2))
-    settings.change(prefetch=1)
     assert status.services()["worker1@a"] == "ready"
-    settings.change(prefetch=50)
-    assert status.services()["worker1@a"] == "starting"
+    for other in (1, 50, None):
+        settings.change(prefetch=other)
+        assert status.services()["worker1@a"] == "starting"
 
 
 def test_a_worker_whose_code_does_not_compile_is_still_the_one_before(
