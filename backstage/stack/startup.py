@@ -52,17 +52,16 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
             raise
 
 
-def forget_orders() -> None:
+def forget_settings() -> None:
     """Take back what was changed while the services ran before."""
-    for orders in ("settings.json", "parts.json"):
-        (state_folder.state_dir() / orders).unlink(missing_ok=True)
+    (state_folder.state_dir() / "settings.json").unlink(missing_ok=True)
 
 
 def _begin(say: Say) -> None:
     """Remove what an earlier start left."""
     end_leftovers(say)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
-    forget_orders()
+    forget_settings()
     for line in elsewhere():
         say(f"Note: {line}")
     say("Starting the services ...")
