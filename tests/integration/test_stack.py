@@ -47,12 +47,12 @@ def test_every_service_does_its_work(machine: Machine) -> None:
         (
             "task_log RENAME COLUMN machine TO other",
             "task_log RENAME COLUMN other TO machine",
-            "table geopython.task_log .* no column machine",
+            "table geopython.task_log was made by an older version",
         ),
         (
             "grid_squares DROP CONSTRAINT grid_squares_pkey, ADD PRIMARY KEY (task_id)",
             "grid_squares DROP CONSTRAINT grid_squares_pkey, ADD PRIMARY KEY (task_id, grid_ref)",
-            "grid_squares .* its key is task_id, not task_id, grid_ref",
+            "table geopython.grid_squares was made by an older version",
         ),
     ],
     ids=["column", "key"],
