@@ -1,7 +1,6 @@
 """Starts the stack of this machine: in this process, or in one of its own."""
 
 import asyncio
-import os
 import subprocess
 import sys
 import time
@@ -71,8 +70,6 @@ def _refuse_this_machine() -> None:
     """Raise `WorkshopError` if the services can't run here."""
     if state_folder.WINDOWS:
         raise refusal("windows")
-    if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
-        os.environ["WORKSHOP_STATE"] = str(state_folder.state_dir())
 
 
 def up_detached(names: tuple[str, ...], say: Say) -> None:
