@@ -13,7 +13,7 @@ from backstage.challenges import program
 from backstage.challenges.source import challenge_here
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import plan, remote
-from backstage.stack.status import running, running_site, statuses, until, workers_ready
+from backstage.stack.status import running, running_site, statuses, until
 from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
 from workshop.database import execute
@@ -120,7 +120,7 @@ def _down() -> Verdict:
 
 def reports() -> dict[str, dict[str, Any]]:
     """Return what each worker says of itself, by its name; see `workshop.delivery.answering`."""
-    return ask_workers(settings.broker_url(), expected=workers_ready())
+    return ask_workers(settings.broker_url(), expected=len(living(settings.database_url())) or None)
 
 
 def workers() -> list[str]:

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,6 @@ from backstage.stack import containers
 from backstage.stack.binaries import find
 from backstage.stack.central_config import HOST, open_to_others
 from backstage.stack.environment import of_child
-from backstage.stack.ports import addresses
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 
@@ -137,10 +135,8 @@ def command(site: Site) -> list[str]:
 
 
 def probe(site: Site) -> None:
-    """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
+    """Log in as the superuser whose password only this stack knows."""
     connect(site, "postgres").close()
-    for address in addresses()[1:]:  # it starts even if it can't listen there
-        socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
 
 
 def finish(site: Site) -> None:

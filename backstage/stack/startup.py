@@ -39,7 +39,6 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
         If a service did not become ready,
         or if a variable of the environment has a wrong value.
     """
-    _refuse_this_machine()
     names = names or plan.NAMES
     with only_one():
         _begin(say)
@@ -57,19 +56,21 @@ def forget_settings() -> None:
 
 
 def _begin(say: Say) -> None:
-    """Remove what an earlier start left."""
+    """Remove what an earlier start left.
+
+    Raises
+    ------
+    WorkshopError
+        If the services can't run here.
+    """
+    if state_folder.WINDOWS:
+        raise refusal("windows")
     end_leftovers(say)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
     forget_settings()
     for line in elsewhere():
         say(f"Note: {line}")
     say("Starting the services ...")
-
-
-def _refuse_this_machine() -> None:
-    """Raise `WorkshopError` if the services can't run here."""
-    if state_folder.WINDOWS:
-        raise refusal("windows")
 
 
 def up_detached(names: tuple[str, ...], say: Say) -> None:
@@ -89,7 +90,6 @@ def up_detached(names: tuple[str, ...], say: Say) -> None:
     WorkshopError
         If a service did not become ready.
     """
-    _refuse_this_machine()
     with only_one():
         _begin(say)
     log = state_folder.state_dir() / "stack.log"

@@ -29,10 +29,9 @@ def running_site() -> Site | None:
     """Return the site of the running stack, if there is one."""
     if containers.inside():
         return new_site()
-    stack = running()
-    if stack is None:
-        return None
-    return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
+    if stack := running():
+        return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
+    return None
 
 
 def statuses() -> dict[str, dict[str, Any]]:
@@ -99,14 +98,6 @@ def _line(name: str, status: dict[str, Any], width: int = _WIDTH) -> str:
     times = status["restarts"]
     restarts = f"{times} restart{'s' if times > 1 else ''}, last: " if times else ""
     return f"{name:<{width}} {status['state']:<9} {restarts}{status['message']}".rstrip()
-
-
-def workers_ready() -> int | None:
-    """Return how many workers will answer: those of this machine; None if none is ready, or nobody knows."""
-    if state_folder.read("joined.json"):
-        return None
-    states = [status["state"] for name, status in statuses().items() if name.startswith("worker")]
-    return states.count("ready") or None
 
 
 def addresses() -> str:
