@@ -81,9 +81,9 @@ def running() -> dict[str, Any]:
     """Return how each service is and what is wished, as ``stack.json`` says elsewhere: each is asked now."""
     site = new_site()
     wanted = plan.services(("worker",))
-    machines = {name: each for name, each in wanted.items() if name.startswith("machine")}
-    services = {name: _asked(each, site) for name, each in (plan.FIXED | machines).items()}
-    commands = {name: each.command(site) for name, each in wanted.items() if name not in machines}
+    commands = {name: each.command(site) for name, each in wanted.items() if name.startswith("worker")}
+    others = {name: each for name, each in (plan.FIXED | wanted).items() if name not in commands}
+    services = {name: _asked(each, site) for name, each in others.items()}
     return {"matches": plan.wishes(), "services": services | _workers(commands)}
 
 

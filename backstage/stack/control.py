@@ -5,7 +5,7 @@ from backstage.stack.status import running, services, until
 from backstage.stack.workers import FAST
 from workshop import settings
 from workshop.errors import WorkshopError
-from workshop.kinds import MOST_WORKERS, SETTINGS, Number, valid
+from workshop.kinds import MOST_WORKERS, Number, valid, valid_setting
 
 _WORKERS = Number(1, MOST_WORKERS, int)
 
@@ -35,11 +35,9 @@ def scale(
         or if the workers are not ready in time.
     """
     require_workers()
-    if workers is not None:
-        workers = valid(_WORKERS, "workers", workers, "scale(1)")
-    if processes is not None:
-        processes = valid(SETTINGS["processes"], "processes", processes, "scale(1, processes=2)")
-    plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
+    workers = valid(_WORKERS, "workers", 1 if workers is None else workers, "scale(1)")
+    processes = valid_setting("processes", "processes", processes)
+    plan.require_sessions(workers, processes or plan.usual_processes(fast))
     profile = FAST if fast else None
     settings.change(workers=workers, processes=processes, profile=profile, prefetch=prefetch)
     settle()

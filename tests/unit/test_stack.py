@@ -138,7 +138,7 @@ def test_a_number_that_can_not_be_is_refused(
     name: str, value: Any, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(control, "services", lambda: {"worker1": "ready"})
-    said = f"{name} is {value!r}. It must be a whole number from 1 to {most}. Next: scale"
+    said = f"{name} is {value!r}. It must be a whole number from 1 to {most}. Next: "
     with pytest.raises(WorkshopError, match=said):
         scale(**{"workers": 2, name: value})
     assert state_folder.read("settings.json") == {}
