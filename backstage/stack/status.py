@@ -126,8 +126,7 @@ def addresses() -> str:
 
 def readiness() -> str:
     """Return READY, and which services are not."""
-    states = {name: service["state"] for name, service in statuses().items()}
-    broken = [name for name, state in states.items() if state != "ready"]
+    broken = [name for name, state in services().items() if state != "ready"]
     return f"READY, except {', '.join(broken)}. Next: workshop doctor" if broken else "READY"
 
 

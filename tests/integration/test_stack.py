@@ -8,12 +8,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from backstage.stack import rabbitmq
+from backstage.stack import plan, rabbitmq
 from backstage.stack.schema import create_schema
-from backstage.stack.site import Site
+from backstage.stack.site import Site, new_site
 from backstage.stack.workers import machine_name
 from tests.integration.machine import Machine, frozen, listening
-from workshop.delivery.asking import code_digest, living
+from workshop.delivery.asking import ask_workers, code_digest, living
 from workshop.errors import WorkshopError
 
 
@@ -39,6 +39,12 @@ def test_every_service_does_its_work(machine: Machine) -> None:
     assert fetch(f"http://127.0.0.1:{ports['flower']}/flower/healthcheck") == b"OK"
     token = machine.workshop("status").partition("token=")[2].split()[0]
     assert b"kernels" in fetch(f"http://127.0.0.1:{ports['lab']}/api/status?token={token}")
+
+
+def test_a_worker_says_by_which_command_it_runs(machine: Machine) -> None:
+    """In containers that is how one knows that it runs as wished."""
+    (report,) = ask_workers(machine.stack()["broker_url"]).values()
+    assert report["command"] == plan.services(("worker",))["worker1"].command(new_site())
 
 
 @pytest.mark.parametrize(
