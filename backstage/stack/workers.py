@@ -62,13 +62,13 @@ def worker(number: int, processes: int) -> Service:
     prefetch = settings.get("prefetch")
     options = [f"--prefetch-multiplier={prefetch}"] if prefetch else []
     options += ["-P", pool, "-c", str(processes)]
-    return _worker(f"worker{number}", machine_name(), "workshop.tasks", *options)
+    return _worker(f"worker{number}", machine_name(), *options)
 
 
-def _worker(service: str, machine: str, module: str, *options: str) -> Service:
+def _worker(service: str, machine: str, *options: str) -> Service:
     """Return a worker, which asks no other one anything: so it starts a second sooner."""
     name = f"{service}@{machine}"
-    command = _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
+    command = _celery("worker", "--without-mingle", "--without-gossip", "-n", name, *options)
     return Service(
         service,
         lambda site: command,
@@ -80,8 +80,8 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     )
 
 
-def _celery(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
+def _celery(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "workshop.tasks", *arguments, "--loglevel=WARNING"]
 
 
 def rehearsal_folder() -> Path:
@@ -98,7 +98,7 @@ def of_rehearsal(machine: str) -> Service:
     """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
     folder = rehearsal_folder() / machine
     return replace(
-        _worker("worker1", machine, "workshop.tasks", "-c", "1"),
+        _worker("worker1", machine, "-c", "1"),
         name=machine,
         probe=lambda site: _require_session(
             f"worker1@{machine}", json_files.read(folder / "joined.json")["database_url"]
@@ -130,7 +130,6 @@ def flower(central: CentralConfig | None = None) -> Service:
 
     def command(site: Site) -> list[str]:
         return _celery(
-            "workshop.tasks",
             "flower",
             f"--address={containers.listen(central.address if central else HOST)}",
             f"--port={site.ports['flower']}",
