@@ -8,13 +8,13 @@ import psycopg
 from amqp.exceptions import AMQPError
 from kombu import Connection
 
+from backstage.stack.outage import unanswered
 from backstage.stack.site import Site
 from backstage.stack.status import running_site, statuses, until
 from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.delivery.configuration import DEAD, SQUARES
 from workshop.delivery.record import FILE
-from workshop.errors import WorkshopError
 
 _TABLES = {
     "geopython.grid_squares": "squares",
@@ -113,7 +113,7 @@ def _held(site: Site) -> Iterator[tuple[psycopg.Connection, Any, list[str]]]:
                 _lock(database, tables)
             yield database, channel, tables
     except (psycopg.Error, AMQPError, OSError) as error:
-        raise WorkshopError(f"A service does not answer: {error}\n", "workshop status") from error
+        raise unanswered("A service", error, "workshop status") from error
 
 
 def _lock(database: psycopg.Connection, tables: list[str]) -> None:

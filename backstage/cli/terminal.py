@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from backstage.stack import logs
+from backstage.stack.outage import unanswered
 from backstage.stack.visible import visible
 from workshop.errors import WorkshopError, WrongUse
 
@@ -71,7 +72,7 @@ class Central(click.Group):
             return super().invoke(context)
         except (AMQPError, OperationalError, OSError, psycopg.Error) as error:
             step = "the same in a while, or workshop class stop"
-            raise WorkshopError(f"The central does not answer: {error}\n", step) from error
+            raise unanswered("The central", error, step) from error
 
 
 def echo(text: object = "", nl: bool = True) -> None:

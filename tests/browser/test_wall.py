@@ -11,7 +11,7 @@ import psutil
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from backstage.stack import control, pausing
+from backstage.stack import pausing
 from backstage.stack.site import Site
 from backstage.stack.status import running_site
 from tests import squares
@@ -33,8 +33,7 @@ HARM = [
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    parts = ("postgis", "rabbitmq", "worker", "lab")
-    with own_stack(tmp_path_factory.mktemp("wall"), *parts, WORKSHOP_WORKERS="0") as machine:
+    with own_stack(tmp_path_factory.mktemp("wall"), "postgis", "rabbitmq", "lab") as machine:
         site = running_site()
         assert site is not None
         squares.load(site.database_url, 2_500, 400, until=20)
@@ -228,8 +227,7 @@ def test_the_panel_moves_while_tasks_run(page: Page, address: str, services: Mac
     """It was there before the first task, and shows these only, without the squares that were done before."""
     page.goto(f"{address}panel")
     expect(page.locator("#trouble")).to_contain_text("begins by itself")
-    settings.change(workers=1)
-    control.settle()
+    services.workshop("up", "--detach", "worker")
     title, seen = page.locator("#title"), [0]
 
     def shown() -> int:

@@ -199,14 +199,14 @@ def test_fill_takes_all_land_a_part_or_everything(
 
 
 @pytest.mark.parametrize("full", [OSError(errno.ENOSPC, "No space left on device"), DiskFull("no space")])
-def test_a_full_disk_is_said(full: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_called_that(full: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     def fill(*_: object) -> tuple[int, int]:
         raise full
 
     monkeypatch.setattr(filling, "fill", fill)
     done = workshop("class", "fill")
-    assert done.exit_code == 3 and f"Error: The central does not answer: {full}" in done.output
-    assert "Next: the same in a while" in done.output
+    assert done.exit_code == 3 and "Error: A disk is full: " in done.output
+    assert "Next: make room" in done.output and "does not answer" not in done.output
 
 
 def test_a_verdict_is_shared_only_if_someone_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
