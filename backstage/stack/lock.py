@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
+from backstage.stack.texts import refusal
 from workshop import state_folder
 from workshop.errors import WorkshopError
 
@@ -27,14 +28,17 @@ def only_one() -> Iterator[None]:
     ------
     AlreadyRunning
         If another process holds it.
-    OSError
+    WorkshopError
         If nobody can hold it, as on some network drives: there the database would not be safe either.
     """
-    lock = FileLock(state_folder.state_dir() / "lock", _LOOKING, fallback_to_soft=False)
+    path = state_folder.state_dir() / "lock"
+    lock = FileLock(path, _LOOKING, fallback_to_soft=False)
     try:
         lock.acquire()
     except Timeout:
         raise AlreadyRunning from None
+    except OSError as error:
+        raise refusal("no-locks", folder=path.parent, reason=error.strerror) from error
     try:
         yield
     finally:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from backstage.stack import plan, watch
+from backstage.stack.central_config import open_to_others
 from backstage.stack.keeper import Keeper
 from backstage.stack.process import allow_many_files, born
 from backstage.stack.site import Site
@@ -53,6 +54,7 @@ class Supervisor:
     _problems: set[str] = field(default_factory=set)
     _ready: bool = False
     _stopping: bool = False
+    _warned: bool = False
 
     async def run(self, when_ready: Callable[[], None]) -> None:
         """Start everything, call `when_ready`, and keep it running until a signal asks to stop.
@@ -92,12 +94,17 @@ class Supervisor:
             asyncio.get_running_loop().add_signal_handler(number, self._hear, number)
 
     def _hear(self, number: int) -> None:
-        """Stop; Ctrl-C once more ends everything at once."""
-        if number == signal.SIGINT and self._stopping:
+        """Stop; Ctrl-C once more ends everything at once, and while a class is open it asks first."""
+        ctrl_c = number == signal.SIGINT
+        if ctrl_c and self._stopping:
             for keeper in self._keepers.values():
                 keeper.kill()
-        self._stopping = True
-        self._changed.set()
+        elif ctrl_c and not self._warned and (address := open_to_others()):
+            self._warned = True
+            self.say(f"A class is open at {address}: its machines would wait. Ctrl-C once more stops all.")
+        else:
+            self._stopping = True
+            self._changed.set()
 
     def _has_started(self) -> bool:
         """Return whether each service is ready, or known not to be."""

@@ -1,6 +1,7 @@
 """The parts of the stack that need no running service."""
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
@@ -13,7 +14,7 @@ import psutil
 import pytest
 
 from backstage import scale
-from backstage.stack import binaries, control, keeper, logs, plan, startup
+from backstage.stack import binaries, control, keeper, lock, logs, plan, startup
 from backstage.stack.keeper import Keeper
 from backstage.stack.ports import USUAL_PORTS, free_ports
 from backstage.stack.process import born
@@ -226,6 +227,20 @@ def test_a_stop_while_a_program_is_ended_leaves_nothing_of_it(
 def test_an_essential_service_that_comes_later_does_not_end_the_others(tmp_path: Path) -> None:
     said = run_keeper(tmp_path, "1 / 0", may_fail=True, probe=_refuse, essential=True)
     assert "ZeroDivisionError: division by zero; started again" in said
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_folder_without_file_locks_is_refused(
+    state: Path, number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    said = rf"{state} can't be locked \(.*\), as on some network drives.*set WORKSHOP_STATE"
+    with pytest.raises(WorkshopError, match=said), lock.only_one():
+        pass
 
 
 @pytest.mark.posix
