@@ -86,14 +86,11 @@ def open_up(central: CentralConfig, say: Say) -> None:
     WorkshopError
         If it does not get ready.
     """
-    servers = ("postgis", "rabbitmq")
     say(f"Opening at {central.address} ...")
     central.write()
-    if running():
-        control.add(servers)
-    else:
-        startup.up_detached(servers, say)
-        say("Only these two run. For JupyterLab too: make lab.")
+    if not running():
+        startup.up_detached(("postgis", "rabbitmq"), say)
+        say("Only these two run. For all: make stop, then make lab. The cards stay good.")
     replace(central, ports=_settle().ports).write()
 
 

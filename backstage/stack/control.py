@@ -1,43 +1,13 @@
-"""Changes what the stack that runs is to run: more parts, or another number of workers."""
+"""Changes how many workers the stack that runs is to run, and waits until what runs is as wanted."""
 
 from backstage.stack import plan
 from backstage.stack.status import running, services, until
 from backstage.stack.workers import FAST
-from workshop import settings, state_folder
+from workshop import settings
 from workshop.errors import WorkshopError
-from workshop.kinds import MOST_WORKERS, SETTINGS, valid, whole
+from workshop.kinds import MOST_WORKERS, valid, valid_setting, whole
 
 _WORKERS = whole(1, MOST_WORKERS)
-
-
-def add(names: tuple[str, ...]) -> list[str]:
-    """Let the stack that runs run more parts, and wait until they are ready.
-
-    Parameters
-    ----------
-    names : tuple of str
-        The parts that are wanted; all of `NAMES` if empty.
-
-    Returns
-    -------
-    list of str
-        Those of them that did not run yet.
-
-    Raises
-    ------
-    WorkshopError
-        If the stack is not running,
-        or if they are not ready in time.
-    """
-    there = tuple(services())
-    missing = [name for name in names or plan.NAMES if not any(each.startswith(name) for each in there)]
-    if missing:
-        if "worker" in missing:
-            settings.change(workers=None)  # a killed reset left none
-        added = state_folder.read("parts.json").get("added", [])
-        state_folder.write("parts.json", {"added": added + missing})
-        settle(tuple(missing))
-    return missing
 
 
 def scale(
@@ -65,11 +35,9 @@ def scale(
         or if the workers are not ready in time.
     """
     require_workers()
-    if workers is not None:
-        workers = valid(_WORKERS, "workers", workers, "scale(1)")
-    if processes is not None:
-        processes = valid(SETTINGS["processes"], "processes", processes, "scale(1, processes=2)")
-    plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
+    workers = valid(_WORKERS, "workers", 1 if workers is None else workers, "scale(1)")
+    processes = valid_setting("processes", "processes", processes)
+    plan.require_sessions(workers, processes or plan.usual_processes(fast))
     profile = FAST if fast else None
     settings.change(workers=workers, processes=processes, profile=profile, prefetch=prefetch)
     settle()
@@ -89,7 +57,7 @@ def has_workers() -> bool:
 def require_workers() -> None:
     """Raise `WorkshopError` if the stack is not running, or runs without workers."""
     if not has_workers():
-        raise WorkshopError("The services were started without workers.", "workshop up worker")
+        raise WorkshopError("The services were started without workers.", "workshop down, then workshop up")
 
 
 def settle(of: tuple[str, ...] = ("worker",), seconds: float = 60) -> None:

@@ -40,6 +40,7 @@ def of_child(own: Mapping[str, str] | None = None) -> dict[str, str]:
         **inherited,
         "no_proxy": unproxied,
         "NO_PROXY": unproxied,
+        "WORKSHOP_STATE": str(state),  # absolute: a program may run in another folder
         "PYTHONNOUSERSITE": "1",
         "PGPASSFILE": str(state / "no.pgpass"),
         "IPYTHONDIR": str(state / "ipython"),

@@ -7,7 +7,6 @@ from typing import Any
 from backstage.stack import jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import NAMES as NAMES
-from backstage.stack.service import PERIODIC as PERIODIC
 from backstage.stack.service import Service
 from backstage.stack.texts import refusal
 from workshop import settings, state_folder
@@ -28,14 +27,13 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     Parameters
     ----------
     names : tuple of str
-        The parts that the start was asked for, such as `NAMES`; ``parts.json`` has what later ones added.
+        The parts that the start was asked for, such as `NAMES`.
 
     Raises
     ------
     WorkshopError
         If there are too many workers for the database.
     """
-    names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [FIXED[name] for name in names if name in FIXED]
     if "worker" in names:
         count, processes = settings.get("workers"), settings.get("processes") or usual_processes()
@@ -44,14 +42,12 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     if {"rabbitmq", "worker"} & {*names} and (central := opened()):
         wanted += map(workers.of_rehearsal, workers.rehearsed())
         wanted += [workers.flower(central)] if central.flower else []
-    if PERIODIC in names and not settings.joined():  # a central has no queue for them
-        wanted.append(workers.periodic())
     return {service.name: service for service in wanted}
 
 
 def wishes() -> dict[str, Any]:
     """Return what people and notebooks want now: by file, and of a central."""
-    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined", "parts")}
+    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
     flower = bool((central := opened()) and central.flower)
     return files | {"address": open_to_others(), "flower": flower, "rehearsed": workers.rehearsed()}
 

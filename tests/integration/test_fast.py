@@ -106,11 +106,6 @@ def test_known_errors_are_retried() -> None:
     assert set(maps.read_squares(task.id for task in tasks).attempt) == {4}
 
 
-def test_it_says_that_it_has_threads() -> None:
-    [report] = ask(settings.broker_url(), "course_report", limit=1).values()
-    assert report["how"] == ["thread", 8, 2]
-
-
 def test_it_has_no_process_to_kill() -> None:
     settings.change(pace=1000)
     task = send()

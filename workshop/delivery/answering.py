@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -60,10 +61,9 @@ def _stay(name: str) -> None:
 
 @inspect_command()
 def course_report(state: Any, **_: Any) -> dict[str, Any]:
-    """Return since when this worker runs, the tasks it knows, those it holds, how long it pauses, and `how`.
+    """Return since when and how a worker was started, its tasks, those it holds, and how long it pauses.
 
-    ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run. ``how`` is
-    the name of its pool, how many tasks it runs side by side, and how many messages it takes for each.
+    ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run.
     """
     now = datetime.now(UTC)
     held = {
@@ -72,9 +72,8 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
     }
     held |= {id: max(0.0, due - time.monotonic()) for id, due in list(given_back.items())}
     tasks = [name for name in state.app.tasks if not name.startswith("celery.")]
-    consumer, pool = state.consumer, type(state.consumer.pool).__module__.rpartition(".")[2]
-    how = [pool, consumer.pool.limit, consumer.prefetch_multiplier]
-    return {"since": _since, "tasks": tasks, "held": held, "paused": consumer.paused, "how": how}
+    known = {"since": _since, "command": sys.orig_argv, "tasks": tasks}
+    return known | {"held": held, "paused": state.consumer.paused}
 
 
 @control_command()
