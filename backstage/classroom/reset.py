@@ -1,8 +1,7 @@
 """Puts the fresh starter of a challenge in place, after it has copied the work that is there.
 
-What can keep it from being done is looked for first; then nothing is changed. No file is replaced before it
-is copied, and tables and queues are emptied last. So it can be stopped at any point without a loss, and done
-again.
+No file is replaced before it is copied, and tables and queues are emptied last. So it can be stopped at any
+point without a loss, and done again.
 """
 
 from collections.abc import Callable
@@ -10,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, is_courses_own, place, require_access
+from backstage.challenges.files import differs, in_the_way, is_courses_own, place
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.stack import control
@@ -30,11 +29,9 @@ def prospect(level: Level) -> str:
         If it can't be done.
     """
     source.keep_copy()
-    require_access(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
     if git.is_used():
         branches.require_ready(level)
     own = _own(level)
-    work.require_room(own)
     lines = [
         f"Saved first:    {work.shown(own)}",
         "Not saved:      what you typed in JupyterLab since the last Ctrl-S",
@@ -93,22 +90,15 @@ def _replace(level: Level, say: Say) -> None:
         work.keep(own, kept)
     if git.is_used() and level.challenge in CHALLENGES:
         for branch in branches.stand_on(level):
-            say(f"What you had committed, or staged, is kept on the branch {branch}")
+            say(f"What you had committed is kept on the branch {branch}")
     for path in replaced:
         work.put_aside(path, kept, brought)
         if path in files:
             place(path, partial(Path.write_bytes, data=files[path]))
-        _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
         name = f"my-work/{kept.name}"
         say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
     say(f"The files of challenge {level.challenge} are in place.")
-
-
-def _forget_checkpoint(notebook: Path) -> None:
-    """Remove what JupyterLab would offer to go back to."""
-    name = f"{notebook.stem}-checkpoint{notebook.suffix}"
-    notebook.with_name(".ipynb_checkpoints").joinpath(name).unlink(missing_ok=True)
 
 
 def _own(level: Level) -> list[str]:
