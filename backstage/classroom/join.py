@@ -167,8 +167,7 @@ def _look(broker_url: object, database_url: object, by_code: bool) -> Fault | No
     right = trouble.part in _NOT_IN_THE_ADDRESS
     seen, step = trouble.text, words(f"join-{trouble.part if right else 'other'}")
     if trouble.on_the_way:
-        why, step = network.explain(str(parts_of(broker_url, BROKER).get("host", "")))
-        seen = f"{seen} {why}"
+        seen, step = f"{seen} {words('no-way-why')}", words("no-way-next")
     mine = not by_code and not right  # what comes from a code, nobody mistyped
     if mine:
         step = f"compare this part with your card, and join again. If it is right: {step}"
