@@ -20,11 +20,8 @@ def the_address() -> str:
         If there is none, or if there are several; the sentence names them.
     """
     found = addresses()
-    if not found:
-        raise refusal("no-address", here=HOST)
-    if len(found) > 1:
-        several = {"number": len(found), "addresses": ", ".join(found), "first": found[0]}
-        raise refusal("several-addresses", **several)
+    if len(found) != 1:
+        raise refusal("which-address", addresses=", ".join(found) or "none", here=HOST)
     return found[0]
 
 

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, is_courses_own, place
+from backstage.challenges.files import differs, in_the_way, place
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.stack import control
@@ -18,6 +18,9 @@ from backstage.stack.texts import words
 from workshop import settings, state_folder
 
 Say = Callable[[str], None]
+
+_WHOLE = ("workshop/", "backstage/", "notebooks/", "tests/")
+"""Folders in which a starter has no files but its own."""
 
 
 def prospect(level: Level) -> str:
@@ -109,5 +112,5 @@ def _own(level: Level) -> list[str]:
 def _replaced(level: Level) -> list[str]:
     """Return the files that are another, or gone, once the starter of a level is in place."""
     files = work.files_at(level)
-    others = {path for path in work.present() if path not in files and is_courses_own(path)}
+    others = {path for path in work.present() if path not in files and path.startswith(_WHOLE)}
     return sorted({path for path, data in files.items() if differs(path, data)} | others)
