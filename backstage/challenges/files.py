@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from backstage.stack.texts import refusal
 from workshop import state_folder
 
 NOTE = "workshop/challenge.json"
@@ -65,6 +66,23 @@ def differs(path: str, data: bytes | None) -> bool:
     if data is None or not is_here(path) or place.is_symlink() or place.stat().st_size != len(data):
         return True
     return place.read_bytes() != data
+
+
+def require_access(paths: Iterable[str]) -> None:
+    """Require that files in the course's folder can be read and replaced.
+
+    Raises
+    ------
+    WorkshopError
+        If not; nothing was changed.
+    """
+    for path in paths:
+        file = state_folder.ROOT / path
+        folder = next(parent for parent in file.parents if parent.is_dir())
+        unreadable = file.is_file() and not file.is_symlink() and not os.access(file, os.R_OK)
+        if unreadable or not os.access(folder, os.W_OK | os.X_OK):
+            what = "read" if unreadable else "replaced"
+            raise refusal("no-permission", path=path, what=what, root=state_folder.ROOT)
 
 
 def place(path: str, write: Callable[[Path], object]) -> None:

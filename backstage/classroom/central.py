@@ -27,7 +27,7 @@ Say = Callable[[str], None]
 def start(
     machines: int = 30, address: str = HOST, hours: float = 12, flower: bool = False, say: Say = print
 ) -> list[Card]:
-    """Open a central as wished, or change the one that is open, and return its cards.
+    """Open a central, unless it is open as wished, and return its cards.
 
     Where no services run, its servers are started. At an address beyond 127.0.0.1 they start anew, once.
 
@@ -49,7 +49,7 @@ def start(
     WrongUse
         If this machine has no such address.
     WorkshopError
-        If the central does not open.
+        If the central does not open, or is open otherwise than wished.
     """
     if address != HOST and containers.inside():
         raise refusal("class-in-containers")
@@ -58,6 +58,8 @@ def start(
     if not before:  # what a rehearsal left that was interrupted
         shutil.rmtree(workers.rehearsal_folder(), ignore_errors=True)
     central = with_machines(replace(before or new_central(hours), address=address, fleeting=False), machines)
+    if before and running():
+        _refuse_other(before, address, flower)
     open_up(replace(central, flower=central.flower or new_password() if flower else ""), say)
     if before and before.ports not in ({}, site().ports):
         say("Other ports than before, as those are taken: all machines need new cards.")
@@ -138,6 +140,12 @@ def with_machines(central: CentralConfig, number: int) -> CentralConfig:
     """Return a central with at least so many machines."""
     more = [new_password() for _ in range(number - len(central.passwords))]
     return replace(central, passwords=central.passwords + more)
+
+
+def _refuse_other(central: CentralConfig, address: str, flower: bool) -> None:
+    if (central.address, bool(central.flower)) != (address, flower):
+        shows = "with" if central.flower else "without"
+        raise refusal("open-otherwise", address=central.address, shows=shows)
 
 
 def _settle() -> Site:

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, place
+from backstage.challenges.files import differs, in_the_way, place, require_access
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.stack import control
@@ -32,6 +32,7 @@ def prospect(level: Level) -> str:
         If it can't be done.
     """
     source.keep_copy()
+    require_access(sorted({*work.present(), *work.files_at(level), *in_the_way(work.files_at(level))}))
     if git.is_used():
         branches.require_ready(level)
     own = _own(level)
@@ -93,7 +94,7 @@ def _replace(level: Level, say: Say) -> None:
         work.keep(own, kept)
     if git.is_used() and level.challenge in CHALLENGES:
         for branch in branches.stand_on(level):
-            say(f"What you had committed is kept on the branch {branch}")
+            say(f"What you had committed, or staged, is kept on the branch {branch}")
     for path in replaced:
         work.put_aside(path, kept, brought)
         if path in files:

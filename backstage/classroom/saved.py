@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import files
-from backstage.challenges.files import NEVER
+from backstage.challenges.files import NEVER, in_the_way, require_access
 from backstage.classroom import work
 from backstage.stack.texts import refusal
 from workshop.errors import WorkshopError, WrongUse
@@ -45,6 +45,7 @@ def restore(name: str, say: Say) -> None:
         paths = sorted(files.names(folder))
         if foreign := [path for path in paths if NEVER.intersection(path.lower().split("/"))]:
             raise refusal("no-work", name=name, path=foreign[0])
+        require_access([*paths, *in_the_way(paths)])
         if any(path.endswith(".ipynb") for path in paths):
             work.outdate_pages()
         kept, brought = work.new_place(challenge=1), work.fresh()

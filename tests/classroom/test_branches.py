@@ -45,10 +45,11 @@ def test_commits_of_a_person_are_kept(course: Course) -> None:
 
 def test_a_branch_that_is_checked_out_elsewhere_is_left_alone(course: Course, tmp_path: Path) -> None:
     course.git("worktree", "add", "--quiet", "-b", "challenge-3", str(tmp_path / "elsewhere"))
-    before = course.git("rev-parse", "challenge-3")
+    before = course.state()
     shown = course.workshop("class", "branches", code=3)
-    assert "challenge-3" in shown and "elsewhere" in shown
-    assert course.git("rev-parse", "challenge-3") == before
+    assert "challenge-3 is checked out in" in shown and "elsewhere" in shown
+    assert "challenge-3 is checked out in" in course.workshop("reset", "3", "--yes", code=3)
+    assert course.state() == before
 
 
 def test_wrong_marks_are_named_and_nothing_is_made(course: Course) -> None:

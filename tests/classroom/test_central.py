@@ -86,6 +86,7 @@ def test_a_central_opens_for_two_and_tells_their_cards(own: Machine, address: st
     assert str(page) in shown and stat.S_IMODE(page.stat().st_mode) == 0o600
     assert central.site().token not in shown + page.read_text()
     assert own.workshop("class", "cards") in shown
+    assert "stop" in own.workshop("class", "start", "--address", "127.0.0.1", code=3)
     takes_more_in(own, address, cards)
     survives_a_crash(own, address, central.cards())
     is_emptied(own)

@@ -175,6 +175,16 @@ def test_what_is_saved_while_a_reset_copies_is_not_lost(course: Course) -> None:
     assert is_fresh(course, 1)
 
 
+def test_what_was_in_the_index_is_saved_too(course: Course) -> None:
+    dirty_index(course)
+    course.workshop("reset", "2", "--yes")
+    (name,) = course.saved()
+    assert (course.root / name / "workshop/grid.py").read_text() == "later"
+    (branch,) = course.branches()
+    assert course.git("show", f"{branch}:workshop/grid.py") == "staged"
+    assert course.git("show", f"{branch}:workshop/staged.py") == "staged"
+
+
 def test_from_challenge_to_challenge_and_back(course: Course) -> None:
     """Commits on a branch that is made anew are kept, and solutions come on request."""
     course.workshop("reset", "1", "--yes")
@@ -192,7 +202,9 @@ def test_from_challenge_to_challenge_and_back(course: Course) -> None:
     assert "do_task.delay" in (course.root / "workshop/demo.py").read_text()
     course.workshop("restore", name)
     assert (course.root / "workshop/demo.py").read_text() == "# mine\n"
+    course.git("add", ".")
     shown = course.workshop("reset", "3", "--yes")
+    assert course.branches() == [branch], "what is staged as it is in the folder needs none"
     assert is_fresh(course, 3) and "Next: open notebooks/03-scale-out.ipynb" in shown
     assert sorted(course.workshop("restore").split()) == course.saved()
 
@@ -368,7 +380,8 @@ def test_a_clone_of_a_starter_alone_says_what_to_fetch(course: Course, tmp_path:
 @pytest.mark.parametrize(
     ("name", "mode", "said"),
     [
-        ("workshop/tasks.py", 0o000, "workshop/tasks.py'. Next: workshop doctor"),
+        ("workshop/tasks.py", 0o000, "workshop/tasks.py can't be read"),
+        ("workshop", 0o555, "workshop/__init__.py can't be replaced"),
         (".git", 0o555, "index.lock': Permission denied"),
         (".git/objects", 0o555, "insufficient permission"),
     ],
