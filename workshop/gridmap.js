@@ -62,8 +62,9 @@ map.on("mousemove click", ({latlng}) => {
   const [x, y] = [latlng.lng, latlng.lat].map(metres => Math.floor(metres / 1000));
   const square = x < 0 || x >= columns ? -1 : shown[(rows - 1 - y) * columns + x] ?? -1;
   if (square < 0) return map.closeTooltip(hint);
-  const name = page.keys[keys[square] - 1][0];
-  text.textContent = `${reference(square % columns, square / columns | 0)}, ${name}`;
+  const tasks = page.tasks && (page.tasks[square] ?? 1), name = page.keys[keys[square] - 1][0];
+  text.textContent = [reference(square % columns, square / columns | 0), name]
+    .concat(tasks ? `${tasks} task${tasks > 1 ? "s" : ""}` : []).join(", ");
   hint.setLatLng(latlng).setContent(text).openOn(map);
 });
 

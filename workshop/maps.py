@@ -40,6 +40,9 @@ PLACES = {
 }
 """Where a map writes each name: in the sea beside a nation, in metres (EPSG:27700)."""
 
+TASKS_UP_TO = 2500
+"""Up to so many squares, a tooltip says how many tasks hit one."""
+
 _COLUMNS = {by: by for by in ("worker", "machine", "attempt")} | {"nation": "style_cat", "time": "''"}
 _ACROSS, _SHADES, _REPLAY, _MOST = WIDTH // 1000, 8, 50, 40
 _IN_FULL = 25_000
@@ -152,6 +155,7 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
     title = f"{_number(drawn, 'square')}, {_number(tasks, 'task')}"
     by_name = ", ".join(f"{name} {count:,}" for (name, _), count in zip(legend, counts, strict=True))
     side = 1 if drawn <= _IN_FULL else 4
+    hits = rows["square"].value_counts() if drawn <= TASKS_UP_TO else None
     return GridMap(
         title,
         [(*key, count) for key, count in zip(legend, counts, strict=True)],
@@ -161,6 +165,7 @@ def squares_map(squares: Squares = None, by: By = "nation") -> GridMap:
         side=side,
         words=f"Map of Great Britain, Northern Ireland and the Isle of Man with {title}: {by_name}.",
         places=PLACES,
+        tasks=None if hits is None else hits[hits > 1].sort_index().to_dict(),
     )
 
 

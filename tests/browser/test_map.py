@@ -53,7 +53,7 @@ def test_squares_are_where_they_belong_and_say_what_they_are(page, tmp_path):
     assert page.evaluate(PIXEL, (EDINBURGH[0] + 8, EDINBURGH[1])) == SCOTLAND, "few squares are drawn larger"
     page.mouse.move(*place(page, *EDINBURGH))
     reference = grid.reference(*(1000 * part for part in EDINBURGH))
-    expect(page.locator(".leaflet-tooltip")).to_have_text(f"{reference}, Scotland")
+    expect(page.locator(".leaflet-tooltip")).to_have_text(f"{reference}, Scotland, 2 tasks")
     page.mouse.move(*place(page, 10, 10))
     expect(page.locator(".leaflet-tooltip")).to_have_count(0)
 

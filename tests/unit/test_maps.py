@@ -133,6 +133,12 @@ def test_the_map_says_in_words_what_it_shows():
     assert values(page(made_up(SCOTLAND_TWICE)))["words"].endswith(words)
 
 
+def test_tooltips_know_the_tasks_of_up_to_2500_squares():
+    assert values(page(made_up(SCOTLAND_TWICE)))["tasks"] == {str(673 * 700 + 325): 2}
+    assert values(page(many(2500)))["tasks"] == {}
+    assert values(page(many(2501)))["tasks"] is None
+
+
 def test_the_latest_task_says_whose_a_square_is():
     squares = made_up([(5, 5, "SEA")] * 3, machine=["machine02", "machine10", "machine02"])
     assert legend(page(squares, "machine")) == [
