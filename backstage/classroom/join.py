@@ -65,14 +65,18 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
     urls: tuple[Any, Any] = code_or_broker_url, database_url
     by_code = not database_url and isinstance(code_or_broker_url, str) and "://" not in code_or_broker_url
     if by_code:
-        card = read_code(str(code_or_broker_url))
+        try:
+            card = read_code(str(code_or_broker_url))
+        except WorkshopError as error:
+            said = {"text": error.text, "next_step": error.next_step}
+            _note({"address": "code", "part": "code", **said, "mine": False})
+            raise
         urls = card.broker.url, card.database.url
     before = state_folder.read("joined.json")
     try:
         require_workers()
         fault = _look(*urls, by_code)
-        tried = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "failed": fault}
-        state_folder.write("join.json", tried)
+        _note(fault)
         if fault:
             wrong = "The {address} address fails at this part: {part}. ".format_map(fault) * fault["mine"]
             raise WorkshopError(f"{wrong}{fault['text']}\n", fault["next_step"])
@@ -107,6 +111,12 @@ def leave(say: Say = print) -> bool:
         return False
     say("Back: this machine's worker waits for tasks of its own queue.")
     return True
+
+
+def _note(fault: dict[str, Any] | None) -> None:
+    state_folder.write(
+        "join.json", {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "failed": fault}
+    )
 
 
 def _put(addresses: dict[str, Any]) -> None:

@@ -64,7 +64,8 @@ def test_a_mistyped_code_or_an_ended_card_is_not_even_tried(card: Card) -> None:
     ended = replace(card, until=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=5))
     with pytest.raises(WorkshopError, match="card of machine07 ended on .* Next: set the clock .* new card"):
         join.join(ended.code)
-    assert not state_folder.read("join.json") and not state_folder.read("joined.json")
+    assert state_folder.read("join.json")["failed"]["part"] == "code"
+    assert not state_folder.read("joined.json")
 
 
 def test_the_central_has_ended(card: Card) -> None:
