@@ -86,11 +86,14 @@ def open_up(central: CentralConfig, say: Say) -> None:
     WorkshopError
         If it does not get ready.
     """
+    servers = ("postgis", "rabbitmq")
     say(f"Opening at {central.address} ...")
     central.write()
-    if not running():
-        startup.up_detached(("postgis", "rabbitmq"), say)
-        say("Only these two run. For all: make stop, then make lab. The cards stay good.")
+    if running():
+        control.add(servers)
+    else:
+        startup.up_detached(servers, say)
+        say("Only these two run. For JupyterLab too: make lab.")
     replace(central, ports=_settle().ports).write()
 
 

@@ -31,7 +31,7 @@ services = click.Group("services", help="Services")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
 def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
     """Start all services, or those named. They run until Ctrl-C, or `workshop down`."""
-    from backstage.stack import startup
+    from backstage.stack import control, startup
 
     def say(text: str) -> None:
         with suppress(OSError):  # the reader of this may be gone
@@ -59,7 +59,9 @@ def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
     except AlreadyRunning:
         if stack.running() is None:
             raise
-        echo(f"The services of this course are running already.\n{stack.addresses()}")
+        added = control.add(names)
+        beside = f" Started beside them: {', '.join(added)}." if added else ""
+        echo(f"The services of this course are running already.{beside}\n{stack.addresses()}")
         if browser:
             _open_lab()
 
@@ -72,7 +74,7 @@ def _up_in_a_container(names: tuple[str, ...]) -> None:
         raise AlreadyRunning
     compose.prepare()
     if names[0] == "lab":
-        startup.forget_settings()
+        startup.forget_orders()
         echo(f"{stack.addresses()}\n{source.first_step()}")
     compose.run(names[0], echo)
 

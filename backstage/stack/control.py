@@ -1,13 +1,43 @@
-"""Changes how many workers the stack that runs is to run, and waits until what runs is as wanted."""
+"""Changes what the stack that runs is to run: more parts, or another number of workers."""
 
 from backstage.stack import plan
 from backstage.stack.status import running, services, until
 from backstage.stack.workers import FAST
-from workshop import settings
+from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 from workshop.kinds import MOST_WORKERS, valid, valid_setting, whole
 
 _WORKERS = whole(1, MOST_WORKERS)
+
+
+def add(names: tuple[str, ...]) -> list[str]:
+    """Let the stack that runs run more parts, and wait until they are ready.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The parts that are wanted; all of `NAMES` if empty.
+
+    Returns
+    -------
+    list of str
+        Those of them that did not run yet.
+
+    Raises
+    ------
+    WorkshopError
+        If the stack is not running,
+        or if they are not ready in time.
+    """
+    there = tuple(services())
+    missing = [name for name in names or plan.NAMES if not any(each.startswith(name) for each in there)]
+    if missing:
+        if "worker" in missing:
+            settings.change(workers=None)  # a killed reset left none
+        added = state_folder.read("parts.json").get("added", [])
+        state_folder.write("parts.json", {"added": added + missing})
+        settle(tuple(missing))
+    return missing
 
 
 def scale(
@@ -57,7 +87,7 @@ def has_workers() -> bool:
 def require_workers() -> None:
     """Raise `WorkshopError` if the stack is not running, or runs without workers."""
     if not has_workers():
-        raise WorkshopError("The services were started without workers.", "workshop down, then workshop up")
+        raise WorkshopError("The services were started without workers.", "workshop up worker")
 
 
 def settle(of: tuple[str, ...] = ("worker",), seconds: float = 60) -> None:

@@ -27,13 +27,14 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     Parameters
     ----------
     names : tuple of str
-        The parts that the start was asked for, such as `NAMES`.
+        The parts that the start was asked for, such as `NAMES`; ``parts.json`` has what later ones added.
 
     Raises
     ------
     WorkshopError
         If there are too many workers for the database.
     """
+    names = (*names, *state_folder.read("parts.json").get("added", ()))
     wanted = [FIXED[name] for name in names if name in FIXED]
     if "worker" in names:
         count, processes = settings.get("workers"), settings.get("processes") or usual_processes()
@@ -47,7 +48,7 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
 
 def wishes() -> dict[str, Any]:
     """Return what people and notebooks want now: by file, and of a central."""
-    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined")}
+    files = {name: state_folder.read(f"{name}.json") for name in ("settings", "joined", "parts")}
     flower = bool((central := opened()) and central.flower)
     return files | {"address": open_to_others(), "flower": flower, "rehearsed": workers.rehearsed()}
 

@@ -50,9 +50,10 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
             raise
 
 
-def forget_settings() -> None:
+def forget_orders() -> None:
     """Take back what was changed while the services ran before."""
-    (state_folder.state_dir() / "settings.json").unlink(missing_ok=True)
+    for orders in ("settings.json", "parts.json"):
+        (state_folder.state_dir() / orders).unlink(missing_ok=True)
 
 
 def _begin(say: Say) -> None:
@@ -67,7 +68,7 @@ def _begin(say: Say) -> None:
         raise refusal("windows")
     end_leftovers(say)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
-    forget_settings()
+    forget_orders()
     for line in elsewhere():
         say(f"Note: {line}")
     say("Starting the services ...")

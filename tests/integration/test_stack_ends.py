@@ -58,7 +58,11 @@ def start_kernel(machine: Machine) -> None:
 
 
 def test_down_keeps_everything_and_a_killed_supervisor_leaves_nothing(machine: Machine) -> None:
-    machine.workshop("up", "--detach", "rabbitmq", "postgis")
+    machine.workshop("up", "--detach", "rabbitmq")
+    before = machine.service("rabbitmq")["pid"]
+    shown = machine.workshop("up", "rabbitmq", "postgis")
+    assert "running already. Started beside them: postgis.\nRabbitMQ" in shown
+    assert machine.service("rabbitmq")["pid"] == before
     machine.sql("CREATE TABLE notes (note text)")
     machine.sql("INSERT INTO notes VALUES (%s)", NOTE)
     with machine.amqp() as broker:

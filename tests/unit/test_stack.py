@@ -162,6 +162,12 @@ def test_the_plan(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(plan.services(("rabbitmq", "worker"))) == {"rabbitmq"}
 
 
+def test_what_a_later_start_added_is_in_the_plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORKSHOP_STATE", str(tmp_path / "state"))
+    state_folder.write("parts.json", {"added": ["flower"]})
+    assert set(plan.services(("rabbitmq",))) == {"rabbitmq", "flower"}
+
+
 def run_keeper(tmp_path: Path, code: str, may_fail: bool = False, **options: Any) -> str:
     """Run a service that is this Python code until it is ready or broke; return what was said of it last."""
 
