@@ -40,8 +40,11 @@ def valid(kind: Kind, name: str, value: Any, step: str) -> Any:
         If it is none of that kind.
     """
     try:
-        return kind[0].convert(str(value), None, None)
-    except click.BadParameter:
+        found = kind[0].convert(str(value), None, None)
+        if found != found:  # it is no number
+            raise ValueError
+        return found
+    except (click.BadParameter, ValueError):
         raise WorkshopError(f"{name} is {value!r}. It must be {kind[1]}.", step) from None
 
 

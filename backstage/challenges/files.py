@@ -136,3 +136,8 @@ def move(path: str, folder: Path) -> None:
     shutil.move(source, target)
     with suppress(OSError):
         os.removedirs(source.parent)
+
+
+def is_courses_own(path: str) -> bool:
+    """Return whether a file is in a folder where a starter has no others than its own."""
+    return path.startswith(("workshop/", "backstage/", "notebooks/", "tests/"))

@@ -119,8 +119,9 @@ def _down() -> Verdict:
 
 
 def reports() -> dict[str, dict[str, Any]]:
-    """Return what each worker says of itself, by its name; see `workshop.delivery.answering`."""
-    return ask(settings.broker_url(), "course_report", limit=len(living(settings.database_url())) or None)
+    """Return what each worker of squares says of itself, by its name; see `workshop.delivery.answering`."""
+    answers = ask(settings.broker_url(), "course_report", limit=len(living(settings.database_url())) or None)
+    return {name: said for name, said in answers.items() if not name.startswith("periodic@")}
 
 
 def workers() -> list[str]:

@@ -82,7 +82,7 @@ def notebook_starter(notebook: dict[str, Any], level: Level, name: str) -> dict[
     cells = []
     for cell in notebook["cells"]:
         code = cell["cell_type"] == "code"
-        source = solved_before(level.first_open, "".join(cell["source"]), name, todo=code)
+        source = solved_before(level.first_open, "".join(cell["source"]), _place(name, cell), todo=code)
         if source or code:
             empty: dict[str, Any] = {"outputs": [], "execution_count": None} if code else {}
             cells.append(cell | {"source": source.splitlines(keepends=True)} | empty)
@@ -116,18 +116,32 @@ def solved_before(first_open: int, text: str, name: str = "", todo: bool = True)
         what = region["todo"] if todo else None
         return f"{region['indent']}# TODO - challenge {region['challenge']}: {what}\n" if what else ""
 
+    _regions(text, name)
     made = _REGION.sub(at_this_level, text)
-    if mark := _MARK.search(made):
-        raise refusal("wrong-mark", name=name, mark=mark[0].strip())
     return made if text.endswith("\n") else made.rstrip("\n")
 
 
 def solutions(path: str, data: bytes, challenge: int) -> list[str]:
     """Return the solution of a challenge in a file: one dedented text for each region."""
-    texts = [data.decode()]
+    texts = [(path, data.decode())]
     if path.endswith(".ipynb"):
         cells = [cell for cell in json.loads(data)["cells"] if cell["cell_type"] == "code"]
-        texts = ["".join(cell["source"]) for cell in cells]
-    found = [region for text in texts for region in _REGION.finditer(text)]
+        texts = [(_place(path, cell), "".join(cell["source"])) for cell in cells]
+    found = [region for name, text in texts for region in _regions(text, name)]
     wanted = [region["lines"] for region in found if int(region["challenge"]) == challenge]
     return [textwrap.dedent(lines).strip("\n") for lines in wanted]
+
+
+def _regions(text: str, name: str) -> list[re.Match[str]]:
+    """Return the marked regions of a text, each of whose marks must begin or end one."""
+    found = list(_REGION.finditer(text))
+    edges = {edge for region in found for edge in (region.start(), region.start("end"))}
+    for mark in _MARK.finditer(text):
+        if mark.start() not in edges:
+            line = text.count("\n", 0, mark.start()) + 1
+            raise refusal("wrong-mark", name=name, line=line, mark=mark[0].strip())
+    return found
+
+
+def _place(name: str, cell: dict[str, Any]) -> str:
+    return f"{name}, cell {cell.get('id', '?')}"

@@ -28,6 +28,13 @@ _PATIENCE = "-c lock_timeout=5s"
 
 _THERE = "SELECT name FROM unnest(%s::text[]) AS name WHERE to_regclass(name) IS NOT NULL"
 
+_HOLDERS = """
+    SELECT DISTINCT application_name, pid, usename, xact_start
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE relation = ANY(%s::regclass[]) AND granted AND mode <> 'AccessShareLock' AND pid <> pg_backend_pid()
+"""
+"""Who holds more of some tables than what reading takes."""
+
 
 def own() -> Site | None:
     """Return where this machine's own services are; None if RabbitMQ or PostGIS does not run."""
@@ -103,12 +110,24 @@ def _held(site: Site) -> Iterator[tuple[psycopg.Connection, Any, list[str]]]:
         ):
             tables = [name for (name,) in database.execute(_THERE, [[*_TABLES]])]
             if not site.central:
-                database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+                _lock(database, tables)
             yield database, channel, tables
-    except psycopg.errors.LockNotAvailable as error:
-        raise refusal("tables-held") from error
     except (psycopg.Error, AMQPError, OSError) as error:
         raise unanswered("A service", error, "workshop status") from error
+
+
+def _lock(database: psycopg.Connection, tables: list[str]) -> None:
+    try:
+        database.execute(f"LOCK TABLE {', '.join(tables)} IN EXCLUSIVE MODE")
+    except psycopg.errors.LockNotAvailable:
+        database.rollback()
+        holders = database.execute(_HOLDERS, [tables]).fetchall()
+        named = "\n".join(
+            f"    {name or 'a program without a name'}, process {pid}, user {user}"
+            f"{f', since {since:%H:%M:%S}' if since else ''}"
+            for name, pid, user, since in holders
+        )
+        raise refusal("tables-held", holders=named) from None
 
 
 def forget_settings() -> None:

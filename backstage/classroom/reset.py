@@ -1,7 +1,8 @@
 """Puts the fresh starter of a challenge in place, after it has copied the work that is there.
 
-No file is replaced before it is copied, and tables and queues are emptied last. So it can be stopped at any
-point without a loss, and done again.
+What can keep it from being done is looked for first; then nothing is changed. No file is replaced before it
+is copied, and tables and queues are emptied last. So it can be stopped at any point without a loss, and done
+again.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from backstage.challenges import git, progress, source
-from backstage.challenges.files import differs, in_the_way, place, require_access
+from backstage.challenges.files import differs, in_the_way, is_courses_own, place, require_access
 from backstage.challenges.starters import CHALLENGES, Level
 from backstage.classroom import branches, clearing, work
 from backstage.stack import control
@@ -18,9 +19,6 @@ from backstage.stack.texts import words
 from workshop import settings, state_folder
 
 Say = Callable[[str], None]
-
-_WHOLE = ("workshop/", "backstage/", "notebooks/", "tests/")
-"""Folders in which a starter has no files but its own."""
 
 
 def prospect(level: Level) -> str:
@@ -36,6 +34,7 @@ def prospect(level: Level) -> str:
     if git.is_used():
         branches.require_ready(level)
     own = _own(level)
+    work.require_room(own)
     lines = [
         f"Saved first:    {work.shown(own)}",
         "Not saved:      what you typed in JupyterLab since the last Ctrl-S",
@@ -99,10 +98,17 @@ def _replace(level: Level, say: Say) -> None:
         work.put_aside(path, kept, brought)
         if path in files:
             place(path, partial(Path.write_bytes, data=files[path]))
+        _forget_checkpoint(state_folder.ROOT / path)
     if kept.exists():
         name = f"my-work/{kept.name}"
         say(f"Your work is saved in {name}. To get it back: workshop restore {name}")
     say(f"The files of challenge {level.challenge} are in place.")
+
+
+def _forget_checkpoint(notebook: Path) -> None:
+    """Remove what JupyterLab would offer to go back to."""
+    name = f"{notebook.stem}-checkpoint{notebook.suffix}"
+    notebook.with_name(".ipynb_checkpoints").joinpath(name).unlink(missing_ok=True)
 
 
 def _own(level: Level) -> list[str]:
@@ -113,5 +119,5 @@ def _own(level: Level) -> list[str]:
 def _replaced(level: Level) -> list[str]:
     """Return the files that are another, or gone, once the starter of a level is in place."""
     files = work.files_at(level)
-    others = {path for path in work.present() if path not in files and path.startswith(_WHOLE)}
+    others = {path for path in work.present() if path not in files and is_courses_own(path)}
     return sorted({path for path, data in files.items() if differs(path, data)} | others)

@@ -1,10 +1,13 @@
 """Saved work: which there is in ``my-work``, packed into a ZIP file, and brought back into the folder."""
 
+import os
 import shutil
+import stat
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +47,7 @@ def restore(name: str, say: Say) -> None:
     with _opened(name) as folder:
         paths = sorted(files.names(folder))
         if foreign := [path for path in paths if NEVER.intersection(path.lower().split("/"))]:
-            raise refusal("no-work", name=name, path=foreign[0])
+            raise refusal("no-work", name=name, path=work.readable(foreign[0]))
         require_access([*paths, *in_the_way(paths)])
         if any(path.endswith(".ipynb") for path in paths):
             work.outdate_pages()
@@ -67,16 +70,32 @@ def _opened(name: str) -> Iterator[Path]:
     elif zipfile.is_zipfile(place):
         with work.draft(work.KEPT) as folder:
             try:
-                zipfile.ZipFile(place).extractall(folder)
-            except (zipfile.BadZipFile, zlib.error) as error:
+                _unpack(place, folder)
+            except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
                 raise WorkshopError(f"{name} can't be read: {error}.", "copy the ZIP file again") from error
             yield folder
     else:
         raise WrongUse(f"There is no saved work {name}.", "workshop restore shows all names")
 
 
+def _unpack(file: Path, folder: Path) -> None:
+    """Write a ZIP file's content into a folder: links last, so that nothing is written through them."""
+    links = []
+    with zipfile.ZipFile(file) as archive:
+        for entry in archive.infolist():
+            written, mode = Path(archive.extract(entry, folder)), entry.external_attr >> 16
+            if stat.S_ISLNK(mode):
+                links.append(written)
+            elif mode & stat.S_IXUSR and not entry.is_dir():
+                written.chmod(written.stat().st_mode | 0o111)
+    for link in links:
+        points_to = os.fsdecode(link.read_bytes())
+        link.unlink()
+        link.symlink_to(points_to)
+
+
 def pack(target: Path | None) -> Path:
-    """Write one's own work into a ZIP file and return its place. Of a link it holds the file behind it.
+    """Write one's own work into a ZIP file and return its place.
 
     Parameters
     ----------
@@ -98,7 +117,19 @@ def pack(target: Path | None) -> Path:
         raise WrongUse(f"{target} exists already.", "choose another name")
     if target.parent != work.KEPT and not target.parent.is_dir():
         raise WrongUse(f"{target.parent} is no folder.", "choose one that exists")
-    with work.draft(target.parent) as copied:
-        files.copy(paths, ROOT, copied)
-        Path(shutil.make_archive(str(copied), "zip", copied)).rename(target)
+    with work.draft(target.parent) as draft:
+        with zipfile.ZipFile(draft / "zip", "w", zipfile.ZIP_DEFLATED, strict_timestamps=False) as archive:
+            for path in paths:
+                _add(archive, path)
+        (draft / "zip").rename(target)
     return target
+
+
+def _add(archive: zipfile.ZipFile, path: str) -> None:
+    source = ROOT / path
+    if not source.is_symlink():
+        archive.write(source, work.readable(path))
+        return
+    entry = zipfile.ZipInfo(work.readable(path), datetime.now().timetuple()[:6])
+    entry.external_attr = 0o120777 << 16
+    archive.writestr(entry, os.fsencode(source.readlink()))

@@ -1,5 +1,7 @@
 """A person's own files in the course's folder: which they are, and a copy of them in ``my-work``."""
 
+import os
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,6 +14,7 @@ from backstage.challenges.files import NEVER, Files, differs, in_the_way
 from backstage.challenges.starters import Level, course
 from backstage.stack.jupyterlab import RESETS
 from workshop import state_folder
+from workshop.errors import WorkshopError
 from workshop.state_folder import ROOT
 
 KEPT = ROOT / "my-work"
@@ -86,6 +89,22 @@ def outdate_pages() -> None:
     state_folder.write(RESETS, {"resets": state_folder.read(RESETS).get("resets", 0) + 1})
 
 
+def require_room(paths: list[str]) -> None:
+    """Require that `keep` can copy files.
+
+    Raises
+    ------
+    WorkshopError
+        If not; nothing was changed.
+    """
+    if KEPT.exists() and not (KEPT.is_dir() and os.access(KEPT, os.W_OK | os.X_OK)):
+        raise WorkshopError(f"{KEPT} is no folder to write to. Nothing was changed.", "rename or remove it")
+    size, free = sum((ROOT / path).lstat().st_size for path in paths), shutil.disk_usage(ROOT).free
+    if size > free:
+        text = f"A copy of your work takes {size / 1e6:,.0f} MB, and the disk has {free / 1e6:,.0f} MB free."
+        raise WorkshopError(f"{text} Nothing was changed.", "make room, then again")
+
+
 def new_place(challenge: int, ending: str = "") -> Path:
     """Return a new path in ``my-work``, with the time in its name.
 
@@ -107,4 +126,9 @@ def shown(paths: list[str], limit: int = 10) -> str:
     if not paths:
         return "nothing"
     more = f" and {len(paths) - limit} more" if len(paths) > limit else ""
-    return ", ".join(paths[:limit]) + more
+    return ", ".join(map(readable, paths[:limit])) + more
+
+
+def readable(path: str) -> str:
+    """Return a file name that can be shown, also if its bytes are no text."""
+    return os.fsencode(path).decode(errors="replace")

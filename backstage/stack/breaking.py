@@ -79,7 +79,8 @@ def broken(since: datetime) -> set[str]:
     if (site := running_site()) is None:
         return set()
     limit = len(living(settings.database_url())) or 1
-    workers = ask(settings.broker_url(), "course_report", timeout=5, limit=limit).values()
+    answers = ask(settings.broker_url(), "course_report", timeout=5, limit=limit)
+    workers = [answer for name, answer in answers.items() if name.startswith("worker")]
     [node] = json.loads(ask_rabbitmq(site, "/api/nodes"))
     up = timedelta(milliseconds=node.get("uptime", 0))  # at first it says nothing
     starts = [

@@ -118,4 +118,4 @@ def _workers(commands: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
 
 
 def _without_names(command: list[str]) -> list[str]:
-    return [each for each in command if "@" not in each]
+    return [each for each in command[1:] if "@" not in each]

@@ -35,12 +35,13 @@ def of_child(own: Mapping[str, str] | None = None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if is_allowed(name)}
     state = state_folder.state_dir()
     own_exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    if "WORKSHOP_STATE" in inherited:  # perhaps relative, and a program may run in another folder
+        inherited["WORKSHOP_STATE"] = str(state)
     unproxied = f"{own_exceptions},{LOOPBACK}" if own_exceptions else LOOPBACK
     return {
         **inherited,
         "no_proxy": unproxied,
         "NO_PROXY": unproxied,
-        "WORKSHOP_STATE": str(state),  # absolute: a program may run in another folder
         "PYTHONNOUSERSITE": "1",
         "PGPASSFILE": str(state / "no.pgpass"),
         "IPYTHONDIR": str(state / "ipython"),

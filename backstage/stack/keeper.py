@@ -145,7 +145,12 @@ class Keeper:
             await asyncio.sleep(_PROBE_AGAIN)
         if process.returncode is not None:  # who answers then is another program
             raise NotReady(self._how_it_ended(process.returncode))
-        await asyncio.to_thread(self.service.finish, self.site)
+        try:
+            await asyncio.to_thread(self.service.finish, self.site)
+        except WorkshopError as error:  # it runs, and ending it mends nothing
+            if not self.may_fail:
+                raise
+            self.status.message = str(error)
         return process
 
     async def _trouble(self) -> str | None:

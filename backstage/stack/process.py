@@ -49,8 +49,9 @@ def allow_many_files() -> None:
     """Raise what systems allow a program at first, often 256 or 1,024: each connection takes one."""
     import resource  # not on Windows, where this module is imported too
 
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, most), most))
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now < _FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, most), most))
 
 
 def kill_session(pid: int) -> None:

@@ -1,5 +1,6 @@
 """The Celery workers, and Flower, which watches them."""
 
+import re
 import socket
 import sys
 from dataclasses import replace
@@ -28,7 +29,7 @@ def machine_name() -> str:
 
     At a central queue it is the name on the machine's card; containers that share the card add their own.
     """
-    name = str(settings.get("machine") or socket.gethostname())
+    name = re.sub(r"[^\w.-]", "-", str(settings.get("machine") or socket.gethostname()))
     return f"{name}-{socket.gethostname()}" if settings.joined() and containers.inside() else name
 
 

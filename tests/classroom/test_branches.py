@@ -56,6 +56,8 @@ def test_wrong_marks_are_named_and_nothing_is_made(course: Course) -> None:
     with (course.root / "workshop/demo.py").open("a") as demo:
         demo.write("### BEGIN SOLUTION 3: more\n")
     course.git("commit", "--quiet", "--all", "-m", "Wrong")
-    shown = course.workshop("class", "branches", code=3)
-    assert "workshop/demo.py: this mark of a solution is wrong" in shown
+    last = (course.root / "workshop/demo.py").read_text().count("\n")
+    assert f"workshop/demo.py, line {last}: this mark of a solution is wrong" in course.workshop(
+        "class", "branches", code=3
+    )
     assert not course.git("branch", "--list", "challenge-*")

@@ -131,12 +131,16 @@ def test_work_is_saved_and_comes_back_byte_for_byte(
     if not (course.root / ".git").exists():
         course.workshop("reset", "1", "--dry-run")  # as the first start does, this keeps a fresh copy
     work = do_work(course.root)
+    checkpoint = course.root / "notebooks/.ipynb_checkpoints/01-enqueue-checkpoint.ipynb"
+    checkpoint.parent.mkdir()
+    checkpoint.write_text("{}")
     before = course.files()
     head = course.git("rev-parse", "HEAD") if (course.root / ".git").exists() else ""
     shown = course.workshop("reset", "1", "--yes")
     assert AFTERWARDS in shown
     assert is_fresh(course, 1)
     assert (course.root / 'my "notes".txt').exists(), "files elsewhere stay"
+    assert not checkpoint.exists(), "JupyterLab can't go back to what was before"
     (name,) = course.saved()
     assert name.startswith(f"{OWN}1-") and f"workshop restore {name}" in shown
     if head:
@@ -270,18 +274,17 @@ def test_save_writes_a_zip_which_restore_brings_back(course: Course) -> None:
     (course.root / "workshop/demo.py").write_text("# mine\n")
     course.git("commit", "--quiet", "--all", "-m", "Mine")
     work = ["workshop/demo.py", *do_work(course.root)]
-    work.remove("notebooks/link")  # to nothing
-    before = {path: content for path, (content, _) in course.files().items()}
+    before = course.files()
     course.workshop("save", "../mine.zip")
     with zipfile.ZipFile(course.root / "../mine.zip") as archive:
-        assert {name for name in archive.namelist() if not name.endswith("/")} == set(work)
+        assert set(archive.namelist()) == set(work)
     assert "exists already" in course.workshop("save", "../mine.zip", code=2)
     assert "nowhere is no folder" in course.workshop("save", "nowhere/mine.zip", code=2)
     assert "There is no saved work nothing" in course.workshop("restore", "nothing", code=2)
     course.workshop("reset", "1", "--yes")
     (course.root / "workshop/tasks.py").write_text("newer")
     course.workshop("restore", "../mine.zip")
-    after = {path: content for path, (content, _) in course.files().items()}
+    after = course.files()
     assert {path: after[path] for path in work} == {path: before[path] for path in work}
     assert (
         sorted((course.root / name / "workshop/tasks.py").read_text() for name in course.saved())[1]
@@ -352,6 +355,14 @@ def test_where_every_file_is_a_program_nothing_is_ones_own(course: Course) -> No
             path.chmod(0o755)
     course.workshop("reset", "1", "--yes")
     assert course.saved() == []
+
+
+def test_what_keeps_a_copy_from_being_made_is_named_first(course: Course) -> None:
+    do_work(course.root)
+    (course.root / "my-work").write_text("a file")
+    before = course.state()
+    assert "my-work is no folder to write to" in course.workshop("reset", "1", "--yes", code=3)
+    assert course.state() == before
 
 
 def test_in_the_middle_of_a_merge_it_refuses(course: Course) -> None:

@@ -71,6 +71,7 @@ WRONG = [
     ("pace", "inf", "a number from 0 to 60,000"),
     ("fault_rate", 7, "a number from 0 to 1"),
     ("fault_rate", "lots", "a number from 0 to 1"),
+    ("fault_rate", "nan", "a number from 0 to 1"),
     ("seed", "abc", "a whole number"),
     ("seed", 1.5, "a whole number"),
     ("workers", 21, "a whole number from 0 to 20"),

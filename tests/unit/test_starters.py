@@ -46,15 +46,15 @@ def test_what_has_no_marks_stays_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a\n### BEGIN SOLUTION 1: x\nb\n", "demo.py: .*: ### BEGIN SOLUTION 1: x"),
-        ("a\nb\n### END SOLUTION\n", "demo.py: .*: ### END SOLUTION"),
-        ("### BEGIN SOLUTION 1\na\n### BEGIN SOLUTION 2\n### END SOLUTION\n", "demo.py: "),
-        ("### BEGIN SOLUTION: x\n### END SOLUTION", "demo.py: this mark of a solution is wrong"),
+        ("a\n### BEGIN SOLUTION 1: x\nb\n", "demo.py, line 2: .*: ### BEGIN SOLUTION 1: x"),
+        ("a\nb\n### END SOLUTION\n", "demo.py, line 3: .*: ### END SOLUTION"),
+        ("### BEGIN SOLUTION 1\na\n### BEGIN SOLUTION 2\n### END SOLUTION\n", "demo.py, line 3: "),
+        ("### BEGIN SOLUTION: x\n### END SOLUTION", "demo.py, line 1: this mark of a solution is wrong"),
     ],
 )
-def test_malformed_marks_are_named_with_their_file(text: str, said: str) -> None:
+def test_malformed_marks_are_named_with_file_and_line(text: str, said: str) -> None:
     with pytest.raises(WorkshopError, match=said):
-        solved_before(3, text, "demo.py")
+        solved_before(1, text, "demo.py")
 
 
 def notebook() -> nbformat.NotebookNode:
@@ -88,10 +88,10 @@ def test_a_solved_notebook_keeps_answers_without_marks() -> None:
     assert sources(made) == ["Think.\n\nIt is 3.", "It is 3.", "1 + 2"]
 
 
-def test_an_error_in_a_notebook_names_it() -> None:
+def test_an_error_in_a_notebook_names_the_cell() -> None:
     wrong = notebook()
     wrong.cells[2].source += "\n### END SOLUTION"
-    with pytest.raises(WorkshopError, match=r"01.ipynb: this mark"):
+    with pytest.raises(WorkshopError, match=r"01.ipynb, cell code, line 4: this mark"):
         notebook_starter(wrong, Level(1), "01.ipynb")
 
 

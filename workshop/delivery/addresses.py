@@ -67,7 +67,7 @@ DATABASE = Kind("database", ("postgresql+psycopg", "postgresql"), 5432, "databas
 
 def parts_of(url: Any, kind: Kind) -> dict[str, Any]:
     """Return the parts of an address but the password, by name; none if it can't be taken apart."""
-    with suppress(AttributeError, ValueError):  # it is not text, or its port is no number
+    with suppress(AttributeError, TypeError, ValueError):  # it is no text, or its port no number
         split = urlsplit(url)
         if split.scheme in kind.schemes and split.username and split.password and split.hostname:
             user, name = unquote(split.username), unquote(split.path.removeprefix("/"))

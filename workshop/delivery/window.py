@@ -219,13 +219,15 @@ class Window:
                 self._confirmed = []
 
     def _after_break(self, error: Exception, until: float) -> None:
-        """Send what is open once more over a fresh connection; if that was done already, it is lost."""
+        """Send what is open once more over a fresh connection, but no third time, nor what is refused alone."""
         why = "The connection broke before RabbitMQ confirmed the task."
         if refused := isinstance(error, ChannelError):
             why = f"RabbitMQ refuses the task: {error}."
-        again, messages, self._open = min(self._open) <= self._sent_again, [*self._open.values()], {}
+        again, messages = min(self._open) <= self._sent_again, [*self._open.values()]
+        alone = refused and len(messages) == 1
+        self._open = {}
         self._close()
-        if not again:
+        if not (again or alone):
             try:
                 self._connect(until)
             except Trouble as trouble:
@@ -234,7 +236,7 @@ class Window:
                 self._sent_again = len(messages)
                 self._publish(messages, until)
                 return
-        self._lose(messages, why, perhaps=not refused or len(messages) > 1)
+        self._lose(messages, why, perhaps=again or not alone)
 
     def _lose(self, messages: Sequence[Message], why: str, perhaps: bool = False) -> None:
         self._lost += [(message, why, perhaps) for message in messages]
