@@ -219,7 +219,7 @@ class Window:
                 self._confirmed = []
 
     def _after_break(self, error: Exception, until: float) -> None:
-        """Send what is open once more over a fresh connection, but no third time, nor what is refused alone."""
+        """Send what is open again over a fresh connection, but no third time, nor what is refused alone."""
         why = "The connection broke before RabbitMQ confirmed the task."
         if refused := isinstance(error, ChannelError):
             why = f"RabbitMQ refuses the task: {error}."
