@@ -100,7 +100,7 @@ def _again_if_gone(send: Callable[[Any, Any], _Answer], statement: Any, values: 
 @dataclass(eq=False)
 class _Row:
     values: dict[str, Any]
-    written: bool | None = None
+    written: bool = False
 
 
 class Joined:
@@ -125,23 +125,17 @@ class Joined:
         mine = _Row(values)
         self._waiting.append(mine)
         with self._turn:
-            if mine.written is None:
-                self._write_all()
+            if mine in self._waiting:
+                rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
+                try:
+                    self._write([row.values for row in rows])
+                    for row in rows:
+                        row.written = True
+                except Exception:
+                    if len(rows) == 1:
+                        raise
         if not mine.written:
             self._write([values])
-
-    def _write_all(self) -> None:
-        rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
-        written = False
-        try:
-            self._write([row.values for row in rows])
-            written = True
-        except Exception:
-            if len(rows) == 1:
-                raise
-        finally:
-            for row in rows:
-                row.written = written
 
 
 def among(column: InstrumentedAttribute[UUID], ids: list[UUID]) -> sa.ColumnElement[bool]:

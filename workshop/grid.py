@@ -39,9 +39,7 @@ def check_point(x: float, y: float) -> None:
     for name, value, end in (("x", x, WIDTH), ("y", y, HEIGHT)):
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or not 0 <= value < end:
-            raise ValueError(
-                f"{name} must be a number of metres with 0 <= {name} < {end}, not {_shown(value)}"
-            )
+            raise ValueError(f"{name} must be a number of metres with 0 <= {name} < {end}, not {value!r:.40}")
 
 
 def reference(x: float, y: float) -> str:
@@ -89,15 +87,7 @@ def block(x: float, y: float, km: int) -> tuple[int, int, int, int]:
     """
     check_point(x, y)
     if type(km) is not int or km not in SIDES:
-        raise ValueError(f"km must be 1, 10 or 100, not {_shown(km)}")
+        raise ValueError(f"km must be 1, 10 or 100, not {km!r:.40}")
     side = 1000 * km
     west, south = (int(value // side) * side for value in (x, y))
     return west, south, west + side, south + side
-
-
-def _shown(value: object) -> str:
-    try:
-        text = repr(value)
-    except ValueError:  # Python refuses to print whole numbers of more than 4,300 digits
-        return f"a value of type {type(value).__name__} that is too long to print"
-    return text if len(text) <= 40 else f"{text[:36]}... ({len(text)} characters)"

@@ -1,6 +1,7 @@
 """A task that runs by the clock: every minute it counts the squares of each nation.
 
-It has a queue and a worker of its own, which ``workshop up periodic`` starts.
+It has a queue and a worker of its own:
+``celery -A workshop.periodic worker --beat -Q periodic -c 1 -n periodic@%h``
 """
 
 from datetime import datetime
@@ -10,8 +11,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from workshop import db
 from workshop.database import engine, execute
+from workshop.state_folder import state_dir
 from workshop.tasks import AppBaseTask, application
 
+application.conf.beat_schedule_filename = str(state_dir() / "beat-schedule")
 application.conf.beat_schedule = {
     "count squares": {"task": "workshop.periodic.count_squares", "schedule": 60.0},
 }

@@ -2,9 +2,10 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
-import sqlalchemy as sa
 from folium.template import Template
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from workshop.colours import NATIONS
 from workshop.settings import database_url
@@ -26,28 +27,22 @@ def write_project(target: str | Path = "squares.qgs") -> Path:
     Path
         The file, to be opened in QGIS.
     """
-    url, file = sa.make_url(database_url()), Path(target).resolve()
-    host, port = url.host, url.port or 5432
+    where: dict[str, Any] = conninfo_to_dict(database_url().replace("+psycopg", "", 1))
     for pair in os.environ.get("WORKSHOP_PUBLISHED", "").split():  # in containers: QGIS runs beside them
         name, _, published = pair.partition("=")
-        if host == name == "postgis":
-            host, port = "127.0.0.1", int(published)
-    parts = {"dbname": url.database, "host": host, "port": port, "user": url.username}
-    words = [f"{name}={_quoted(value)}" for name, value in (parts | {"password": url.password}).items()]
+        if where["host"] == name == "postgis":
+            where |= {"host": "127.0.0.1", "port": published}
     tables = [
         {
             "name": name,
             "seconds": seconds,
-            "source": f'{" ".join(words)} srid=27700 type={kind} table="geopython"."{name}" (geom)',
+            "source": f'{make_conninfo(**where)} srid=27700 type={kind} table="geopython"."{name}" (geom)',
         }
         for name, kind, seconds in (("grid_squares", "Polygon", SECONDS), ("uk_boundary", "MultiPolygon", 0))
     ]
     template = Template(Path(__file__).with_suffix(".xml").read_text(encoding="utf-8"), autoescape=True)
+    file = Path(target).resolve()
     file.touch(mode=0o600)
     file.chmod(0o600)
     file.write_text(template.render(tables=tables, nations=NATIONS), encoding="utf-8")
     return file
-
-
-def _quoted(value: object) -> str:
-    return "'" + str(value).replace("\\", "\\\\").replace("'", "\\'") + "'"

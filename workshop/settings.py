@@ -36,10 +36,7 @@ _TICK = 50_000_000
 """Nanoseconds; the clock of a file system stands still for less. Two changes in one tick look like one."""
 
 _Values = tuple[dict[str, Any], dict[str, Any]]
-"""What the files say: that which counts more than the environment, and that which counts less.
-
-In place of a wrong value stands the error that says so: only who asks for that setting meets it.
-"""
+"""What the files say: that which counts more than the environment, and that which counts less."""
 
 _steady: ContextVar[_Values | None] = ContextVar("steady", default=None)
 
@@ -102,10 +99,7 @@ def get(name: str) -> Any:
     """
     above, below = _steady.get() or _from_files()
     value = above[name] if name in above else _from_environment(name)
-    value = below.get(name) if value is None else value
-    if isinstance(value, WorkshopError):
-        raise value.with_traceback(None)
-    return value
+    return below.get(name) if value is None else value
 
 
 def check() -> None:
@@ -179,12 +173,6 @@ def _read(state: Path, changed: int, again: int) -> _Values:
 
 
 def _of(file: Path) -> dict[str, Any]:
-    """Return the settings that a file has; the error about a wrong one in its place."""
-    there = {}
-    for name, value in json_files.read(file).items():
-        if name in SETTINGS and value is not None:
-            try:
-                there[name] = valid_setting(name, f"{name} in {file.name}", value)
-            except WorkshopError as error:
-                there[name] = error
-    return there
+    """Return the settings that a file has."""
+    there = json_files.read(file).items()
+    return {name: value for name, value in there if name in SETTINGS and value is not None}

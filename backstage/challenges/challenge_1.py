@@ -34,7 +34,7 @@ def _judge() -> Verdict:
     for run in reversed(candidates):
         verdicts.append(verdict := _judge_run(run))
         if verdict.kind == PASSED:
-            return verdict.noting(*checking.mention(candidates, run))
+            return verdict
     named_wrong = verdicts and verdicts[0].code in ("C1-WRONG-NAME", "C1-DEFINED-HERE")
     if not named_wrong and (rows := _direct_rows(candidates[-1:])):
         return say("C1-CALLED-DIRECTLY", rows=rows)

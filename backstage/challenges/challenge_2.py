@@ -33,7 +33,7 @@ def _judge() -> Verdict:
     verdict = _judge_run(run, code)
     if verdict.kind == NOT_YET and code.attempted and _worker_is_newer(run):
         return say("C2-RUN-AGAIN", sent=len(run.tasks))
-    return verdict.noting(*checking.mention(candidates, run))
+    return verdict
 
 
 def _worker_is_newer(run: Run) -> bool:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from backstage.challenges import checking, outcome, progress
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack.central_config import machine_of
-from backstage.stack.status import running
+from backstage.stack.status import running_site
 from workshop import state_folder
 from workshop.database import among, execute
 from workshop.db import GridSquare
@@ -48,12 +48,12 @@ def _judge(prediction: object, shares: object) -> Verdict:
 
 
 def _not_joined() -> Verdict | None:
-    joined, own = state_folder.read("joined.json"), running() or {}
+    joined, own = state_folder.read("joined.json"), running_site()
     if not joined:
         return say("C3-NOT-JOINED", reason=phrase("left"))
-    if _place(joined["broker_url"]) == _place(own.get("broker_url", "")):
+    if own and _place(joined["broker_url"]) == _place(own.broker_url):
         return say("C3-NOT-JOINED", reason=phrase("own-queue"))
-    if (place := _place(joined["database_url"])) == _place(own.get("database_url", "")):
+    if own and (place := _place(joined["database_url"])) == _place(own.database_url):
         return say("C3-OWN-DATABASE", name=place[2], port=place[1])
     return None
 

@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from numbers import Number
 from pathlib import Path
 from typing import Any
 
 from backstage.challenges import health, progress
 from backstage.challenges.source import notebook_of
-from backstage.challenges.verdict import PASSED, RUNNING, Verdict, phrase
+from backstage.challenges.verdict import PASSED, RUNNING, Verdict
 from workshop import settings
 from workshop.delivery import publisher
 from workshop.delivery.record import Run, in_notebook, own_runs, runs
@@ -49,13 +48,6 @@ def runs_of(challenge: int) -> list[Run]:
 def latest(candidates: Sequence[Run], tasks: int) -> Run | None:
     """Return the latest run with at least so many tasks; None if there is none."""
     return next((run for run in reversed(candidates) if len(run.tasks) >= tasks), None)
-
-
-def mention(candidates: Sequence[Run], judged: Run) -> list[str]:
-    """Return a note on the other runs of this notebook, which do not count."""
-    others = len(candidates) - 1
-    at = f"{datetime.fromisoformat(judged.at).astimezone():%H:%M:%S}"
-    return [phrase("judged-one" if others == 1 else "judged", at=at, others=others)] if others else []
 
 
 def is_count(value: Any) -> bool:

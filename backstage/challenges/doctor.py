@@ -69,9 +69,8 @@ def _environment() -> Iterator[tuple[str, str]]:
 
 
 def _services() -> Iterator[tuple[str, str]]:
-    """Ask each service: its supervisor only knows whether it runs. Of containers all were asked just now."""
-    site = None if containers.inside() else running_site()
-    known = plan.services((*plan.NAMES, plan.PERIODIC)) if site else {}
+    """Ask each service: its supervisor only knows whether it runs."""
+    site, known = running_site(), plan.services(plan.NAMES)
     for name, status in statuses().items():
         seen, message = f"is {status['state']}", status["message"]
         if site and name in known and seen == "is ready" and (trouble := known[name].trouble(site)):

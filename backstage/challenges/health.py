@@ -13,12 +13,12 @@ from backstage.challenges import program
 from backstage.challenges.source import challenge_here
 from backstage.challenges.verdict import Verdict, phrase, say
 from backstage.stack import plan, remote
-from backstage.stack.status import running, running_site, statuses, workers_ready
+from backstage.stack.status import running, running_site, statuses, until
 from backstage.stack.watch import syntax_error
 from workshop import db, settings, state_folder
 from workshop.database import execute
 from workshop.delivery.addresses import broker_trouble, database_trouble
-from workshop.delivery.asking import ask_workers, code_digest, living
+from workshop.delivery.asking import ask, code_digest, living
 
 PATIENCE = 30
 """Seconds to wait for a worker that is starting."""
@@ -88,13 +88,10 @@ def _workers() -> Verdict | None:
     found = _look_at_workers()
     if not found or not _starting():
         return found
-    end = time.monotonic() + PATIENCE
     with tqdm(bar_format="{desc}", leave=False, file=sys.stdout) as line:
         line.set_description_str(phrase("worker-starts"))
-        while found and _starting() and time.monotonic() < end:
-            time.sleep(0.3)
-            found = _look_at_workers()
-    return found
+        until(lambda: not (_look_at_workers() and _starting()), PATIENCE)
+    return _look_at_workers()
 
 
 def _look_at_workers() -> Verdict | None:
@@ -122,8 +119,9 @@ def _down() -> Verdict:
 
 
 def reports() -> dict[str, dict[str, Any]]:
-    """Return what each worker says of itself, by its name; see `workshop.delivery.answering`."""
-    return ask_workers(settings.broker_url(), expected=workers_ready())
+    """Return what each worker of squares says of itself, by its name; see `workshop.delivery.answering`."""
+    answers = ask(settings.broker_url(), "course_report", limit=len(living(settings.database_url())) or None)
+    return {name: said for name, said in answers.items() if not name.startswith("periodic@")}
 
 
 def workers() -> list[str]:

@@ -1,9 +1,9 @@
 """A machine's card: where the central is, and who the machine is there, as one code that can be typed.
 
-A code is 40 letters and digits, such as ``A2B3C-...``: 25 bytes in Douglas Crockford's base 32, which has no
-I, L, O and U; who reads a 1 as I or L, and a 0 as O, may type that. The last two bytes are a checksum, so
-that a typing mistake is noticed before anything is tried. One password serves both the broker and the
-database: whoever has one may do no more with the other.
+A code is 40 letters and digits, such as ``A2B3C-...``: 25 bytes in base 32, without 0 and 1; who reads an O
+as 0, and an L as 1, may type that. The last two bytes are a checksum, so that a mistake is noticed before
+anything is tried. One password serves both the broker and the database: whoever has one may do no more with
+the other.
 """
 
 import base64
@@ -23,11 +23,6 @@ _NUMBERS = struct.Struct(">HHBI")
 """Both ports, the machine's number, and the end in seconds since 1970."""
 
 _BYTES, _LETTERS = 25, 40
-
-# PyPI's base32-crockford has had no release since 2015; Python's own base 32 differs by its letters only.
-_PYTHONS, _CROCKFORDS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_WRITTEN = str.maketrans(_PYTHONS, _CROCKFORDS)
-_READ = str.maketrans(f"{_CROCKFORDS}OILU", f"{_PYTHONS}ABB?")
 
 
 @dataclass(frozen=True)
@@ -127,7 +122,7 @@ class Card:
         end = int(self.until.timestamp())
         numbers = _NUMBERS.pack(self.broker_port, self.database_port, self.number, end)
         packed = IPv4Address(self.host).packed + numbers + bytes.fromhex(self.central + self.password)
-        text = base64.b32encode(packed + _checksum(packed)).decode().translate(_WRITTEN)
+        text = base64.b32encode(packed + _checksum(packed)).decode()
         return "-".join(re.findall(".{5}", text))
 
     def __repr__(self) -> str:
@@ -159,14 +154,14 @@ def read_code(text: str) -> Card:
     WorkshopError
         If its card has ended.
     """
-    plain = re.sub(r"[\s-]", "", text).upper()
+    plain = re.sub(r"[\s-]", "", text)
     try:
-        packed = base64.b32decode(plain.translate(_READ))
+        packed = base64.b32decode(plain, casefold=True, map01="L")
     except ValueError:
         packed = b""
     if len(packed) != _BYTES or _checksum(packed[:-2]) != packed[-2:]:
         raise WrongUse(
-            f"There is a typing mistake in this code. A code has {_LETTERS} letters and digits, and no U; "
+            f"There is a typing mistake in this code. A code has {_LETTERS} letters and digits; "
             f"this one has {len(plain)}.",
             "compare it with your card, and type it once more",
         )

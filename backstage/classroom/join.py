@@ -6,7 +6,6 @@ are written to ``joined.json``; `workshop.settings` follows it, and the running 
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -35,40 +34,10 @@ _ELSEWHERE = """
 """
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Why a machine can't join.
-
-    Attributes
-    ----------
-    address : str
-        ``broker`` or ``database``, at whose address it was seen.
-    part : str
-        The wrong part of that address, or what else is wrong there.
-    text : str
-        What was seen.
-    next_step : str
-        What to do.
-    mine : bool
-        Whether an attendee who built the address can mend it there.
-    """
-
-    address: str
-    part: str
-    text: str
-    next_step: str
-    mine: bool
-
-    def __str__(self) -> str:
-        """Say it in words."""
-        wrong = f"The {self.address} address fails at this part: {self.part}. " if self.mine else ""
-        return f"{wrong}{self.text}\nNext: {self.next_step}"
-
-
 def join(code_or_broker_url: str | None, database_url: str | None = None, say: Say = print) -> bool:
     """Let this machine's worker, notebooks and scripts use a central queue and database.
 
-    What came of it is written to ``join.json``.
+    What came of it is written to ``join.json``: when, and which part of which address ``failed``, if one did.
 
     Parameters
     ----------
@@ -99,7 +68,8 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         try:
             card = read_code(str(code_or_broker_url))
         except WorkshopError as error:
-            _note(Fault("code", "code", error.text, error.next_step, mine=False))
+            said = {"text": error.text, "next_step": error.next_step}
+            _note({"address": "code", "part": "code", **said, "mine": False})
             raise
         urls = card.broker.url, card.database.url
     before = state_folder.read("joined.json")
@@ -108,7 +78,8 @@ def join(code_or_broker_url: str | None, database_url: str | None = None, say: S
         fault = _look(*urls, by_code)
         _note(fault)
         if fault:
-            raise WorkshopError(str(fault))
+            wrong = "The {address} address fails at this part: {part}. ".format_map(fault) * fault["mine"]
+            raise WorkshopError(f"{wrong}{fault['text']}\n", fault["next_step"])
         at = parts_of(urls[0], BROKER)
         machine = machine_of(at["user"])
         _put({"broker_url": urls[0], "database_url": urls[1], "machine": machine})
@@ -142,10 +113,10 @@ def leave(say: Say = print) -> bool:
     return True
 
 
-def _note(fault: Fault | None) -> None:
-    """Note when this machine tried to join, and what failed."""
-    tried = {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "failed": fault and asdict(fault)}
-    state_folder.write("join.json", tried)
+def _note(fault: dict[str, Any] | None) -> None:
+    state_folder.write(
+        "join.json", {"at": datetime.now(UTC).isoformat(timespec="milliseconds"), "failed": fault}
+    )
 
 
 def _put(addresses: dict[str, Any]) -> None:
@@ -156,7 +127,7 @@ def _put(addresses: dict[str, Any]) -> None:
         (state_folder.state_dir() / "joined.json").unlink(missing_ok=True)
 
 
-def _look(broker_url: object, database_url: object, by_code: bool) -> Fault | None:
+def _look(broker_url: object, database_url: object, by_code: bool) -> dict[str, Any] | None:
     """Try both addresses, and what else a joined machine needs; return what is wrong, None if nothing is."""
     if trouble := broker_trouble(broker_url):
         address = "broker"
@@ -167,12 +138,11 @@ def _look(broker_url: object, database_url: object, by_code: bool) -> Fault | No
     right = trouble.part in _NOT_IN_THE_ADDRESS
     seen, step = trouble.text, words(f"join-{trouble.part if right else 'other'}")
     if trouble.on_the_way:
-        why, step = network.explain(str(parts_of(broker_url, BROKER).get("host", "")))
-        seen = f"{seen} {why}"
+        seen, step = f"{seen} {words('no-way-why')}", words("no-way-next")
     mine = not by_code and not right  # what comes from a code, nobody mistyped
     if mine:
         step = f"compare this part with your card, and join again. If it is right: {step}"
-    return Fault(address, trouble.part, seen, step, mine)
+    return {"address": address, "part": trouble.part, "text": seen, "next_step": step, "mine": mine}
 
 
 def _session_trouble(database_url: object) -> Trouble | None:

@@ -1,17 +1,13 @@
-"""How this machine is connected: at which addresses others reach it, and why no way leads to a central.
-
-A venue's Wi-Fi often lets each machine reach the internet, but no other machine in the room.
-"""
+"""At which addresses other machines reach this one."""
 
 import socket
-from contextlib import suppress
 from ipaddress import IPv4Interface, ip_address
 
 import psutil
 
-from backstage.stack import cloud, containers
+from backstage.stack import containers
 from backstage.stack.site import HOST
-from backstage.stack.texts import refusal, words
+from backstage.stack.texts import refusal
 from workshop.errors import WrongUse
 
 
@@ -24,11 +20,8 @@ def the_address() -> str:
         If there is none, or if there are several; the sentence names them.
     """
     found = addresses()
-    if not found:
-        raise refusal("no-address", here=HOST)
-    if len(found) > 1:
-        several = {"number": len(found), "addresses": ", ".join(found), "first": found[0]}
-        raise refusal("several-addresses", **several)
+    if len(found) != 1:
+        raise refusal("which-address", addresses=", ".join(found) or "none", here=HOST)
     return found[0]
 
 
@@ -51,28 +44,6 @@ def is_here(address: str) -> bool:
     if containers.inside():
         return any(ip_address(address) in each.network for each in _interfaces())
     return address in (HOST, *addresses())
-
-
-def explain(host: str) -> tuple[str, str]:
-    """Return why this machine perhaps does not reach a central, and what to do next, in words.
-
-    Parameters
-    ----------
-    host : str
-        The central's address.
-    """
-    networks, shared = [each.network for each in _interfaces()], []
-    with suppress(ValueError):  # it may be a name
-        shared = [each for each in networks if ip_address(host) in each]
-    if cloud.in_codespaces() or cloud.in_hub():
-        place = "cloud"
-    elif containers.inside():
-        place = "containers"
-    else:
-        place = "same-network" if shared else "other-network"
-    seen = {"host": host, "networks": ", ".join(map(str, networks)) or "none", "ways_on": words("ways-on")}
-    shown = {"shared": " and ".join(map(str, shared))} | seen
-    return words(f"{place}-why", **shown), words(f"{place}-next", **shown)
 
 
 def _interfaces() -> list[IPv4Interface]:

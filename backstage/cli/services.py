@@ -18,7 +18,7 @@ from backstage.stack import logs as stack_logs
 from backstage.stack import status as stack
 from backstage.stack.central_config import open_to_others
 from backstage.stack.lock import AlreadyRunning
-from backstage.stack.service import NAMES, PERIODIC
+from backstage.stack.service import NAMES
 from workshop import kinds, state_folder
 from workshop.errors import WorkshopError
 
@@ -26,11 +26,11 @@ services = click.Group("services", help="Services")
 
 
 @services.command()
-@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice([*NAMES, PERIODIC]))
+@click.argument("names", metavar="[SERVICE]...", nargs=-1, type=click.Choice(NAMES))
 @click.option("--detach", "-d", is_flag=True, help="Return when everything is ready, and leave it running.")
 @click.option("--open", "browser", is_flag=True, help="Open JupyterLab in the browser.")
 def up(names: tuple[str, ...], detach: bool, browser: bool) -> None:
-    """Start all services but periodic, or those named. They run until Ctrl-C, or `workshop down`."""
+    """Start all services, or those named. They run until Ctrl-C, or `workshop down`."""
     from backstage.stack import control, startup
 
     def say(text: str) -> None:
@@ -129,7 +129,7 @@ def logs(service: str | None, lines: int, follow: bool) -> None:
     """Show the end of every log, or of one SERVICE."""
     if containers.inside():
         part = (service or "").partition("@")[0].rstrip("0123456789")
-        part = "worker" if part in ("machine", PERIODIC) else part
+        part = "worker" if part == "machine" else part
         there = f"in a terminal of your own computer, in the course's folder: docker compose logs {part}"
         raise WorkshopError("Docker keeps what each container says.", there.rstrip())
     found = stack_logs.of(service)

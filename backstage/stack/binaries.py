@@ -18,11 +18,6 @@ PROGRAMS = {
 }
 """In which folders conda, Debian and Homebrew keep the programs: RabbitMQ itself, not a wrapper around it."""
 
-_MISSING = {
-    "initdb": "PostgreSQL with PostGIS was not found. Debian: postgresql-postgis; conda: postgis",
-    "rabbitmq-server": "RabbitMQ was not found. Debian and conda: rabbitmq-server",
-}
-
 _PACKAGES = {"initdb": "postgresql-postgis", "rabbitmq-server": "rabbitmq-server"}
 
 
@@ -40,7 +35,7 @@ def find(program: str) -> Path:
     """
     if folders := _folders(program):
         return folders[0] / program
-    raise Missing(_MISSING[program])
+    raise Missing(f"{_PACKAGES[program]} was not found")
 
 
 def missing_packages() -> list[str]:

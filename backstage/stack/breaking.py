@@ -17,7 +17,7 @@ from backstage.stack import containers, control
 from backstage.stack.central_config import open_to_others
 from backstage.stack.http import ask_rabbitmq
 from backstage.stack.process import kill_session
-from backstage.stack.status import elsewhere, running_site, statuses, until, workers_ready
+from backstage.stack.status import elsewhere, running_site, statuses, until
 from workshop import settings
 from workshop.database import execute
 from workshop.delivery.asking import ask, living
@@ -78,7 +78,9 @@ def broken(since: datetime) -> set[str]:
     """
     if (site := running_site()) is None:
         return set()
-    workers = ask(settings.broker_url(), "course_report", timeout=5, limit=workers_ready() or 1).values()
+    limit = len(living(settings.database_url())) or 1
+    answers = ask(settings.broker_url(), "course_report", timeout=5, limit=limit)
+    workers = [answer for name, answer in answers.items() if name.startswith("worker")]
     [node] = json.loads(ask_rabbitmq(site, "/api/nodes"))
     up = timedelta(milliseconds=node.get("uptime", 0))  # at first it says nothing
     starts = [
@@ -128,7 +130,8 @@ def _tasks_waiting(service: str) -> Iterator[None]:
 
 
 def _a_process_is_killed() -> bool:
-    answers = ask(settings.broker_url(), "course_kill_process", limit=workers_ready()).values()
+    limit = len(living(settings.database_url())) or None
+    answers = ask(settings.broker_url(), "course_kill_process", limit=limit).values()
     return any(isinstance(number, int) for number in answers)
 
 

@@ -17,7 +17,7 @@ import psycopg
 from amqp.exceptions import AMQPError
 from kombu.exceptions import OperationalError
 
-from backstage.stack import plan, workers
+from backstage.stack import plan
 from backstage.stack.environment import of_child
 from backstage.stack.service import Service, Status
 from backstage.stack.site import Site, new_site
@@ -72,26 +72,19 @@ def run(part: str, say: Callable[[str], None]) -> None:
         own = replace(site, state=Path(mkdtemp()))  # what a supervisor says of itself is read by nobody here
         asyncio.run(Supervisor(own, ("worker",), say).run(lambda: None))
         return
-    service = plan.FIXED.get(part) or workers.periodic()
+    service = plan.FIXED[part]
     command = service.command(site)
     os.execve(command[0], command, of_child(service.environment(site)))
 
 
 def running() -> dict[str, Any]:
-    """Return what a supervisor writes into ``stack.json`` elsewhere, by asking each service now."""
+    """Return how each service is and what is wished, as ``stack.json`` says elsewhere: each is asked now."""
     site = new_site()
-    supervised = plan.services(("worker",))
-    machines = {name: each for name, each in supervised.items() if name.startswith("machine")}
-    services = {name: _asked(each, site) for name, each in (plan.FIXED | machines).items()}
-    services |= _workers([name for name in supervised if name not in machines])
-    return {
-        "ready": all(each["state"] == "ready" for each in services.values()),
-        "ports": site.ports,
-        "broker_url": site.broker_url,
-        "database_url": site.database_url,
-        "matches": plan.wishes(),
-        "services": services,
-    }
+    wanted = plan.services(("worker",))
+    commands = {name: each.command(site) for name, each in wanted.items() if name.startswith("worker")}
+    others = {name: each for name, each in (plan.FIXED | wanted).items() if name not in commands}
+    services = {name: _asked(each, site) for name, each in others.items()}
+    return {"matches": plan.wishes(), "services": services | _workers(commands)}
 
 
 def _asked(service: Service, site: Site) -> dict[str, Any]:
@@ -99,48 +92,30 @@ def _asked(service: Service, site: Site) -> dict[str, Any]:
     return asdict(Status("starting" if trouble else "ready", message=trouble or ""))
 
 
-def _workers(names: list[str]) -> dict[str, dict[str, Any]]:
-    """Return how each worker is that is wanted in a container or lives there, such as ``worker1@3f2a``."""
-    try:
+def _workers(commands: dict[str, list[str]]) -> dict[str, dict[str, Any]]:
+    """Return how each worker is that is wanted in a container or lives there, such as ``worker1@3f2a``.
+
+    It is ready once it runs the code as saved, unless that does not compile, by the command as wished. At a
+    central nobody can be asked for the latter.
+    """
+    alive, reports = {}, {}
+    with suppress(psycopg.Error, OSError, OperationalError, AMQPError):  # nobody can tell without them
         alive = living(settings.database_url())
-    except psycopg.Error:  # nobody can tell without it
-        alive = {}
-    alive = {name: digest for name, digest in alive.items() if name.startswith(("worker", plan.PERIODIC))}
+        reports = ask(settings.broker_url(), "course_report", limit=len(alive)) if alive else {}
+    alive = {name: digest for name, digest in alive.items() if name.startswith("worker")}
     hosts = sorted({name.partition("@")[2] for name in alive})
-    everywhere = [name for name in names if name != plan.PERIODIC]
-    wanted = [f"{name}@{host}" for host in hosts for name in everywhere] or everywhere
-    if plan.PERIODIC in names:  # one container runs it
-        wanted += [name for name in alive if name.startswith(plan.PERIODIC)] or [plan.PERIODIC]
-    right, problem = _right_ones(alive), syntax_error()
-    found = {}
+    wanted = {f"{name}@{host}": each for host in hosts for name, each in commands.items()} or commands
+    saved, problem, found = code_digest(), syntax_error(), {}
     for name in dict.fromkeys([*wanted, *alive]):
-        state = "stopping" if name not in wanted else "ready" if name in right else "starting"
+        state = "starting" if name in wanted else "stopping"
+        if state == "starting" and name in alive and (problem or alive[name] == saved):
+            runs = reports.get(name, {}).get("command", [])
+            if settings.joined() or _without_names(runs) == _without_names(wanted[name]):
+                state = "ready"
         older = f"still the version before: {problem}" if problem and name in alive else ""
         found[name] = asdict(Status(state, message=older))
     return found
 
 
-def _right_ones(alive: dict[str, str]) -> set[str]:
-    """Return the workers that run the code as saved, unless it does not compile, and their tasks as wished.
-
-    At a central nobody can be asked how many that are.
-    """
-    saved = {name for name, digest in alive.items() if digest == code_digest() or syntax_error()}
-    if settings.joined() or not alive:
-        return saved
-    processes, answers = settings.get("processes") or plan.usual_processes(), {}
-    with suppress(OSError, OperationalError, AMQPError):  # the broker may be away
-        answers = ask(settings.broker_url(), "stats", timeout=1, limit=len(alive))
-    pools = {name: answer["pool"] for name, answer in answers.items() if "pool" in answer}
-    running = {name: (pool["implementation"], pool["max-concurrency"]) for name, pool in pools.items()}
-    usual = "celery.concurrency.prefork:TaskPool"
-    fast = settings.get("profile") == workers.FAST
-    wanted = "celery.concurrency.thread:TaskPool" if fast else usual, processes
-    ahead = processes * (settings.get("prefetch") or 0)  # more while a worker holds what is due later
-
-    def is_right(name: str) -> bool:
-        if not name.startswith("worker"):
-            return running.get(name) == (usual, 1)
-        return running.get(name) == wanted and answers[name]["prefetch_count"] >= ahead
-
-    return {name for name in saved if is_right(name)}
+def _without_names(command: list[str]) -> list[str]:
+    return [each for each in command[1:] if "@" not in each]

@@ -5,9 +5,9 @@ from backstage.stack.status import running, services, until
 from backstage.stack.workers import FAST
 from workshop import settings, state_folder
 from workshop.errors import WorkshopError
-from workshop.kinds import MOST_WORKERS, SETTINGS, Number, valid
+from workshop.kinds import MOST_WORKERS, valid, valid_setting, whole
 
-_WORKERS = Number(1, MOST_WORKERS, int)
+_WORKERS = whole(1, MOST_WORKERS)
 
 
 def add(names: tuple[str, ...]) -> list[str]:
@@ -65,11 +65,9 @@ def scale(
         or if the workers are not ready in time.
     """
     require_workers()
-    if workers is not None:
-        workers = valid(_WORKERS, "workers", workers, "scale(1)")
-    if processes is not None:
-        processes = valid(SETTINGS["processes"], "processes", processes, "scale(1, processes=2)")
-    plan.require_sessions(workers or 1, processes or plan.usual_processes(fast))
+    workers = valid(_WORKERS, "workers", 1 if workers is None else workers, "scale(1)")
+    processes = valid_setting("processes", "processes", processes)
+    plan.require_sessions(workers, processes or plan.usual_processes(fast))
     profile = FAST if fast else None
     settings.change(workers=workers, processes=processes, profile=profile, prefetch=prefetch)
     settle()

@@ -35,6 +35,8 @@ def of_child(own: Mapping[str, str] | None = None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if is_allowed(name)}
     state = state_folder.state_dir()
     own_exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+    if "WORKSHOP_STATE" in inherited:  # perhaps relative, and a program may run in another folder
+        inherited["WORKSHOP_STATE"] = str(state)
     unproxied = f"{own_exceptions},{LOOPBACK}" if own_exceptions else LOOPBACK
     return {
         **inherited,

@@ -11,9 +11,6 @@ from pathlib import Path
 from backstage.stack.visible import visible
 from workshop.state_folder import ROOT, state_dir
 
-LIMIT = 5_000_000
-"""Bytes at which a log is put aside, once its program starts again."""
-
 _START = "=== start at "
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
@@ -35,12 +32,9 @@ def of(service: str | None) -> list[Path]:
 
 
 def begin(log: Path) -> None:
-    """Make room in a log, and mark that its program starts now, unless the disk is full."""
-    with suppress(OSError):
-        if log.exists() and log.stat().st_size > LIMIT:
-            log.replace(log.with_suffix(".log.1"))
-        with log.open("a", encoding="utf-8") as output:
-            output.write(f"{_START}{datetime.now():%Y-%m-%d %H:%M:%S}\n")
+    """Mark in a log that its program starts now, unless the disk is full."""
+    with suppress(OSError), log.open("a", encoding="utf-8") as output:
+        output.write(f"{_START}{datetime.now():%Y-%m-%d %H:%M:%S}\n")
 
 
 def tail(log: Path, lines: int = 12) -> str:

@@ -9,9 +9,9 @@ from kombu.exceptions import OperationalError
 from workshop import settings
 from workshop.delivery.asking import ask, living
 from workshop.errors import WorkshopError
-from workshop.kinds import Number, valid
+from workshop.kinds import number, valid
 
-_SECONDS = Number(0, 3600)
+_SECONDS = number(0, 3600)
 
 
 def pause(seconds: float = 60) -> None:
@@ -33,15 +33,13 @@ def pause(seconds: float = 60) -> None:
             "workshop leave goes back to its own queue",
         )
     lease = {"seconds": valid(_SECONDS, "seconds", seconds, "pause(60)")}
-    workers, answers = {}, {}
     with suppress(psycopg.Error, OSError, OperationalError, AMQPError):  # what is away has no workers
         workers = living(settings.database_url())
         options = {"arguments": lease, "timeout": 3, "limit": len(workers) or None}
         answers = ask(settings.broker_url(), "course_pause", **options)
-    silent = workers.keys() - {name for name, answer in answers.items() if "paused" in answer}
-    if silent or not workers:
-        said = f"{', '.join(sorted(silent))} does not answer." if silent else "No worker answers."
-        raise WorkshopError(said, "workshop status")
+        if workers and workers.keys() <= answers.keys():
+            return
+    raise WorkshopError("Not every worker answers.", "workshop status")
 
 
 def resume() -> None:

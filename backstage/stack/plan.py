@@ -7,7 +7,6 @@ from typing import Any
 from backstage.stack import jupyterlab, postgis, rabbitmq, workers
 from backstage.stack.central_config import open_to_others, opened
 from backstage.stack.service import NAMES as NAMES
-from backstage.stack.service import PERIODIC as PERIODIC
 from backstage.stack.service import Service
 from backstage.stack.texts import refusal
 from workshop import settings, state_folder
@@ -44,8 +43,6 @@ def services(names: tuple[str, ...]) -> dict[str, Service]:
     if {"rabbitmq", "worker"} & {*names} and (central := opened()):
         wanted += map(workers.of_rehearsal, workers.rehearsed())
         wanted += [workers.flower(central)] if central.flower else []
-    if PERIODIC in names and not settings.joined():  # a central has no queue for them
-        wanted.append(workers.periodic())
     return {service.name: service for service in wanted}
 
 

@@ -1,8 +1,8 @@
 """PostGIS: a private PostgreSQL with the tables of the course."""
 
+import os
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +14,6 @@ from backstage.stack import containers
 from backstage.stack.binaries import find
 from backstage.stack.central_config import HOST, open_to_others
 from backstage.stack.environment import of_child
-from backstage.stack.ports import addresses
-from backstage.stack.postgres_user import hand_over, run_as
 from backstage.stack.service import NotReady, Service
 from backstage.stack.site import Site
 
@@ -73,7 +71,6 @@ def prepare(site: Site) -> None:
     """
     data = _data(site)
     if (data / "PG_VERSION").exists():
-        hand_over(data)
         _forget_other_server(data / "postmaster.pid")
     else:
         draft = data.with_name("postgis.draft")
@@ -83,8 +80,25 @@ def prepare(site: Site) -> None:
     (data / "pg_hba.conf").write_text(RULES, encoding="utf-8")
 
 
+def _run_as() -> list[str]:
+    """Return what goes before a command of PostgreSQL, which refuses root; nothing for an ordinary user.
+
+    Root lets an ordinary account run it, with root's right to reach the files and nothing else.
+    """
+    if os.geteuid():
+        return []
+    import pwd  # not on Windows, where this module is imported too
+
+    account = min(each.pw_uid for each in pwd.getpwall() if each.pw_uid)
+    # `access` sees that right too, with which PostgreSQL looks for its programs.
+    reach = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    # A new user forgets the signal that was set before.
+    become = [f"--reuid={account}", f"--regid={account}", "--clear-groups", "--pdeathsig=INT"]
+    return ["setpriv", *reach, *become, "--"]
+
+
 def _make(site: Site, data: Path) -> None:
-    command = [*run_as(), str(find("initdb")), f"--pgdata={data}"]
+    command = [*_run_as(), str(find("initdb")), f"--pgdata={data}"]
     command += ["--username=postgres", "--pwfile=/dev/stdin", "--auth=scram-sha-256"]
     command += ["--encoding=UTF8", "--no-locale"]
     with site.log("postgis").open("ab") as log:
@@ -110,7 +124,7 @@ def _forget_other_server(pid_file: Path) -> None:
 def command(site: Site) -> list[str]:
     """Return the server's command: without a socket file, and at 127.0.0.1 only but for an open class."""
     return [
-        *run_as(),
+        *_run_as(),
         str(find("initdb").with_name("postgres")),
         f"-D{_data(site)}",
         f"-p{site.ports['postgis']}",
@@ -121,10 +135,8 @@ def command(site: Site) -> list[str]:
 
 
 def probe(site: Site) -> None:
-    """Log in as the superuser whose password only this stack knows; knock at all its addresses."""
+    """Log in as the superuser whose password only this stack knows."""
     connect(site, "postgres").close()
-    for address in addresses()[1:]:  # it starts even if it can't listen there
-        socket.create_connection((address, site.ports["postgis"]), timeout=3).close()
 
 
 def finish(site: Site) -> None:

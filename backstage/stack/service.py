@@ -10,9 +10,6 @@ from workshop.errors import WorkshopError
 NAMES = ("postgis", "rabbitmq", "worker", "flower", "lab")
 """The five parts of the course, as in docker-compose.yml."""
 
-PERIODIC = "periodic"
-"""The periodic tasks, which only run where someone asks for them."""
-
 
 class NotReady(Exception):
     """A service does not answer yet; the text says what is still missing."""

@@ -1,8 +1,6 @@
 """Starts the stack of this machine: in this process, or in one of its own."""
 
 import asyncio
-import os
-import shutil
 import subprocess
 import sys
 import time
@@ -19,9 +17,6 @@ from workshop import settings, state_folder
 from workshop.errors import WorkshopError
 
 Say = Callable[[str], None]
-
-_ROOM = 150_000_000
-"""Bytes that a start needs: 100 MB for a new database, and 50 MB that RabbitMQ wants to stay free."""
 
 
 def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None:
@@ -44,7 +39,6 @@ def up(names: tuple[str, ...], say: Say, when_ready: Callable[[], None]) -> None
         If a service did not become ready,
         or if a variable of the environment has a wrong value.
     """
-    _refuse_this_machine()
     names = names or plan.NAMES
     with only_one():
         _begin(say)
@@ -63,24 +57,21 @@ def forget_orders() -> None:
 
 
 def _begin(say: Say) -> None:
-    """Remove what an earlier start left."""
+    """Remove what an earlier start left.
+
+    Raises
+    ------
+    WorkshopError
+        If the services can't run here.
+    """
+    if state_folder.WINDOWS:
+        raise refusal("windows")
     end_leftovers(say)
     (state_folder.state_dir() / "stack.json").unlink(missing_ok=True)
     forget_orders()
     for line in elsewhere():
         say(f"Note: {line}")
     say("Starting the services ...")
-
-
-def _refuse_this_machine() -> None:
-    """Raise `WorkshopError` if the services can't run here."""
-    if state_folder.WINDOWS:
-        raise refusal("windows")
-    state = state_folder.state_dir()
-    if os.environ.get("WORKSHOP_STATE"):  # relative to this folder; the services run in another
-        os.environ["WORKSHOP_STATE"] = str(state)
-    if (free := shutil.disk_usage(state).free) < _ROOM:
-        raise refusal("no-room", folder=state, free=free / 1e6, needed=_ROOM / 1e6)
 
 
 def up_detached(names: tuple[str, ...], say: Say) -> None:
@@ -100,7 +91,6 @@ def up_detached(names: tuple[str, ...], say: Say) -> None:
     WorkshopError
         If a service did not become ready.
     """
-    _refuse_this_machine()
     with only_one():
         _begin(say)
     log = state_folder.state_dir() / "stack.log"

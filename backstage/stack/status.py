@@ -29,10 +29,9 @@ def running_site() -> Site | None:
     """Return the site of the running stack, if there is one."""
     if containers.inside():
         return new_site()
-    stack = running()
-    if stack is None:
-        return None
-    return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
+    if stack := running():
+        return Site(state_folder.state_dir(), stack["ports"], state_folder.read("token.json")["token"])
+    return None
 
 
 def statuses() -> dict[str, dict[str, Any]]:
@@ -101,14 +100,6 @@ def _line(name: str, status: dict[str, Any], width: int = _WIDTH) -> str:
     return f"{name:<{width}} {status['state']:<9} {restarts}{status['message']}".rstrip()
 
 
-def workers_ready() -> int | None:
-    """Return how many workers will answer: those of this machine; None if none is ready, or nobody knows."""
-    if state_folder.read("joined.json"):
-        return None
-    states = [status["state"] for name, status in statuses().items() if name.startswith("worker")]
-    return states.count("ready") or None
-
-
 def addresses() -> str:
     """Return where to look at the running services, in words.
 
@@ -135,8 +126,7 @@ def addresses() -> str:
 
 def readiness() -> str:
     """Return READY, and which services are not."""
-    states = {name: service["state"] for name, service in statuses().items()}
-    broken = [name for name, state in states.items() if state != "ready"]
+    broken = [name for name, state in services().items() if state != "ready"]
     return f"READY, except {', '.join(broken)}. Next: workshop doctor" if broken else "READY"
 
 

@@ -1,12 +1,10 @@
 """The Celery workers, and Flower, which watches them."""
 
+import re
 import socket
 import sys
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-
-from filelock import FileLock, Timeout
 
 from backstage.stack import cloud, containers, remote
 from backstage.stack.central_config import HOST, CentralConfig
@@ -31,7 +29,7 @@ def machine_name() -> str:
 
     At a central queue it is the name on the machine's card; containers that share the card add their own.
     """
-    name = str(settings.get("machine") or socket.gethostname())
+    name = re.sub(r"[^\w.-]", "-", str(settings.get("machine") or socket.gethostname()))
     return f"{name}-{socket.gethostname()}" if settings.joined() and containers.inside() else name
 
 
@@ -65,26 +63,13 @@ def worker(number: int, processes: int) -> Service:
     prefetch = settings.get("prefetch")
     options = [f"--prefetch-multiplier={prefetch}"] if prefetch else []
     options += ["-P", pool, "-c", str(processes)]
-    return _worker(f"worker{number}", machine_name(), "workshop.tasks", *options)
+    return _worker(f"worker{number}", machine_name(), *options)
 
 
-def periodic() -> Service:
-    """Return the worker of the periodic tasks, which also keeps their clock."""
-    clock = f"--schedule={state_folder.state_dir() / 'beat-schedule'}"
-    options = ("-c", "1", "-Q", "periodic", "--beat", clock)
-    found = _worker("periodic", machine_name(), "workshop.periodic", *options)
-
-    def prepare(site: Site) -> None:
-        _require_first()
-        found.prepare(site)
-
-    return replace(found, prepare=prepare)
-
-
-def _worker(service: str, machine: str, module: str, *options: str) -> Service:
+def _worker(service: str, machine: str, *options: str) -> Service:
     """Return a worker, which asks no other one anything: so it starts a second sooner."""
     name = f"{service}@{machine}"
-    command = _celery(module, "worker", "--without-mingle", "--without-gossip", "-n", name, *options)
+    command = _celery("worker", "--without-mingle", "--without-gossip", "-n", name, *options)
     return Service(
         service,
         lambda site: command,
@@ -96,8 +81,8 @@ def _worker(service: str, machine: str, module: str, *options: str) -> Service:
     )
 
 
-def _celery(module: str, *arguments: str) -> list[str]:
-    return [sys.executable, "-m", "celery", "-A", module, *arguments, "--loglevel=WARNING"]
+def _celery(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "celery", "-A", "workshop.tasks", *arguments, "--loglevel=WARNING"]
 
 
 def rehearsal_folder() -> Path:
@@ -114,28 +99,15 @@ def of_rehearsal(machine: str) -> Service:
     """Return the worker of a machine that joined a rehearsal, with a state folder of its own."""
     folder = rehearsal_folder() / machine
     return replace(
-        _worker("worker1", machine, "workshop.tasks", "-c", "1"),
+        _worker("worker1", machine, "-c", "1"),
         name=machine,
         probe=lambda site: _require_session(
             f"worker1@{machine}", json_files.read(folder / "joined.json")["database_url"]
         ),
         environment=lambda site: {"WORKSHOP_STATE": str(folder)},
-        prepare=lambda site: _require_first(),
+        prepare=lambda site: None,
         follows="",
     )
-
-
-@cache
-def _once(folder: Path) -> FileLock:
-    return FileLock(folder / "once.lock", 0, thread_local=False, fallback_to_soft=False)
-
-
-def _require_first() -> None:
-    """Raise `NotReady` if another container runs what a machine runs once; it does so as long as it lives."""
-    try:
-        _once(state_folder.state_dir()).acquire()
-    except Timeout:
-        raise NotReady("another container of the worker runs it") from None
 
 
 def _require_none_before(name: str) -> None:
@@ -159,7 +131,6 @@ def flower(central: CentralConfig | None = None) -> Service:
 
     def command(site: Site) -> list[str]:
         return _celery(
-            "workshop.tasks",
             "flower",
             f"--address={containers.listen(central.address if central else HOST)}",
             f"--port={site.ports['flower']}",

@@ -10,7 +10,7 @@ import pytest
 
 from tests.challenges.attendee import TASKS, Attendee, Seen, opened
 from tests.waiting import wait_for
-from workshop.delivery.asking import ask_workers
+from workshop.delivery.asking import ask
 
 SETUP = """
 import numpy, pandas
@@ -125,7 +125,9 @@ def test_nothing_is_sent(attendee: Attendee) -> None:
 def test_nothing_is_broken(sent: Attendee) -> None:
     sent.run("live.watch(quiet=True)")
     url = sent.machine.stack()["broker_url"]  # a row is there a moment before its message is acknowledged
-    wait_for(lambda: not any(each["held"] for each in ask_workers(url).values()), what="an idle worker")
+    wait_for(
+        lambda: not any(each["held"] for each in ask(url, "course_report").values()), what="an idle worker"
+    )
     seen = check(sent, RIGHT)
     assert seen.code == "C4-NOT-BROKEN"
     assert seen.numbers["missing"].count(",") == 5

@@ -367,6 +367,7 @@ def test_what_others_wrote_moves_no_cursor(central):
         message.ack()
         wait_for(lambda: waiting(central) == 1, 10, "the message")
         SQUARES(connection.default_channel).get().reject()
+    wait_for(lambda: not audit.audit().held, what="RabbitMQ's count of what is held")
     text = shown("ledger")
     assert "\x1b" not in text and "\x07" not in text and "all is well" in text
 

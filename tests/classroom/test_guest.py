@@ -19,7 +19,7 @@ from tests.conftest import wait_for
 from tests.integration.machine import Machine, frozen, manage
 from tests.servers import at
 from workshop import live, maps, settings
-from workshop.delivery.asking import ask_workers, code_digest, living
+from workshop.delivery.asking import ask, code_digest, living
 from workshop.delivery.configuration import SQUARES, TASKS
 from workshop.delivery.ledger import ledger, letters
 from workshop.delivery.record import Published, published
@@ -123,7 +123,7 @@ def test_a_guest_declares_and_commands_nothing(guest: Machine, central: Machine)
         SQUARES(channel).declare()
         TASKS(channel).declare()
         assert channel.is_open
-    assert ask_workers(url) == {}
+    assert ask(url, "course_report") == {}
     assert letters() == []
     for kind in ("queues", "exchanges"):
         names = [each["name"] for each in json.loads(manage(central, "GET", kind))]

@@ -36,7 +36,7 @@ COMPUTERS = {
     ),
     "an address with a typing mistake": Computer(
         {"WORKSHOP_BROKER_URL": "amqp:/celery_user:secret@localhost/celery_app"},
-        'The broker\'s address has no "//" after its scheme',
+        "The broker's address is not like amqp://user:password@host:5672/name",
         ["ledger"],
     ),
     # Homes, folders, terminals

@@ -10,7 +10,7 @@ from kombu.transport.pyamqp import Channel
 
 from tests.faults.stage import WORKERS
 from tests.integration.machine import Machine
-from workshop.delivery.asking import ask_workers
+from workshop.delivery.asking import ask
 from workshop.delivery.configuration import DEAD, SQUARES
 
 _COUNT = "SELECT count(*) FROM geopython.grid_squares"
@@ -58,7 +58,7 @@ class Gauge:
     def held(self) -> set[str]:
         """Return the ids of the tasks that workers hold; none while the broker does not answer."""
         try:
-            reports = ask_workers(self._broker_url, expected=WORKERS)
+            reports = ask(self._broker_url, "course_report", limit=WORKERS)
         except _BROKER_AWAY:
             return set()
         return {id for report in reports.values() for id in report["held"]}

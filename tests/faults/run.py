@@ -163,10 +163,11 @@ class Run:
     def _until_ended(self) -> None:
         """Wait until everything sent has ended, or nothing changed for a while."""
         seen, since = None, time.monotonic()
-        wanted = len(self._timetable.tasks) + len(malformed.NAMES)
+        tasks, letters = len(self._timetable.tasks), len(malformed.NAMES)  # one may be in `dead` twice
         while time.monotonic() - since < _PATIENCE:
             self._read()
-            if self._producer.done.is_set() and self._rows + self._dead >= wanted and not self._waiting:
+            ended = self._rows >= tasks and self._dead >= letters and not self._waiting
+            if self._producer.done.is_set() and ended:
                 return
             now = (len(self._producer.accepted), self._waiting, self._rows, self._dead)
             if now != seen:

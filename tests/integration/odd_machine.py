@@ -38,7 +38,3 @@ NAMELESS = ("unshare", "--user", "--map-user=54321", "--map-group=54321")
 
 ROOT_ALONE = ("unshare", "--user", "--map-root-user")
 """Root, and no other user."""
-
-_ONCE_MORE = 'echo 1 > /proc/sys/user/max_user_namespaces; exec "$@"'
-NAMELESS_ALONE = (*ROOT_ALONE, "sh", "-c", _ONCE_MORE, "sh", *NAMELESS)
-"""A user without a name, who may make no further namespace."""

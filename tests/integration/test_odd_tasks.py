@@ -34,7 +34,7 @@ def test_each_is_a_dead_letter_with_its_reason(worker):
     ends = {
         odd_tasks.dies: "WorkerLostError: The process that ran it ended, 4 times",
         odd_tasks.leaves: "RuntimeError: The task called exit(3)",
-        odd_tasks.out_of_memory: "WorkerLostError: The process that ran it ended, 4 times",
+        odd_tasks.out_of_memory: "RuntimeError: The task found no memory",
         odd_tasks.never_ends: "TimeLimitExceeded",
     }
     sent = {send(task): why for task, why in ends.items()}

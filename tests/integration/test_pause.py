@@ -10,7 +10,7 @@ from backstage.challenges import health
 from tests.conftest import wait_for
 from tests.integration.own_stack import EDINBURGH, done, send
 from workshop import live, settings
-from workshop.delivery.asking import ask_workers
+from workshop.delivery.asking import ask
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -22,7 +22,7 @@ def _go_on() -> Iterator[None]:
 
 
 def held() -> set[str]:
-    [report] = ask_workers(settings.broker_url(), expected=1).values()
+    [report] = ask(settings.broker_url(), "course_report", limit=1).values()
     return set(report["held"])
 
 

@@ -3,6 +3,7 @@
 import json
 import random
 import subprocess
+import sys
 from uuid import UUID, uuid4
 
 import geopandas
@@ -10,11 +11,9 @@ import pytest
 import shapely
 import sqlalchemy as sa
 
-from backstage.stack import workers
-from backstage.stack.status import running_site
 from tests.conftest import wait_for
 from tests.integration.own_stack import EDINBURGH, done, no_nations, task_of
-from workshop import db, live, maps, settings
+from workshop import db, live, maps, periodic, settings
 from workshop.database import among, engine, execute, fetch
 from workshop.delivery.ledger import letters, tasks_in_queue
 from workshop.periodic import NationCount, count_squares
@@ -167,12 +166,11 @@ def test_no_nations_is_a_fault_of_the_environment():
 
 def test_squares_are_counted_by_the_clock():
     """The periodic task has a queue and a worker of its own, which the ordinary worker leaves alone."""
-    site = running_site()
-    assert site is not None
     assert application.conf.beat_schedule["count squares"]["schedule"] == 60
     do_task(*EDINBURGH)
+    command = periodic.__doc__.partition("``")[2].partition("``")[0].split()
     worker = subprocess.Popen(
-        workers.periodic().command(site), start_new_session=True, stderr=subprocess.DEVNULL
+        [sys.executable, "-m", *command], start_new_session=True, stderr=subprocess.DEVNULL
     )
     try:
         count_squares.delay()

@@ -9,7 +9,6 @@ from workshop.delivery.addresses import BROKER, DATABASE, broker_trouble, databa
 
 def test_parts_have_names_and_no_password() -> None:
     assert parts_of("amqp://ann:hidden@rabbit.example:5673/a%2Fb", BROKER) == {
-        "scheme": "amqp",
         "user": "ann",
         "host": "rabbit.example",
         "port": 5673,
@@ -17,7 +16,6 @@ def test_parts_have_names_and_no_password() -> None:
     }
     found = parts_of("postgresql+psycopg://ann%40home:h%3Adden@[::1]/squares", DATABASE)
     assert found == {
-        "scheme": "postgresql+psycopg",
         "user": "ann@home",
         "host": "::1",
         "port": 5432,
@@ -26,41 +24,40 @@ def test_parts_have_names_and_no_password() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "part"),
+    "url",
     [
-        (5672, "address"),
-        (None, "address"),
-        ("", "scheme"),
-        ("ann:hidden@host:5672/app", "scheme"),
-        ("//ann:hidden@host:5672/app", "scheme"),
-        ("://ann:hidden@host:5672/app", "scheme"),
-        ("ann:hidden://host:5672/app", "scheme"),
-        ("postgresql://ann:hidden@host:5672/app", "scheme"),
-        ("amqp://ann:hidden/host:5672/app", "address"),
-        ("amqp://ann:hidden:host:5672/app", "address"),
-        ("amqp://:hidden@host:5672/app", "user"),
-        ("amqp://ann@host:5672/app", "password"),
-        ("amqp://ann:@host:5672/app", "password"),
-        ("amqp://ann:hidden@:5672/app", "host"),
-        ("amqp://ann:hidden@host:hidden/app", "port"),
-        ("amqp://ann:hidden@host:99999/app", "port"),
-        ("amqp://ann:hidden@[host:5672/app", "host"),
+        5672,
+        None,
+        "",
+        "ann:hidden@host:5672/app",
+        "//ann:hidden@host:5672/app",
+        "://ann:hidden@host:5672/app",
+        "ann:hidden://host:5672/app",
+        "postgresql://ann:hidden@host:5672/app",
+        "amqp://ann:hidden/host:5672/app",
+        "amqp://ann:hidden:host:5672/app",
+        "amqp://:hidden@host:5672/app",
+        "amqp://ann@host:5672/app",
+        "amqp://ann:@host:5672/app",
+        "amqp://ann:hidden@:5672/app",
+        "amqp://ann:hidden@host:hidden/app",
+        "amqp://ann:hidden@host:99999/app",
+        "amqp://ann:hidden@[host:5672/app",
     ],
 )
-def test_a_malformed_address_is_found_without_asking_anyone(url: object, part: str) -> None:
+def test_a_malformed_address_is_found_without_asking_anyone(url: object) -> None:
     trouble = broker_trouble(url)
     assert trouble is not None
-    assert trouble.part == part
-    assert trouble.text.startswith("The broker's address")
-    assert "hidden" not in trouble.text
+    assert trouble.part == "address"
+    assert trouble.text == "The broker's address is not like amqp://user:password@host:5672/name."
     assert parts_of(url, BROKER) == {}
 
 
 def test_a_database_has_other_schemes() -> None:
     trouble = database_trouble("amqp://ann:hidden@host:5432/squares")
     assert trouble is not None
-    text = 'The database\'s address has the scheme "amqp", not "postgresql+psycopg".'
-    assert (trouble.part, trouble.text) == ("scheme", text)
+    text = "The database's address is not like postgresql+psycopg://user:password@host:5432/name."
+    assert (trouble.part, trouble.text) == ("address", text)
 
 
 @pytest.mark.parametrize(

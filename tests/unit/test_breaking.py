@@ -53,6 +53,8 @@ def asked(monkeypatch):
     monkeypatch.setattr(breaking, "_killed", NOW - HOUR)
     monkeypatch.setattr(breaking, "running_site", lambda: "here")
     monkeypatch.setattr(breaking.settings, "broker_url", lambda: "amqp://here")
+    monkeypatch.setattr(breaking.settings, "database_url", lambda: "postgresql://here")
+    monkeypatch.setattr(breaking, "living", lambda _: {"worker1": "3f2a9b1c", "worker2": "3f2a9b1c"})
     monkeypatch.setattr(breaking, "ask", report)
     monkeypatch.setattr(breaking, "ask_rabbitmq", node)
     monkeypatch.setattr(breaking, "execute", lambda _: SimpleNamespace(scalar_one=lambda: began["postgis"]))

@@ -15,7 +15,7 @@ CARD = Card(7, "c7f3", "22aa09bcd0e1f6b7", "192.168.8.10", 5672, 26007, UNTIL)
 def test_a_code_brings_back_the_card() -> None:
     assert read_code(CARD.code) == CARD
     assert len(CARD.code.split("-")) == 8
-    assert not set("ILOU") & set(CARD.code) and set("01") & set(CARD.code)
+    assert not set("0189") & set(CARD.code)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +25,7 @@ def test_a_code_brings_back_the_card() -> None:
         CARD.code.replace("-", ""),
         CARD.code.replace("-", " "),
         f" {CARD.code}\n",
-        CARD.code.replace("0", "O").replace("1", "I"),
-        CARD.code.replace("0", "o").replace("1", "l"),
+        CARD.code.replace("O", "0").replace("L", "1"),
     ],
 )
 def test_however_it_is_typed(typed: str) -> None:
@@ -47,7 +46,6 @@ def test_each_wrong_letter_is_noticed() -> None:
         ("", "this one has 0"),
         (CARD.code[:-6], "this one has 35"),
         (CARD.code + "5", "this one has 41"),
-        (CARD.code.replace(CARD.code[3], "U"), "letters and digits, and no U"),
         (CARD.code.replace(CARD.code[0], "?"), "typing mistake"),
         ("amqp://celery_user:secret@192.168.8.10", "letters and digits"),
     ],

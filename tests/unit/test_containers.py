@@ -10,7 +10,6 @@ from typing import Any
 import psycopg
 import pytest
 from click.testing import CliRunner
-from filelock import FileLock
 
 from backstage.challenges import doctor, health
 from backstage.classroom import central
@@ -54,16 +53,13 @@ def services(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         def trouble(service: Service, site: Site) -> str | None:
             return "nobody answers" if service.name == silent else None
 
-        def stats(*_: Any, **__: Any) -> dict[str, Any]:
-            pool = {"implementation": "celery.concurrency.prefork:TaskPool"}
-            return {
-                name: {"pool": pool | {"max-concurrency": number}, "prefetch_count": number}
-                for name, (_, number) in living.items()
-            }
-
+        reports = {
+            name: {"command": plan.workers.worker(1, number).command(new_site())}
+            for name, (_, number) in living.items()
+        }
         monkeypatch.setattr(Service, "trouble", trouble)
         monkeypatch.setattr(compose, "living", lambda url: {name: code for name, (code, _) in living.items()})
-        monkeypatch.setattr(compose, "ask", stats)
+        monkeypatch.setattr(compose, "ask", lambda *_, **__: reports)
 
     return answering
 
@@ -90,7 +86,6 @@ def test_each_service_is_asked(services: Answering) -> None:
 def test_a_worker_is_called_after_its_container(services: Answering) -> None:
     services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2), worker1_at_c=(SAVED, 2))
     assert list(status.services())[4:] == ["worker1@a", "worker1@b", "worker1@c"]
-    assert status.workers_ready() == 3
 
 
 def test_all_states_stand_in_one_column(services: Answering) -> None:
@@ -123,14 +118,15 @@ def test_a_worker_with_processes_is_not_ready_where_threads_are_wished(services:
     assert status.services()["worker1@a"] == "starting"
 
 
-def test_a_worker_that_takes_one_message_ahead_is_not_ready_where_more_are_wished(
+def test_a_worker_that_takes_two_messages_ahead_is_not_ready_where_others_are_wished(
     services: Answering,
 ) -> None:
+    settings.change(prefetch=2)
     services(worker1_at_a=(SAVED, 2))
-    settings.change(prefetch=1)
     assert status.services()["worker1@a"] == "ready"
-    settings.change(prefetch=50)
-    assert status.services()["worker1@a"] == "starting"
+    for other in (1, 50, None):
+        settings.change(prefetch=other)
+        assert status.services()["worker1@a"] == "starting"
 
 
 def test_a_worker_whose_code_does_not_compile_is_still_the_one_before(
@@ -241,26 +237,14 @@ def test_a_container_runs_its_program_once(ran: list[str], monkeypatch: pytest.M
         assert (ran, settings.pace()) == ([], 20)
 
 
-def test_periodic_tasks_are_in_one_container_only(
-    services: Answering, state: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    state_folder.write("parts.json", {"added": ["periodic"]})
-    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2))
-    assert status.services()["periodic"] == "starting"
-    services(worker1_at_a=(SAVED, 2), worker1_at_b=(SAVED, 2), periodic_at_b=(SAVED, 1))
-    assert list(status.services())[4:] == ["worker1@a", "worker1@b", "periodic@b"]
-    with (
-        FileLock(state / "once.lock"),
-        pytest.raises(NotReady, match="another container of the worker runs it"),
-    ):
-        workers.periodic().prepare(new_site())
-    there: dict[str, str] = {}
+def test_a_worker_waits_for_another_one_of_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, there = workers.worker(1, 2), dict[str, str]()
     monkeypatch.setattr(workers, "living", lambda url: there)
-    workers.periodic().prepare(new_site())
-    there[f"periodic@{workers.machine_name()}"] = SAVED
+    worker.prepare(new_site())
+    there[f"worker1@{workers.machine_name()}"] = SAVED
     monkeypatch.setattr(workers, "_GONE", 0)
-    with pytest.raises(NotReady, match="another worker is at work as periodic@"):
-        workers.periodic().prepare(new_site())
+    with pytest.raises(NotReady, match="another worker is at work as worker1@"):
+        worker.prepare(new_site())
 
 
 def test_a_folder_of_someone_else_is_told_with_the_two_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ RANDOM = random.Random(2018)
 POINTS = [(RANDOM.uniform(0, grid.WIDTH), RANDOM.uniform(0, grid.HEIGHT)) for _ in range(5000)]
 NOT_ON_THE_GRID = [
     *(None, "250000", b"1", [1], (1, 2), {}, 1j, True, False, float("nan"), float("inf"), float("-inf")),
-    *(1e300, 10**400, 10**5000, -(10**5000), [10**5000], "z" * 10**6),
+    *(1e300, 10**400, "z" * 10**6),
     *(-1, -0.001, 1_300_000, 1_300_000.5),
 ]
 

@@ -1,4 +1,4 @@
-"""Where other machines may reach this one, only an address that it has; and why it reaches no central."""
+"""Where other machines may reach this one, only an address that it has."""
 
 import pytest
 
@@ -23,28 +23,10 @@ def test_an_address_of_this_machine_is_right() -> None:
 def test_one_address_is_taken_and_several_are_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[str] = []
     monkeypatch.setattr(network, "addresses", lambda: found)
-    with pytest.raises(WorkshopError, match="no address but 127.0.0.1"):
+    with pytest.raises(WorkshopError, match="may reach this one: none.\nNext: workshop class start"):
         network.the_address()
     found.append("192.168.8.10")
     assert network.the_address() == "192.168.8.10"
     found.append("172.17.0.1")
-    with pytest.raises(WorkshopError, match="2 addresses: 192.168.8.10, 172.17.0.1.\nNext: choose"):
+    with pytest.raises(WorkshopError, match="this one: 192.168.8.10, 172.17.0.1.\nNext: "):
         network.the_address()
-
-
-CLOUDS: dict[str, tuple[dict[str, str], str]] = {
-    "a hub": ({"JUPYTERHUB_SERVICE_PREFIX": "/user/ann/"}, "This course runs in a cloud, far away"),
-    "Codespaces": ({"CODESPACES": "true", "CODESPACE_NAME": "fuzzy"}, "This course runs in a cloud"),
-    "containers": ({"WORKSHOP_PUBLISHED": "lab=8888"}, "This course runs in containers. Perhaps"),
-    "elsewhere": ({}, "This machine is in another network: "),
-}
-
-
-@pytest.mark.parametrize("name", CLOUDS)
-def test_where_this_runs_is_recognised(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    environment, why = CLOUDS[name]
-    for key, value in environment.items():
-        monkeypatch.setenv(key, value)
-    found, step = network.explain("203.0.113.9")
-    assert found.startswith(why)
-    assert "a neighbour's machine" in step and 'CODE = ""' in step

@@ -16,7 +16,7 @@ def project(tmp_path, monkeypatch):
 def test_both_tables_are_there_and_the_squares_come_again(project):
     squares, nations = ElementTree.parse(project).getroot().iter("maplayer")
     assert squares.findtext("datasource") == (
-        "dbname='a-db' host='somewhere' port='1234' user='me' password='it\\'s\\\\' srid=27700 type=Polygon "
+        r"user=me password=it\'s\\ dbname=a-db host=somewhere port=1234 srid=27700 type=Polygon "
         'table="geopython"."grid_squares" (geom)'
     )
     assert 'table="geopython"."uk_boundary" (geom)' in (nations.findtext("datasource") or "")

@@ -75,11 +75,10 @@ WRONG = [
     ("seed", "abc", "a whole number"),
     ("seed", 1.5, "a whole number"),
     ("workers", 21, "a whole number from 0 to 20"),
+    ("profile", "slow", "usual or fast"),
     ("processes", "many", "a whole number from 1 to 64"),
-    ("machine", "my laptop", "a name of letters, digits, dots and hyphens"),
     ("tasks", [40], "a whole number from 1 to 1,000,000"),
     ("haste", 0, "a number from 1 to 1,000"),
-    ("broker_url", 5672, "an address such as amqp://"),
 ]
 
 
@@ -111,15 +110,6 @@ def test_a_wrong_variable_is_named_with_its_value_and_what_is_right(
         with pytest.raises(WorkshopError) as refused:
             look()
         assert str(refused.value).startswith(f"{variable} is '{value}'. It must be {right}")
-
-
-def test_what_someone_wrote_into_a_file_is_named_until_it_is_mended() -> None:
-    state_folder.write("settings.json", {"pace": "fast"})
-    with pytest.raises(WorkshopError, match="^pace in settings.json is 'fast'. It must be a number"):
-        settings.pace()
-    assert settings.fault_rate() == 0, "a wrong value costs nobody who does not ask for it"
-    settings.change(pace=20)
-    assert settings.pace() == 20
 
 
 @pytest.mark.posix

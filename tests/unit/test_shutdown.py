@@ -56,10 +56,9 @@ def test_what_the_course_wrote_is_removed(full: Path) -> None:
 
 
 def test_what_any_program_said_is_removed(state: Path) -> None:
-    for name in (*plan.services((*plan.NAMES, plan.PERIODIC)), "worker20", "machine02", "class-flower"):
+    for name in (*plan.services(plan.NAMES), "worker20", "machine02", "class-flower"):
         log = site.new_site().log(name)
         log.write_text("it said so", encoding="utf-8")
-        log.with_suffix(".log.1").write_text("and before that, more", encoding="utf-8")
     shutdown.down(lambda line: None, purge=True)
     assert not (state / "logs").exists()
 

@@ -1,12 +1,9 @@
 """The three tests of 2018, and what else can be seen of the task without services."""
 
 import gc
-from concurrent.futures import ThreadPoolExecutor
 from unittest.mock import patch
-from uuid import uuid4
 
 import pytest
-from celery.exceptions import Reject
 from celery.signals import worker_before_create_process
 
 from workshop.service import ServiceError
@@ -41,19 +38,6 @@ def test_the_task_has_the_shape_of_2018():
     assert do_task.max_retries == 3
     assert do_task.soft_time_limit == 5
     assert do_task.default_retry_delay == 10
-
-
-def test_a_thread_without_memory_gives_its_task_back():
-    """Celery would do nothing with it, and the worker would have one place less."""
-
-    def run():
-        do_task.push_request(id=str(uuid4()), called_directly=False)
-        with patch.object(do_task, "run", side_effect=MemoryError):
-            do_task(2, 3)
-
-    with ThreadPoolExecutor() as threads, pytest.raises(Reject, match="no memory") as given_back:
-        threads.submit(run).result()
-    assert given_back.value.requeue
 
 
 def test_processes_share_what_was_there_before_them():

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from amqp.exceptions import NotFound
 from kombu.transport import pyamqp
 
 from workshop.delivery import publisher, record, window
@@ -51,6 +52,8 @@ class Broker:
         name, *values = self._answers.popleft()
         if name == "breaks":
             raise ConnectionResetError("it broke")
+        if name == "closes":
+            raise NotFound("no such exchange")
         for handler in self.events[f"basic_{name}"]:
             handler(*values)
 
@@ -165,6 +168,18 @@ def test_what_breaks_twice_may_be_there(sender, answers, connections) -> None:
     answers += [("breaks",), ("breaks",)]
     assert told(sender.flush()) == {"a": ("The connection broke before RabbitMQ confirmed the task.", True)}
     assert [each.published for each in connections] == [["a"], ["a"]]
+
+
+@pytest.mark.parametrize(("before", "perhaps", "tries"), [([], False, 1), ([("breaks",)], True, 2)])
+def test_what_is_refused_is_lost_and_may_be_there_if_it_was_sent_before(
+    before, perhaps, tries, sender, answers, connections
+) -> None:
+    burst(sender, "a")
+    answers += [*before, ("closes",)]
+    assert told(sender.flush()) == {
+        "a": (f"RabbitMQ refuses the task: {NotFound('no such exchange')}.", perhaps)
+    }
+    assert [each.published for each in connections] == [["a"]] * tries
 
 
 def test_it_waits_when_too_many_are_open(sender, answers, monkeypatch) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import Mock
 
+import celery.worker.consumer
 import pytest
 
 from workshop import state_folder
@@ -59,15 +60,13 @@ def consumer() -> worker.Consumer:
     return found
 
 
-def test_events_wait_for_others(consumer: worker.Consumer) -> None:
-    for _ in range(5):
-        consumer.on_send_event_buffered()
-    [(call_later, seconds, send)] = [each.args for each in consumer.hub.call_soon.call_args_list]
-    assert (call_later, seconds) == (consumer.hub.call_later, worker.EVENTS_WAIT)
-    send()
-    consumer.event_dispatcher.flush.assert_called_once()
+def test_events_wait_for_others(consumer: worker.Consumer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(celery.worker.consumer.Consumer, "create_task_handler", Mock())
+    consumer.task_consumer, consumer.qos = Mock(), Mock()
     consumer.on_send_event_buffered()
-    assert consumer.hub.call_soon.call_count == 2
+    assert not consumer.hub.mock_calls and not consumer.event_dispatcher.mock_calls
+    consumer.create_task_handler()
+    consumer.hub.call_repeatedly.assert_called_once_with(worker.EVENTS_WAIT, consumer._flush_events)
 
 
 def test_the_last_events_are_sent_before_it_ends(consumer: worker.Consumer) -> None:

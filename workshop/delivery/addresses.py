@@ -37,9 +37,9 @@ class Trouble(Exception):
     Parameters
     ----------
     part : str
-        ``scheme``, ``user``, ``password``, ``user or password`` (a server does not tell which), ``host``,
-        ``port``, ``virtual host``, ``database``; ``address`` if it can't be taken apart. Or what is wrong
-        there though the address is right: ``connections``, as no more are let in.
+        ``user or password`` (a server does not tell which), ``host``, ``port``, ``virtual host``,
+        ``database``; ``address`` if it can't be taken apart. Or what is wrong there though the address is
+        right: ``connections``, as no more are let in.
     text : str
         What was seen, in a sentence without the password.
     on_the_way : bool
@@ -65,10 +65,13 @@ BROKER = Kind("broker", ("amqp", "pyamqp"), 5672, "virtual host")
 DATABASE = Kind("database", ("postgresql+psycopg", "postgresql"), 5432, "database")
 
 
-def parts_of(url: object, kind: Kind) -> dict[str, Any]:
+def parts_of(url: Any, kind: Kind) -> dict[str, Any]:
     """Return the parts of an address but the password, by name; none if it can't be taken apart."""
-    with suppress(Trouble):
-        return _parts_of(url, kind)
+    with suppress(AttributeError, TypeError, ValueError):  # it is no text, or its port no number
+        split = urlsplit(url)
+        if split.scheme in kind.schemes and split.username and split.password and split.hostname:
+            user, name = unquote(split.username), unquote(split.path.removeprefix("/"))
+            return {"user": user, "host": split.hostname, "port": split.port or kind.port, kind.name: name}
     return {}
 
 
@@ -99,8 +102,7 @@ def log_in(url: object, patience: float) -> Any:
         return broker.transport.establish_connection()
     except Exception as error:  # the library has many, and other programs may answer anything
         said = f"{getattr(error, 'reply_code', None)} {type(error).__name__}: {error}"
-        known |= {"name": known["name"] or "/", "patience": PATIENCE}
-        raise _trouble("broker", said, known) from error
+        raise _trouble("broker", said, known | {"name": known["name"] or "/"}) from error
 
 
 def broker_trouble(url: object) -> Trouble | None:
@@ -117,11 +119,10 @@ def database_trouble(url: object) -> Trouble | None:
     """Log in to PostgreSQL, look for the course's tables, and return what is wrong; None if nothing is."""
     try:
         known = _reach(url, DATABASE, PATIENCE)
-    except Trouble as trouble:
-        return trouble
-    try:
         with psycopg.connect(str(url).replace("+psycopg", "", 1), connect_timeout=PATIENCE) as connection:
             missing = [f"geopython.{name}" for (name,) in connection.execute(_MISSING)]
+    except Trouble as trouble:
+        return trouble
     except psycopg.Error as error:
         # A central lets its machines into its one database only, whose name theirs begin with.
         another = "-" in known["user"] and not known["user"].startswith(f"{known['name']}-")
@@ -129,41 +130,18 @@ def database_trouble(url: object) -> Trouble | None:
     return _trouble("database", f"no table {' and no '.join(missing)}", known) if missing else None
 
 
-def _parts_of(url: object, kind: Kind) -> dict[str, Any]:
-    try:
-        if not isinstance(url, str):
-            raise ValueError(f"type {type(url).__name__}")
-        split = urlsplit(url)
-        found = {
-            f"scheme {split.scheme}": split.scheme in kind.schemes,
-            "slashes": split.netloc,
-            "at": "@" in split.netloc,
-            "user": split.username,
-            "password": split.password,
-            "host": split.hostname,
-        }
-        for part, there in found.items():
-            if not there:
-                raise ValueError(part)
-        port = split.port or kind.port
-    except ValueError as error:
-        raise _trouble("address", str(error), vars(kind)) from error
-    user, name = unquote(split.username or ""), unquote(split.path.removeprefix("/"))
-    return {"scheme": split.scheme, "user": user, "host": split.hostname, "port": port, kind.name: name}
-
-
 def _reach(url: object, kind: Kind, patience: float) -> dict[str, Any]:
     """See whether something listens at an address; return what sentences about it can name."""
-    parts = _parts_of(url, kind)
-    outcome: list[OSError] = [TimeoutError()]
+    if not (parts := parts_of(url, kind)):
+        shape = f"{kind.schemes[0]}://user:password@host:{kind.port}/name"
+        raise Trouble("address", f"The {kind.what}'s address is not like {shape}.")
+    outcome: list[Exception] = [TimeoutError()]
 
     def connect() -> None:
         try:
             socket.create_connection((parts["host"], parts["port"]), timeout=patience).close()
             outcome.clear()
-        except UnicodeError:  # no name of a host looks so
-            outcome[0] = socket.gaierror()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
             outcome[0] = error
 
     attempt = Thread(target=connect, daemon=True)  # the search for a name has no time limit of its own
@@ -171,7 +149,7 @@ def _reach(url: object, kind: Kind, patience: float) -> dict[str, Any]:
     attempt.join(patience)
     known = parts | {"what": kind.what, "name": parts[kind.name], "patience": patience}
     for error in outcome[:]:
-        raise _trouble("way", type(error).__name__, known | {"why": error.strerror})
+        raise _trouble("way", type(error).__name__, known | {"why": error})
     return known
 
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -60,7 +61,7 @@ def _stay(name: str) -> None:
 
 @inspect_command()
 def course_report(state: Any, **_: Any) -> dict[str, Any]:
-    """Return since when this worker runs, the tasks it knows, those it holds, and how long it pauses.
+    """Return since when and how a worker was started, its tasks, those it holds, and how long it pauses.
 
     ``held`` maps each task's id to the seconds until it is due; 0 for those that run or may run.
     """
@@ -71,7 +72,8 @@ def course_report(state: Any, **_: Any) -> dict[str, Any]:
     }
     held |= {id: max(0.0, due - time.monotonic()) for id, due in list(given_back.items())}
     tasks = [name for name in state.app.tasks if not name.startswith("celery.")]
-    return {"since": _since, "tasks": tasks, "held": held, "paused": state.consumer.paused}
+    known = {"since": _since, "command": sys.orig_argv, "tasks": tasks}
+    return known | {"held": held, "paused": state.consumer.paused}
 
 
 @control_command()

@@ -23,25 +23,6 @@ PostgreSQL cuts a session's name after 63 bytes, so the digest comes first there
 """
 
 
-def ask_workers(broker_url: str, expected: int | None = None) -> dict[str, dict[str, Any]]:
-    """Ask every worker of a broker for its report, and wait a second for the answers.
-
-    Parameters
-    ----------
-    broker_url : str
-        The broker's address.
-    expected : int, optional
-        How many answers are enough; without it the whole second is waited for.
-
-    Returns
-    -------
-    dict
-        The report of each worker that answered, by the worker's name; none at a central queue.
-    """
-    found = ask(broker_url, "course_report", timeout=1, limit=expected)
-    return {name: report for name, report in found.items() if "held" in report}
-
-
 def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
     """Send a command of Celery's remote control, and return the answers by worker.
 
@@ -50,14 +31,15 @@ def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
     broker_url : str
         The broker's address.
     command : str
-        Such as ``active``.
+        Such as ``course_report``; `workshop.delivery.answering` has those of the course.
     **options
-        Celery's own: `timeout`, `limit`, `destination`.
+        Celery's own: `timeout`, which is a second, `limit` (how many answers are enough), `arguments`.
 
     Returns
     -------
     dict
-        Empty at a central queue, where no machine may command another's workers.
+        Without those who could not do it. Empty at a central queue, where no machine may command another's
+        workers.
     """
     if settings.joined():
         return {}
@@ -71,7 +53,8 @@ def ask(broker_url: str, command: str, **options: Any) -> dict[str, Any]:
     ):
         application.control.mailbox.producer_pool = None  # those of the pool are dead after a broker's crash
         answers = application.control.broadcast(command, reply=True, connection=connection, **options)
-    return {name: text for answer in answers or [] for name, text in answer.items()}
+    found = {name: said for answer in answers or [] for name, said in answer.items()}
+    return {name: said for name, said in found.items() if not (isinstance(said, dict) and "error" in said)}
 
 
 def code_digest() -> str:

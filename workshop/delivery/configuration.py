@@ -82,7 +82,3 @@ imports = ["workshop.delivery.answering", "workshop.blocks"]
 
 # Each process logs in to the database when it starts; where that is away, it waits 3 s for it.
 worker_proc_alive_timeout = 15
-
-# JSON carries numbers and text. Nothing else is accepted, pickle least of all.
-task_serializer = "json"
-accept_content = ["json"]

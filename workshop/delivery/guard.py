@@ -5,7 +5,6 @@ then delivered to the next worker, and ends that one too. `fault` looks first. I
 so that whoever finds a message in the queue `dead` learns the same reason again.
 """
 
-import math
 from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -50,42 +49,38 @@ def fault(message: Message, known: Container[str] | None = None) -> str | None:
     try:
         return _format(message, headers) or _headers(headers, known) or _body(message)
     except Exception as error:  # whatever else someone sends, it is refused and the worker goes on
-        return f"UNREADABLE: {type(error).__name__} when it was read"
+        return f"UNREADABLE: {type(error).__name__} {_short(str(error))}"
 
 
 def _format(message: Message, headers: dict[str, Any]) -> str | None:
     size = len(message.body or b"")
     if size > LARGEST:
         return f"TOO-LARGE: the body has {size:,} bytes; at most {LARGEST:,} are read"
-    if message.content_type != "application/json":
-        return f"NOT-JSON: the content type is {_short(message.content_type)}, not application/json"
-    if message.content_encoding != "utf-8":
-        return f"NOT-JSON: the encoding is {_short(message.content_encoding)}, not utf-8"
+    for kind, right in ("content_type", "application/json"), ("content_encoding", "utf-8"):
+        if (value := getattr(message, kind)) != right:
+            return f"NOT-JSON: its {kind} is {_short(value)}, not {right}"
     if "compression" in headers:
         return "COMPRESSED: the body is packed; only plain text is read"
     return None
 
 
 def _headers(headers: dict[str, Any], known: Container[str] | None) -> str | None:
-    for name in ("task", "id", "retries"):
-        if headers.get(name, 0 if name == "retries" else None) is None:
+    for name in ("task", "id"):
+        if headers.get(name) is None:
             return f'NO-{name.upper()}: there is no header "{name}"'
     for name, value in headers.items():
-        test, wanted = _HEADERS.get(name, (None, ""))
+        test = _HEADERS.get(name)
         if test is None and hasattr(Context, name):
             return f'HEADER: "{name}" is no header of a task; it would change how the task runs'
-        if test is not None and value is not None and not _holds(test, value):
-            return f'{name.upper().replace("_", "-")}: the header "{name}" is {_short(value)}, not {wanted}'
+        if test and (value is not None or name == "retries") and not test(value):
+            return f'HEADER: "{name}" is {_short(value)}, which no task has'
     name = headers["task"]
     own = name.startswith("workshop.") if known is None else name in known and not name.startswith("celery.")
     return None if own else f"UNKNOWN-TASK: this worker knows no task {_short(name)}"
 
 
 def _body(message: Message) -> str | None:
-    try:
-        body = message.payload
-    except Exception as error:  # whatever the decoder makes of it
-        return f"NOT-JSON: the body can't be read ({type(error).__name__})"
+    body = message.payload
     if not isinstance(body, list) or len(body) != 3 or not all(map(isinstance, body, (list, dict, dict))):
         return "BODY: it is not [arguments, arguments by name, options]"
     if embedded := sorted(name for name, value in body[2].items() if value):
@@ -98,17 +93,6 @@ def _short(value: object) -> str:
     return text[:60] + ("..." if len(text) > 60 else "")
 
 
-def _holds(test: Callable[[Any], bool], value: Any) -> bool:
-    try:
-        return test(value)
-    except (TypeError, ValueError, OverflowError, AttributeError):
-        return False
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
 def _is_count(value: Any) -> bool:
     return type(value) is int and 0 <= value <= 1000
 
@@ -118,23 +102,16 @@ def _moment(value: Any) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _are_limits(value: Any) -> bool:
-    return len(value) == 2 and all(limit is None or _is_limit(limit) for limit in value)
-
-
-def _is_limit(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 < value <= 3600
-
-
-_RULES: list[tuple[Callable[[Any], bool], str, str]] = [
-    (_is_text, "text", "task lang origin shadow argsrepr kwargsrepr root_id parent_id group"),
-    (lambda value: str(UUID(value)) == value, "a UUID", "id"),
-    (_is_count, "a whole number from 0 to 1,000", "retries group_index replaced_task_nesting known_errors"),
-    (lambda value: _moment(value) <= datetime.now(UTC) + FARTHEST, "a time at most one day ahead", "eta"),
-    (lambda value: bool(_moment(value)), "a time", "expires"),
-    (_are_limits, "two numbers of seconds up to 3,600", "timelimit"),
-    (lambda value: isinstance(value, bool), "true or false", "ignore_result"),
-    (lambda value: value in ([], {}), "empty", "stamped_headers stamps"),
-]
-_HEADERS = {name: (test, wanted) for test, wanted, names in _RULES for name in names.split()}
+_TEXTS = "task lang origin shadow argsrepr kwargsrepr root_id parent_id group"
+_COUNTS = "retries group_index replaced_task_nesting known_errors"
+_HEADERS: dict[str, Callable[[Any], object]] = {
+    **dict.fromkeys(_TEXTS.split(), lambda value: isinstance(value, str)),
+    **dict.fromkeys(_COUNTS.split(), _is_count),
+    "id": lambda value: str(UUID(value)) == value,
+    "eta": lambda value: _moment(value) <= datetime.now(UTC) + FARTHEST,
+    "expires": _moment,
+    "timelimit": lambda value: len(value) == 2 and all(each is None or 0 < each <= 3600 for each in value),
+    "ignore_result": lambda value: isinstance(value, bool),
+    **dict.fromkeys(("stamped_headers", "stamps"), lambda value: value in ([], {})),
+}
 """What each header may hold. Celery's own senders write None where there is nothing."""

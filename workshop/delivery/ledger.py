@@ -5,7 +5,6 @@ workers hold. A task that RabbitMQ confirmed and that is in none of them is miss
 unnoticed, and to send it again is safe, as its id makes one row.
 """
 
-import math
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ from sqlalchemy.exc import OperationalError as DatabaseError
 from workshop import db, settings
 from workshop.database import among, execute
 from workshop.delivery import publisher
-from workshop.delivery.asking import LIVING, ask_workers
+from workshop.delivery.asking import LIVING, ask
 from workshop.delivery.published import Published, sent_here
 from workshop.delivery.queues import DeadLetter, letters, squares, tasks_in_queue
 from workshop.delivery.record import published, uuids
@@ -31,11 +30,10 @@ _AT_ONCE = 1000
 """Tasks that one statement asks for while there is news."""
 
 _FOUND = sa.text("""
-    SELECT task_id, 'ROW', max(attempt) AS attempt, NULL, NULL::float8,
-           count(*), min(x), min(y), max(x), max(y)
+    SELECT task_id, 'ROW', max(attempt) AS attempt, NULL, NULL::float8, count(*)
     FROM geopython.grid_squares WHERE task_id = ANY(:ids) GROUP BY task_id
     UNION ALL
-    SELECT task_id, state, attempt, error, countdown, NULL, NULL, NULL, NULL, NULL
+    SELECT task_id, state, attempt, error, countdown, NULL
     FROM geopython.task_log WHERE task_id = ANY(:ids)
     ORDER BY attempt
 """).bindparams(sa.bindparam("ids", type_=sa.ARRAY(sa.Uuid)))
@@ -97,7 +95,7 @@ class Ledger:
     unknown : list of Published
         Never confirmed, and nowhere: perhaps RabbitMQ never had them.
     wrong : dict of str
-        Ids of tasks that have rows or arguments which can't be theirs, each with a code and what was found.
+        Ids of tasks that have more rows or other arguments than theirs, each with a code and what was found.
     strangers : set of str
         Ids of rows and dead letters that this machine never published.
     answered : bool
@@ -207,27 +205,19 @@ class Ledger:
     def _read(self, ids: list[str]) -> bool:
         """Ask the database for tasks; return whether it says anything new."""
         before = len(self.rows) + len(self.log)
-        for id, state, attempt, error, countdown, *found in execute(_FOUND, {"ids": uuids(ids)}):
+        for id, state, attempt, error, countdown, rows in execute(_FOUND, {"ids": uuids(ids)}):
             task_id = str(id)
             if state == "ROW":
-                self._count(task_id, attempt, *found)
+                if rows >= (squares := self._tasks[task_id].squares):
+                    self.rows[task_id] = attempt
+                if rows > squares:
+                    self.wrong.setdefault(task_id, f"MORE-ROWS: {task_id} has {rows:,} rows, not {squares:,}")
             else:
                 line = LogLine(task_id, state, attempt, error, countdown)
                 self.log.setdefault((task_id, state, attempt), line)
             if task_id in self.rows or state == "FAILURE":
                 self.open.pop(task_id, None)
         return len(self.rows) + len(self.log) > before
-
-    def _count(self, id: str, attempt: int, rows: int, *box: float) -> None:
-        """Take a task for done if its rows are there; note rows that can't be its own."""
-        task = self._tasks[id]
-        if rows >= task.squares:
-            self.rows[id] = attempt
-        west, south, east, north = task.block or (-math.inf, -math.inf, math.inf, math.inf)
-        if rows > task.squares:
-            self.wrong.setdefault(id, f"MORE-ROWS: {id} has {rows:,} rows, not {task.squares:,}")
-        elif not (west <= box[0] and south <= box[1] and box[2] < east and box[3] < north):
-            self.wrong.setdefault(id, f"OTHER-SQUARES: {id} has rows that are not of {task.call}")
 
 
 def ledger(tasks: Sequence[Published] | None = None) -> Ledger:
@@ -292,7 +282,7 @@ def _ask_workers() -> tuple[list[dict[str, Any]], bool]:
         return [], False
     names = {name for name, _ in execute(sa.text(LIVING))}
     most = max(len(names), consumers := squares(settings.broker_url()).consumer_count)
-    reports = ask_workers(settings.broker_url(), expected=most) if most else {}
+    reports = ask(settings.broker_url(), "course_report", limit=most) if most else {}
     return list(reports.values()), names <= reports.keys() and consumers <= len(reports)
 
 

@@ -78,19 +78,15 @@ class Published:
         return f"{self.name.rpartition('.')[2]}({', '.join([*map(repr, self.args), *named])})"
 
     @property
-    def block(self) -> tuple[int, int, int, int] | None:
-        """West, south, east and north of the squares that it writes; None if its arguments name none."""
+    def squares(self) -> int:
+        """How many rows it makes."""
         from workshop import grid  # which attendees read, and may spoil: that costs nobody else anything
 
         try:
-            return grid.block(**self.arguments)
+            grid.block(**self.arguments)
         except (TypeError, ValueError):
-            return None
-
-    @property
-    def squares(self) -> int:
-        """How many rows it makes."""
-        return self.arguments["km"] ** 2 if self.block else 1
+            return 1
+        return self.arguments["km"] ** 2
 
     @property
     def arguments(self) -> dict[str, Any]:

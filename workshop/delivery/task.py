@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
-from threading import current_thread, main_thread
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -36,8 +35,6 @@ ASKED = " (it had asked for a retry)"
 
 LATE = 3
 """How often a process gives a task back because the database answered too late."""
-
-_LIMITS = ("time_limit", "soft_time_limit")
 
 _late: dict[str, int] = {}
 
@@ -93,8 +90,6 @@ def write_task_log(state: str, error: BaseException) -> None:
     error : BaseException
         What ended the attempt.
     """
-    if isinstance(error, MemoryError):
-        return  # as after the loss of a process, the worker gives the task back, and says when that is enough
     attempt = current_attempt()
     text = f"{type(error).__name__}: {error}".partition("\n[SQL: ")[0][:2000].replace("\0", "")
     line = {
@@ -133,10 +128,8 @@ class Task(celery.Task):
             if isinstance(error.code, int) and error.code < 0:
                 raise  # a signal, such as that of the hard time limit
             raise RuntimeError(f"The task called exit({error.code or ''})") from error
-        except MemoryError as error:
-            if current_thread() is main_thread():
-                raise  # its process ends, and the worker counts that
-            raise Reject("its thread found no memory", requeue=True) from error
+        except MemoryError as error:  # Celery would end this process, or forget the task that a thread ran
+            raise RuntimeError("The task found no memory") from error
         except Exception:
             self._give_back_after_outage()
             raise
@@ -185,11 +178,10 @@ class Task(celery.Task):
 
     @cached_property
     def _plain(self) -> bool:
-        """Whether it is sent as `_send` does: in JSON, to the queue of all, as the worker knows it."""
+        """Whether it is sent as `_send` does: to the queue of all, with no options of its own."""
         options = {name for name, value in self._get_exec_options().items() if value is not None}
         queue = self.app.amqp.router.route({}, self.name).get("queue")
-        usual = queue == SQUARES and self.typing and not self._dump_pydantic_arguments
-        return usual and self.serializer == "json" and options <= {"serializer", *_LIMITS}
+        return queue == SQUARES and options <= {"serializer", "time_limit", "soft_time_limit"}
 
     def retry(self, *args: Any, countdown: float | None = None, **options: Any) -> Any:
         """Ask for another attempt, as `celery.Task.retry` does, and count the error in the message.

@@ -219,26 +219,24 @@ class Window:
                 self._confirmed = []
 
     def _after_break(self, error: Exception, until: float) -> None:
-        """Send what is open once more over a fresh connection; what was so already is lost."""
+        """Send what is open again over a fresh connection, but no third time, nor what is refused alone."""
         why = "The connection broke before RabbitMQ confirmed the task."
         if refused := isinstance(error, ChannelError):
             why = f"RabbitMQ refuses the task: {error}."
-        again, open_, self._open = self._sent_again, self._open, {}
+        again, messages = min(self._open) <= self._sent_again, [*self._open.values()]
+        alone = refused and len(messages) == 1
+        self._open = {}
         self._close()
-        if refused and len(open_) == 1:
-            self._lose([*open_.values()], why, perhaps=again > 0)
-            return
-        self._lose([message for tag, message in open_.items() if tag <= again], why, perhaps=True)
-        rest = [message for tag, message in open_.items() if tag > again]
-        if not rest:
-            return
-        try:
-            self._connect(until)
-        except Trouble as trouble:
-            self._lose(rest, f"{why} {trouble.text}", perhaps=True)
-        else:
-            self._sent_again = len(rest)
-            self._publish(rest, until)
+        if not (again or alone):
+            try:
+                self._connect(until)
+            except Trouble as trouble:
+                why = f"{why} {trouble.text}"
+            else:
+                self._sent_again = len(messages)
+                self._publish(messages, until)
+                return
+        self._lose(messages, why, perhaps=again or not alone)
 
     def _lose(self, messages: Sequence[Message], why: str, perhaps: bool = False) -> None:
         self._lost += [(message, why, perhaps) for message in messages]

@@ -43,7 +43,7 @@ EVENTS_WAIT = 0.2
 LOSSES = 4
 """How often a task may lose its process, in one worker, until it is a dead letter."""
 
-_LOSS = (WorkerLostError, SystemExit, MemoryError)
+_LOSS = (WorkerLostError, SystemExit)
 
 _logger = get_logger(__name__)
 _in_a_row = 0
@@ -56,7 +56,6 @@ class Consumer(celery.worker.consumer.Consumer):
     """Celery's consumer behind the guard, which can pause; the setting ``worker_consumer`` names it."""
 
     _goes_on_at = 0.0
-    _events_due = False
 
     @property
     def paused(self) -> float:
@@ -75,24 +74,17 @@ class Consumer(celery.worker.consumer.Consumer):
 
     def on_send_event_buffered(self) -> None:
         """Let events wait for others, so that a message has many; Celery would send each turn's own."""
-        if not self._events_due:
-            self._events_due = True
-            self.hub.call_soon(self.hub.call_later, EVENTS_WAIT, self._send_events)
-
-    def _send_events(self) -> None:
-        self._events_due = False
-        if self.event_dispatcher:
-            self.event_dispatcher.flush()
 
     def shutdown(self) -> None:
         """End, and send the events of the last tasks before."""
-        self._send_events()
+        self._flush_events()
         super().shutdown()
 
     def create_task_handler(self, *args: Any, **options: Any) -> Callable[[Message], None]:
         """Return what is called with each message."""
         receive = super().create_task_handler(*args, **options)
         self.task_consumer.channel.Message = Packed
+        self.hub.call_repeatedly(EVENTS_WAIT, self._flush_events)
         self._change_places, self.qos.callback = self.qos.callback, self._make_room
 
         def receive_guarded(message: Message) -> None:
@@ -131,11 +123,8 @@ class Consumer(celery.worker.consumer.Consumer):
 
     def _refuse(self, message: Message, reason: str) -> None:
         _logger.error('Refused a message, now in the queue "dead": %s', reason)
-        try:
-            bury(self.app, message, reason)
-            message.ack_log_error(_logger, self.connection_errors)
-        except Exception:  # a machine without the right to write there, or a message that can't be copied
-            message.reject_log_error(_logger, self.connection_errors)
+        end = message.ack_log_error if bury(self.app, message, reason) else message.reject_log_error
+        end(_logger, self.connection_errors)
 
 
 class Request(celery.worker.request.Request):
@@ -177,12 +166,8 @@ class Request(celery.worker.request.Request):
 
     def reject(self, requeue: bool = False) -> None:
         """Put the message back on the queue, or for good into the queue `dead`."""
-        if not requeue and not self.acknowledged:
-            try:
-                bury(self.app, self.message, self._why)
-                super().acknowledge()
-            except Exception as error:  # a machine without the right to write there: RabbitMQ moves it
-                _logger.warning("Task %s is rejected: %s", self.id, error)
+        if not requeue and not self.acknowledged and bury(self.app, self.message, self._why):
+            super().acknowledge()
         super().reject(requeue)
 
     def _announce_revoked(self, reason: str, *args: Any) -> None:
@@ -234,11 +219,11 @@ def _running(request: Request) -> Iterator[None]:
         database.engine().dispose()
 
 
-def bury(app: Celery, message: Message, reason: str) -> None:
-    """Put a copy of a message on the queue `dead`, and wait until RabbitMQ confirms that it has it.
+def bury(app: Celery, message: Message, reason: str) -> bool:
+    """Put a copy of a message on the queue `dead`, and return whether RabbitMQ has confirmed that it has it.
 
-    RabbitMQ moves a rejected message there by itself, but without a confirmation: killed within a second
-    after that (tried: 0.1 s on an idle machine, 1.8 s under load), it has lost the message.
+    If not, reject the message: RabbitMQ moves it there by itself, but without a confirmation. Killed within a
+    second after that (tried: 0.1 s on an idle machine, 1.8 s under load), it has lost the message.
 
     Parameters
     ----------
@@ -249,23 +234,27 @@ def bury(app: Celery, message: Message, reason: str) -> None:
     reason : str
         Why.
 
-    Raises
-    ------
-    Exception
-        Of whatever kind, if RabbitMQ did not take it; then the message may only be rejected. At a central
-        queue always: nobody but RabbitMQ itself writes to `dead` there.
+    Returns
+    -------
+    bool
+        Never true at a central queue: nobody but RabbitMQ itself writes to `dead` there.
     """
     if settings.joined():
-        raise PermissionError("at a central queue RabbitMQ itself moves it to the queue dead")
+        return False
     now = datetime.now(UTC).isoformat(timespec="milliseconds")
-    headers = message.headers or {}
-    id = str(headers.get("id") or uuid4())
-    options = {
-        "exchange": DEAD_EXCHANGE.name,
-        "content_type": message.content_type,
-        "content_encoding": message.content_encoding,
-        "headers": {**headers, REASON: reason.partition("\n")[0][:500], SINCE: now},
-        "delivery_mode": 2,
-        "correlation_id": id,
-    }
-    publisher.send(publisher.Message(id, message.body, options), app.conf.broker_url)
+    try:
+        headers = {**(message.headers or {}), REASON: reason.partition("\n")[0][:500], SINCE: now}
+        id = str(headers.get("id") or uuid4())
+        options = {
+            "exchange": DEAD_EXCHANGE.name,
+            "content_type": message.content_type,
+            "content_encoding": message.content_encoding,
+            "headers": headers,
+            "delivery_mode": 2,
+            "correlation_id": id,
+        }
+        publisher.send(publisher.Message(id, message.body, options), app.conf.broker_url)
+    except Exception as error:  # such as a message that can't be copied
+        _logger.warning("A message is rejected: %s", error)
+        return False
+    return True
